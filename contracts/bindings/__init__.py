@@ -1,0 +1,1 @@
+"""Subjects, checks and mutants that tie the contracts to an implementation."""

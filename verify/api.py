@@ -1,0 +1,197 @@
+"""The public interface for packs: what `contracts/bindings/*.py` may import.
+
+A pack's code registers checks, mutants and subjects by *literal* names:
+
+    @check("field.antisymmetry", needs=("drifting_field",))
+    def antisymmetry(ctx: CheckContext) -> Measurement: ...
+
+    @mutant("field.drop_repulsion")
+    def drop_repulsion(subject: object) -> AbstractContextManager[object]: ...
+
+    @subject("drift")
+    def drift_subject() -> object: ...
+
+`verify lint` finds these names by reading the syntax tree, so it never runs a pack's code; a worker
+imports only the module that defines the names its task needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from verify.outcome import Outcome, Reason
+
+__all__ = [
+    "CheckContext",
+    "Measurement",
+    "Outcome",
+    "Reason",
+    "Subject",
+    "check",
+    "mutant",
+    "subject",
+]
+
+JSON = Any
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a check found out.
+
+    measured  the number that was compared with the clause's tolerance, if there is one
+    reason    one sentence: where, what was found, what was expected
+    details   small JSON values kept in the evidence (error per case, seeds, counts)
+    files     file name -> bytes, written to `mismatches/<clause>/` when the outcome is not a pass
+    axis      evidence axis of `measured` where it is a metric: paper-eval, repo-eval, proxy, smoke
+    """
+
+    outcome: Outcome
+    reason: str
+    measured: float | None = None
+    unit: str = ""
+    details: Mapping[str, JSON] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    axis: str | None = None
+    cause: Reason = Reason.JUDGED
+
+
+class Subject(Protocol):
+    """An implementation under test; a capability is an attribute a check may use."""
+
+    name: str
+    capabilities: frozenset[str]
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """All that a check may know: the subject, its clause's parameters and the pack's facts.
+
+    evidence_dir  folder of evaluation records a metric clause may read
+    examples    how many examples a property test should draw
+    falsifying  a mutant is active: one counterexample is enough, so do not shrink it
+    """
+
+    clause_id: str
+    subject: Any
+    params: Mapping[str, JSON]
+    tolerance: float | None
+    facts: Mapping[str, JSON]
+    specs_dir: Path
+    evidence_dir: Path = Path("reports/evaluations")
+    seed: int = 0
+    examples: int = 50
+    falsifying: bool = False
+
+    def fact(self, fact_id: str) -> JSON:
+        """The value of a fact by `authority:topic`; the clause must cite it as a source."""
+        if fact_id not in self.facts:
+            raise KeyError(
+                f"{self.clause_id}: check asks for the fact {fact_id!r}, which the clause does not "
+                f"cite; cited: {', '.join(sorted(self.facts)) or 'none'}; add it to `sources`"
+            )
+        return self.facts[fact_id]
+
+    def spec_file(self, relative: str) -> Path:
+        """A file under `specs/`; a path that leaves that folder is refused."""
+        path = (self.specs_dir / relative).resolve()
+        if not path.is_relative_to(self.specs_dir.resolve()):
+            raise ValueError(f"{self.clause_id}: {relative!r} leaves the folder specs/")
+        return path
+
+    def judge(
+        self,
+        measured: float,
+        reason: str,
+        *,
+        unit: str = "",
+        axis: str | None = None,
+        details: Mapping[str, JSON] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Measurement:
+        """PASS when `measured` is finite and at most the clause's tolerance, else FAIL."""
+        if self.tolerance is None:
+            raise ValueError(f"{self.clause_id}: the clause states no tolerance to judge against")
+        good = math.isfinite(measured) and measured <= self.tolerance
+        return Measurement(
+            outcome=Outcome.PASS if good else Outcome.FAIL,
+            reason=reason,
+            measured=float(measured),
+            unit=unit,
+            axis=axis,
+            details=details or {},
+            files=files or {},
+        )
+
+    def decide(
+        self,
+        good: bool,
+        reason: str,
+        *,
+        measured: float | None = None,
+        unit: str = "",
+        axis: str | None = None,
+        details: Mapping[str, JSON] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Measurement:
+        """PASS or FAIL for a law that is exact and has no number to compare."""
+        return Measurement(
+            outcome=Outcome.PASS if good else Outcome.FAIL,
+            reason=reason,
+            measured=measured,
+            unit=unit,
+            axis=axis,
+            details=details or {},
+            files=files or {},
+        )
+
+    def missing(self, reason: str, *, cause: Reason = Reason.EVIDENCE_MISSING) -> Measurement:
+        """UNKNOWN: what the clause needs is not there; name it and say how to produce it."""
+        return Measurement(outcome=Outcome.UNKNOWN, reason=reason, cause=cause)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What a decorator leaves on a function; `role` is check, mutant or subject."""
+
+    role: str
+    name: str
+    needs: tuple[str, ...] = ()
+
+
+def check(name: str, *, needs: Sequence[str] = ()) -> Callable[[_F], _F]:
+    """Register `f(ctx: CheckContext) -> Measurement`; `needs` are capabilities of the subject."""
+    return _mark(Registered("check", name, tuple(needs)))
+
+
+def mutant(name: str) -> Callable[[_F], _F]:
+    """Register `f(subject, **params)`, a context manager inside which the subject is wrong."""
+    return _mark(Registered("mutant", name))
+
+
+def subject(name: str) -> Callable[[_F], _F]:
+    """Register a factory without arguments that returns an implementation under test."""
+    return _mark(Registered("subject", name))
+
+
+def registered(function: object) -> Iterable[Registered]:
+    """The registrations a function carries."""
+    return getattr(function, "__verify_registered__", ())
+
+
+def _mark(entry: Registered) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
+        entries = (*registered(function), entry)
+        function.__verify_registered__ = entries  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+MutantFactory = Callable[..., AbstractContextManager[object]]

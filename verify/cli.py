@@ -1,0 +1,89 @@
+"""The command line. `--help` imports click and nothing else; a command is imported when called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from verify import __version__
+from verify.problems import IntegrityError, NothingSelectedError, PackError, UsageError
+
+COMMANDS = {
+    "run": "Evaluate clauses and their falsifiers; report what may be claimed.",
+    "lint": "Check the pack itself: YAML, references, citations, conflicts, falsifiers.",
+    "list": "List clauses, claims, checks, mutants or subjects.",
+    "explain": "Explain one clause: statement, sources, tolerance, falsifiers, last evidence.",
+    "template": "Hold configuration files against a column of cited facts (the CI gate).",
+    "bundle": "Re-verify a sealed bundle.",
+    "schema": "Print the JSON Schema of a file format.",
+    "init": "Scaffold a pack for another project.",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0  everything required passed
+  1  a clause failed, or a falsifier survived
+  2  bad contract or usage
+  3  incomplete: a required clause is unknown, nothing evaluated, or a selector matched nothing
+  4  integrity: a pin, digest or hash chain does not match
+  5  internal error
+"""
+
+
+class LazyGroup(click.Group):
+    """Commands by name from a literal table; each lives in `verify.commands.<name>_`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"verify.commands.{cmd_name}_")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+@click.version_option(__version__)
+def cli() -> None:
+    """Spec-and-contract harness: what you may claim, at which tier, on which evidence."""
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are one message and the right exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("interrupted", 3)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except PackError as error:
+        _fail(f"{error}\n{len(error.problems)} problem(s) in the pack", 2)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except NothingSelectedError as error:
+        _fail(str(error), 3)
+    except IntegrityError as error:
+        _fail(str(error), 4)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception:  # our own defect: keep the traceback, say which code it is
+        import traceback
+
+        traceback.print_exc()
+        _fail("internal error; this is a defect of verify, not of your pack", 5)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"verify: {message}", err=True)
+    sys.exit(code)

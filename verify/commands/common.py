@@ -1,0 +1,47 @@
+"""What several commands share: options and a pack that is read and linted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verify.problems import PackError
+from verify.spec.lint import lint
+from verify.spec.pack import LoadedPack, find_root, load
+
+Command = Callable[..., Any]
+
+
+def pack_option(function: Command) -> Command:
+    """`--pack DIR`."""
+    return click.option(
+        "--pack",
+        "pack_dir",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder that holds contracts/ and specs/ [default: here, else the installed pack].",
+    )(function)
+
+
+def reports_option(function: Command) -> Command:
+    """`--reports DIR`."""
+    return click.option(
+        "--reports",
+        type=click.Path(path_type=Path),
+        default=Path("reports"),
+        show_default=True,
+        metavar="DIR",
+        help="Folder of bundles.",
+    )(function)
+
+
+def sound_pack(pack_dir: Path | None) -> LoadedPack:
+    """The pack, read and linted: nothing is run on contracts that are wrong."""
+    loaded = load(find_root(pack_dir))
+    problems = lint(loaded)
+    if problems:
+        raise PackError(problems)
+    return loaded

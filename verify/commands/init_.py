@@ -1,0 +1,44 @@
+"""`verify init`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from verify.problems import UsageError
+
+PARTS = ("contracts", "specs")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR", default=Path())
+def command(directory: Path) -> None:
+    """Scaffold a pack for another project.
+
+    The scaffold passes `verify run`, and its clause LENGTH-001 fails on purpose while its falsifier
+    is active: change it step by step into your own.
+    """
+    taken = [part for part in PARTS if (directory / part).exists()]
+    if taken:
+        raise UsageError(
+            f"{directory}: found {' and '.join(taken)} already there; expected neither; remedy: "
+            "choose another folder, nothing is overwritten"
+        )
+    partial = directory / f".verify-init-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with as_file(files("verify") / "scaffold") as scaffold:
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(scaffold, partial, ignore=ignore)
+        for part in PARTS:
+            (partial / part).rename(directory / part)
+    except OSError as error:
+        raise UsageError(f"{directory}: cannot be written ({error.strerror})") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    shown = "" if directory == Path() else f" --pack {directory}"
+    click.echo(f"scaffolded contracts/ and specs/ in {directory}; next: verify run{shown}")

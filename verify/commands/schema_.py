@@ -1,0 +1,29 @@
+"""`verify schema`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from verify.report.model import Report
+from verify.spec.model import FILE_MODELS, Decision
+
+MODELS = {
+    **{name.split("/")[1]: model for name, model in FILE_MODELS.items()},
+    "decision": Decision,
+    "report": Report,
+}
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(MODELS)), default="contract")
+def command(name: str) -> None:
+    """Print the JSON Schema of a file format, for an editor that completes and checks it.
+
+    For the YAML language server, put this line at the top of a contract and save the schema beside
+    it: # yaml-language-server: $schema=contract.schema.json
+    """
+    schema = MODELS[name].model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    click.echo(json.dumps(schema, indent=2))

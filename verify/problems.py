@@ -1,0 +1,60 @@
+"""What is wrong with an input, said once and fully: place, found, expected, remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One defect of one file. `path` is the place inside the document, e.g. `clauses[3].kind`."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    found: str = ""
+    expected: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        inside = f" {self.path}:" if self.path else ""
+        text = f"{where}:{inside} found {self.found}"
+        if self.expected:
+            text += f"; expected {self.expected}"
+        if self.remedy:
+            text += f"; remedy: {self.remedy}"
+        return text
+
+
+class PackError(Exception):
+    """The pack cannot be used; every problem of every file is in `problems`."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(Exception):
+    """The command line asks for something that cannot be done (exit code 2)."""
+
+
+class NothingSelectedError(Exception):
+    """A selector matched nothing (exit code 3): an empty selection must never look like a pass."""
+
+
+class IntegrityError(Exception):
+    """A pin, digest or hash chain does not match (exit code 4)."""
+
+
+def format_path(parts: Iterable[str | int]) -> str:
+    """`("clauses", 3, "kind")` -> `clauses[3].kind`."""
+    text = ""
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text

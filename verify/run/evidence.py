@@ -1,0 +1,167 @@
+"""The evidence file: one JSON line a fact of the run, each carrying the hash of the one before.
+
+Everything that is rendered later is read from this file and from nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from verify.problems import IntegrityError
+from verify.run.engine import (
+    ClauseFinished,
+    Event,
+    FalsifierFinished,
+    FalsifiersPlanned,
+    RunFinished,
+    RunStarted,
+)
+from verify.run.results import Verdict
+from verify.spec.model import Clause
+from verify.spec.pack import LoadedPack
+
+SCHEMA = "verify/evidence/1"
+GENESIS = "0" * 64
+
+
+def now() -> str:
+    """UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class EvidenceWriter:
+    """A listener that appends each event to `evidence.jsonl` as it arrives."""
+
+    def __init__(self, path: Path, loaded: LoadedPack, about: dict[str, Any]) -> None:
+        self._loaded = loaded
+        self._about = about
+        self._previous = GENESIS
+        self._sequence = 0
+        self._mismatches = path.parent / "mismatches"
+        self._file: TextIO = path.open("x", encoding="utf-8")
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            contracts = {
+                clause.id: contract.contract
+                for contract in self._loaded.pack.contracts
+                for clause in contract.clauses
+            }
+            clauses = [
+                {**describe(clause, self._loaded), "contract": contracts[clause.id]}
+                for clause in event.clauses
+            ]
+            self._append("run", {**self._about, "started": now(), "clauses": clauses})
+        elif isinstance(event, ClauseFinished):
+            kept = self._keep_files(event.clause.id, event.verdict)
+            self._append("clause", {"id": event.clause.id, **_plain(event.verdict), "files": kept})
+        elif isinstance(event, FalsifierFinished):
+            run = event.run
+            data = {"clause": run.clause, "label": run.label, "killed": run.killed}
+            self._append("falsifier", {**data, **_plain(run.verdict)})
+        elif isinstance(event, FalsifiersPlanned):
+            self._append("falsifiers_due", {"count": event.count})
+        elif isinstance(event, RunFinished):
+            self._append("claims", {"claims": [vars(claim) for claim in event.claims]})
+            self._append("end", {"finished": now(), "interrupted": event.interrupted})
+
+    def close(self) -> None:
+        """Flush to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def _append(self, kind: str, data: dict[str, Any]) -> None:
+        record = {"seq": self._sequence, "prev": self._previous, "kind": kind, "data": data}
+        self._previous = _digest(record)
+        self._sequence += 1
+        self._file.write(_canonical({**record, "hash": self._previous}) + "\n")
+        self._file.flush()
+
+    def _keep_files(self, clause_id: str, verdict: Verdict) -> list[str]:
+        if verdict.outcome == "pass" or not verdict.files:
+            return []
+        folder = self._mismatches / clause_id
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in verdict.files.items():
+            (folder / Path(name).name).write_bytes(data)
+        return [f"mismatches/{clause_id}/{Path(name).name}" for name in sorted(verdict.files)]
+
+
+def describe(clause: Clause, loaded: LoadedPack) -> dict[str, Any]:
+    """What a reader of the report has to know about a clause."""
+    sources = []
+    for source in clause.sources:
+        fact = loaded.pack.fact(source)
+        if fact is not None:
+            sources.append({"id": source, "at": fact.at, "value": fact.value, "says": fact.says})
+    return {
+        "id": clause.id,
+        "statement": clause.statement,
+        "kind": clause.kind,
+        "severity": clause.severity,
+        "required": clause.required,
+        "axis": clause.axis,
+        "tags": list(clause.tags),
+        "sources": sources,
+        "tolerance": clause.tolerance.model_dump(),
+        "falsifiers": [falsifier.label for falsifier in clause.falsifiers],
+        "remedy": clause.remedy,
+    }
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of an evidence file; a broken chain raises IntegrityError."""
+    previous = GENESIS
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        try:
+            record = json.loads(line)
+            stated = record.pop("hash")
+            linked = record["prev"] == previous and record["seq"] == number
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
+        if not linked or _digest(record) != stated:
+            raise IntegrityError(
+                f"{path}:{number + 1}: found a record whose hash does not follow from the one "
+                "before; expected an unedited file; remedy: run again, evidence is never edited"
+            )
+        previous = stated
+        yield record
+
+
+def chain_head(path: Path) -> str:
+    """Hash of the last record: it stands for the whole file."""
+    last = GENESIS
+    for line in path.read_text(encoding="utf-8").splitlines():
+        last = json.loads(line)["hash"]
+    return last
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "outcome": verdict.outcome,
+        "cause": verdict.cause,
+        "reason": verdict.reason,
+        "measured": verdict.measured,
+        "unit": verdict.unit,
+        "axis": verdict.axis,
+        "details": dict(verdict.details),
+        "elapsed_s": round(verdict.elapsed_s, 4),
+        "peak_mb": round(verdict.peak_mb, 1),
+    }
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(record).encode()).hexdigest()

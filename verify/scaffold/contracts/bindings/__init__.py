@@ -1,0 +1,1 @@
+"""Subjects, checks and mutants of this pack."""

@@ -1,0 +1,1 @@
+"""What a pack states: reading, validating, linting and selecting it."""

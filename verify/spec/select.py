@@ -1,0 +1,70 @@
+"""Selectors: which clauses a command is about. A selector that matches nothing is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from verify.problems import NothingSelectedError, UsageError
+from verify.spec.model import Claim, Clause, Kind, Pack
+
+PREFIXES = ("id", "tag", "kind", "contract", "claim")
+
+HELP = (
+    "A SELECTOR is a clause id or glob (FIELD-*), tag:NAME, kind:NAME, contract:NAME or "
+    "claim:NAME; several are united, none means all."
+)
+
+
+def select(pack: Pack, selectors: Sequence[str]) -> tuple[Clause, ...]:
+    """Clauses that any selector names, in the pack's order."""
+    if not selectors:
+        return pack.clauses
+    chosen: set[str] = set()
+    for selector in selectors:
+        matched = {clause.id for clause in _matching(pack, selector)}
+        if not matched:
+            raise NothingSelectedError(
+                f"selector {selector!r} matches none of {len(pack.clauses)} clauses; "
+                f"remedy: `verify list` shows what there is"
+            )
+        chosen |= matched
+    return tuple(clause for clause in pack.clauses if clause.id in chosen)
+
+
+def needed_by(claim: Claim, clauses: Iterable[Clause]) -> tuple[Clause, ...]:
+    """The clauses a claim rests on."""
+    return tuple(
+        clause
+        for clause in clauses
+        if any(fnmatchcase(clause.id, pattern) for pattern in claim.needs.clauses)
+    )
+
+
+def _matching(pack: Pack, selector: str) -> Iterable[Clause]:
+    prefix, separator, word = selector.partition(":")
+    if not separator:
+        prefix, word = "id", selector
+    if prefix not in PREFIXES:
+        raise UsageError(
+            f"selector {selector!r}: found the prefix {prefix!r}; expected one of "
+            f"{', '.join(PREFIXES)}"
+        )
+    if prefix == "claim":
+        claims = [claim for claim in pack.claims if fnmatchcase(claim.id, word)]
+        return [clause for claim in claims for clause in needed_by(claim, pack.clauses)]
+    if prefix == "contract":
+        return [
+            clause
+            for contract in pack.contracts
+            if fnmatchcase(contract.contract, word)
+            for clause in contract.clauses
+        ]
+    if prefix == "kind" and word not in tuple(Kind):
+        raise UsageError(f"selector {selector!r}: expected a kind of {', '.join(Kind)}")
+    tests = {
+        "id": lambda clause: fnmatchcase(clause.id, word),
+        "tag": lambda clause: any(fnmatchcase(tag, word) for tag in clause.tags),
+        "kind": lambda clause: clause.kind == word,
+    }
+    return filter(tests[prefix], pack.clauses)
