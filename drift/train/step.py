@@ -1,0 +1,199 @@
+"""One optimisation step (method, section 6; reference train.py), a function of state and batch.
+
+Everything that is drawn - noise, style, alpha, positives, unconditional samples - is in the batch,
+so a step can be recorded, replayed and compared.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from drift import features, schedule, trace
+from drift.encoder import MaskedAutoencoder
+from drift.errors import InputError
+from drift.features import FeatureExtractor
+from drift.generator import Generator
+from drift.train.config import TrainConfig
+
+OPTIMIZER = torch.optim.AdamW
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """What one step draws: B labels, G generated, P positive, N unconditional samples of each.
+
+    labels [B]; positives [B, P, C, H, W]; unconditional [B, N, C, H, W]; noise [B*G, C, H, W] and
+    style [B*G, style_tokens], label by label; alpha [B]
+    """
+
+    labels: Tensor
+    positives: Tensor
+    unconditional: Tensor
+    noise: Tensor
+    style: Tensor
+    alpha: Tensor
+
+    @property
+    def generated(self) -> int:
+        """G; raises InputError where the parts do not fit together."""
+        labels = len(self.labels)
+        counts = {
+            "positives": len(self.positives),
+            "unconditional": len(self.unconditional),
+            "alpha": len(self.alpha),
+        }
+        for name, count in counts.items():
+            if count != labels:
+                raise InputError(f"StepBatch.{name}", found=count, expected=f"{labels} labels")
+        if labels == 0 or len(self.noise) % labels or len(self.style) != len(self.noise):
+            raise InputError(
+                "StepBatch.noise, style",
+                found=f"{len(self.noise)} and {len(self.style)} rows for {labels} labels",
+                expected="the same number of rows, a multiple of the labels",
+            )
+        return len(self.noise) // labels
+
+
+@dataclass
+class TrainState:
+    """Generator, optimiser, averages and the number of updates done; the encoder is frozen."""
+
+    generator: Generator
+    extractor: FeatureExtractor
+    optimizer: torch.optim.Optimizer
+    ema: dict[float, dict[str, Tensor]]
+    config: TrainConfig
+    step: int = 0
+
+    @classmethod
+    def create(
+        cls,
+        generator: Generator,
+        encoder: MaskedAutoencoder | FeatureExtractor,
+        train_config: TrainConfig,
+    ) -> TrainState:
+        """A state before its first update; the averages start at the parameters.
+
+        An encoder alone is wrapped with the feature choice of the configuration; a ready extractor
+        (the pixel columns', with its second encoder) is taken as it is.
+        """
+        extractor = encoder
+        if not isinstance(extractor, FeatureExtractor):
+            extractor = FeatureExtractor(extractor, config=train_config.features)
+        optimizer = OPTIMIZER(
+            generator.parameters(),
+            lr=train_config.learning_rate,
+            betas=train_config.betas,
+            eps=train_config.eps,
+            weight_decay=train_config.weight_decay,
+        )
+        initial = {name: value.detach().clone() for name, value in generator.named_parameters()}
+        ema = {decay: copy.deepcopy(initial) for decay in train_config.ema_decays}
+        return cls(generator, extractor, optimizer, ema, train_config)
+
+
+def train_step(state: TrainState, batch: StepBatch) -> tuple[TrainState, dict[str, Tensor]]:
+    """One update of the state, in place -> (state, metrics).
+
+    metrics: "loss", "grad_norm" before clipping, "lr", and for every feature "loss/<feature>",
+    "scale/<feature>" and "loss_<tau>/<feature>", the raw mean square of the force, which is what
+    falls. Nothing is updated where loss or gradient are not finite: FloatingPointError names them.
+    """
+    loss, info = sample_and_compare(state, batch)
+    require_finite("loss", loss, state)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm, lr = update(state)
+    metrics = {"loss": loss.detach(), "grad_norm": norm, "lr": norm.new_tensor(lr)}
+    return state, metrics | info
+
+
+def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Generate G samples for each label and hold them against the real ones: the total loss."""
+    generated = batch.generated
+    samples = state.generator(
+        batch.noise,
+        per_sample(batch.labels, generated),
+        per_sample(batch.alpha, generated),
+        batch.style,
+    )
+    if trace.active():
+        trace.record("samples", samples.permute(0, 2, 3, 1))
+    return features.sample_loss(
+        state.extractor,
+        samples,
+        batch.positives,
+        batch.unconditional,
+        batch.alpha,
+        temperatures=state.config.temperatures,
+        semantics=state.config.semantics,
+    )
+
+
+def per_sample(values: Tensor, times: int) -> Tensor:
+    """[B] -> [B*G], label by label: G neighbours share a value."""
+    return values.repeat_interleave(times)
+
+
+def require_finite(name: str, value: Tensor, state: TrainState) -> None:
+    """Raise FloatingPointError, and drop the gradients, before anything is updated."""
+    if torch.isfinite(value):
+        return
+    state.optimizer.zero_grad(set_to_none=True)
+    raise FloatingPointError(
+        f"step {state.step}: found {name} {float(value)}; expected a finite number; the state is "
+        "unchanged"
+    )
+
+
+def update(state: TrainState) -> tuple[Tensor, float]:
+    """Clip the gradients, AdamW with the rate of this update, averages -> (norm before, rate)."""
+    config = state.config
+    gradients = [p.grad for p in state.generator.parameters() if p.grad is not None]
+    norm = global_norm(gradients)
+    require_finite("gradient norm", norm, state)
+    clip(gradients, norm, config.gradient_clip)
+    lr = schedule.learning_rate(
+        state.step,  # counted from 0: the first update uses lr(0)
+        base=config.learning_rate,
+        warmup_steps=config.warmup_steps,
+        total_steps=config.total_steps,
+        kind=config.schedule,
+    )
+    for group in state.optimizer.param_groups:
+        group["lr"] = lr
+    optimise(state)
+    average(state)
+    state.step += 1
+    return norm, lr
+
+
+def global_norm(gradients: Iterable[Tensor]) -> Tensor:
+    """Euclidean norm over all gradients together."""
+    return torch.stack([gradient.norm() for gradient in gradients]).norm()
+
+
+def clip(gradients: Iterable[Tensor], norm: Tensor, limit: float) -> None:
+    """Scale gradients down to the limit, in place: g / norm * limit, without an added epsilon."""
+    if norm < limit:
+        return
+    for gradient in gradients:
+        gradient.div_(norm).mul_(limit)
+
+
+def optimise(state: TrainState) -> None:
+    """The parameters' update."""
+    state.optimizer.step()
+
+
+@torch.no_grad()
+def average(state: TrainState) -> None:
+    """ema * d + p * (1 - d) for every decay, after the update."""
+    for decay, averaged in state.ema.items():
+        for name, parameter in state.generator.named_parameters():
+            averaged[name].mul_(decay).add_(parameter, alpha=1 - decay)
