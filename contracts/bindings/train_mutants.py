@@ -10,6 +10,7 @@ from unittest.mock import patch
 import torch
 
 from drift import features, schedule
+from drift.state import modules
 from drift.train import step
 from verify.api import mutant
 
@@ -91,14 +92,14 @@ def clip_each_parameter(subject: object) -> Patch:
 @contextmanager
 def ema_before_update(subject: object) -> Iterator[None]:
     """The average takes the parameters of before the update."""
-    original, optimise = step.average, step.optimise
+    original, optimise = modules.average, step.optimise
 
     def too_early(state: Any) -> None:
-        original(state)
+        original(state.generator, state.ema)
         optimise(state)
 
     with (
-        patch.object(step, "average", lambda state: None),
+        patch.object(modules, "average", lambda model, ema: None),
         patch.object(step, "optimise", too_early),
     ):
         yield
@@ -109,12 +110,12 @@ def ema_swapped(subject: object) -> Patch:
     """d weighs the new parameters and 1 - d the average."""
 
     @torch.no_grad()
-    def swapped(state: Any) -> None:
-        for decay, averaged in state.ema.items():
-            for name, parameter in state.generator.named_parameters():
+    def swapped(model: Any, ema: Any) -> None:
+        for decay, averaged in ema.items():
+            for name, parameter in model.named_parameters():
                 averaged[name].mul_(1 - decay).add_(parameter, alpha=decay)
 
-    return patch.object(step, "average", swapped)
+    return patch.object(modules, "average", swapped)
 
 
 @mutant("train.no_weight_decay")

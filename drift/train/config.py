@@ -66,9 +66,8 @@ class TrainConfig:
             gradient_clip=described["max_grad_norm"],
             ema_decays=(described["ema_decay"],),
             temperatures=tuple(described["loss_kwargs"]["R_list"]),
-            features=FeatureConfig(
-                every_k_block=activations.get("every_k_block", 2),
-                without=frozenset(described.get("dropped_features", ())),
+            features=FeatureConfig.from_activation_kwargs(
+                activations, without=frozenset(described.get("dropped_features", ()))
             ),
         )
 

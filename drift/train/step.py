@@ -6,7 +6,6 @@ so a step can be recorded, replayed and compared.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from drift.encoder import MaskedAutoencoder
 from drift.errors import InputError
 from drift.features import FeatureExtractor
 from drift.generator import Generator
+from drift.state import modules
 from drift.train.config import TrainConfig
 
 OPTIMIZER = torch.optim.AdamW
@@ -92,8 +92,7 @@ class TrainState:
             eps=train_config.eps,
             weight_decay=train_config.weight_decay,
         )
-        initial = {name: value.detach().clone() for name, value in generator.named_parameters()}
-        ema = {decay: copy.deepcopy(initial) for decay in train_config.ema_decays}
+        ema = modules.averages(generator, train_config.ema_decays)
         return cls(generator, extractor, optimizer, ema, train_config)
 
 
@@ -107,7 +106,7 @@ def train_step(state: TrainState, batch: StepBatch) -> tuple[TrainState, dict[st
     loss, info = sample_and_compare(state, batch)
     require_finite("loss", loss, state)
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     norm, lr = update(state)
     metrics = {"loss": loss.detach(), "grad_norm": norm, "lr": norm.new_tensor(lr)}
     return state, metrics | info
@@ -115,15 +114,7 @@ def train_step(state: TrainState, batch: StepBatch) -> tuple[TrainState, dict[st
 
 def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dict[str, Tensor]]:
     """Generate G samples for each label and hold them against the real ones: the total loss."""
-    generated = batch.generated
-    samples = state.generator(
-        batch.noise,
-        per_sample(batch.labels, generated),
-        per_sample(batch.alpha, generated),
-        batch.style,
-    )
-    if trace.active():
-        trace.record("samples", samples.permute(0, 2, 3, 1))
+    samples = generate(state, batch)
     return features.sample_loss(
         state.extractor,
         samples,
@@ -133,6 +124,20 @@ def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dic
         temperatures=state.config.temperatures,
         semantics=state.config.semantics,
     )
+
+
+def generate(state: TrainState, batch: StepBatch) -> Tensor:
+    """The samples [B*G, C, H, W] of a batch."""
+    generated = batch.generated
+    samples: Tensor = state.generator(
+        batch.noise,
+        per_sample(batch.labels, generated),
+        per_sample(batch.alpha, generated),
+        batch.style,
+    )
+    if trace.active():
+        trace.record("samples", samples.permute(0, 2, 3, 1))
+    return samples
 
 
 def per_sample(values: Tensor, times: int) -> Tensor:
@@ -168,14 +173,15 @@ def update(state: TrainState) -> tuple[Tensor, float]:
     for group in state.optimizer.param_groups:
         group["lr"] = lr
     optimise(state)
-    average(state)
+    modules.average(state.generator, state.ema)
     state.step += 1
     return norm, lr
 
 
 def global_norm(gradients: Iterable[Tensor]) -> Tensor:
     """Euclidean norm over all gradients together."""
-    return torch.stack([gradient.norm() for gradient in gradients]).norm()
+    norm: Tensor = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    return norm
 
 
 def clip(gradients: Iterable[Tensor], norm: Tensor, limit: float) -> None:
@@ -189,11 +195,3 @@ def clip(gradients: Iterable[Tensor], norm: Tensor, limit: float) -> None:
 def optimise(state: TrainState) -> None:
     """The parameters' update."""
     state.optimizer.step()
-
-
-@torch.no_grad()
-def average(state: TrainState) -> None:
-    """ema * d + p * (1 - d) for every decay, after the update."""
-    for decay, averaged in state.ema.items():
-        for name, parameter in state.generator.named_parameters():
-            averaged[name].mul_(decay).add_(parameter, alpha=1 - decay)

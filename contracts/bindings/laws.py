@@ -1,0 +1,71 @@
+"""Search for a counterexample to a law, with hypothesis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from verify.api import CheckContext, Measurement
+
+__all__ = ["judge_law"]
+
+
+@dataclass
+class _Search:
+    worst: float = 0.0
+    tried: int = 0
+    broken_by: str = ""
+
+
+def judge_law(
+    ctx: CheckContext, examples: Any, error: Callable[[Any], float], *, law: str, unit: str = ""
+) -> Measurement:
+    """Draw from the strategy `examples` until `error` exceeds the clause's tolerance.
+
+    The measured value is the largest error seen; the reason names the smallest counterexample.
+    An exception of the subject is not a counterexample: it leaves this function.
+    """
+    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+
+    limit = ctx.tolerance if ctx.tolerance is not None else 0.0
+    found = _Search()
+    phases = [Phase.generate] if ctx.falsifying else [Phase.generate, Phase.shrink]
+
+    @seed(ctx.seed)
+    @settings(
+        max_examples=ctx.examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=phases,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=[HealthCheck.too_slow],
+        report_multiple_bugs=False,
+    )
+    @given(examples)
+    def holds(example: Any) -> None:
+        measured = error(example)
+        found.tried += 1
+        if not measured <= found.worst:
+            found.worst = measured
+        if not measured <= limit:
+            found.broken_by = f"{example!r}: {measured:.3g}"
+            raise _CounterexampleError
+
+    try:
+        holds()
+    except _CounterexampleError:
+        reason = f"{law}; broken by {found.broken_by}, allowed {limit:.3g} {unit}".rstrip()
+    else:
+        reason = f"{law}: {found.tried} examples"
+    details = {"examples": found.tried, "seed": ctx.seed}
+    worst = found.worst if math.isfinite(found.worst) else math.inf
+    if ctx.tolerance is None:
+        return ctx.decide(not found.broken_by, reason, measured=worst, details=details)
+    return ctx.judge(worst, reason, unit=unit, details=details)
+
+
+class _CounterexampleError(AssertionError):
+    pass

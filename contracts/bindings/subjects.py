@@ -1,0 +1,99 @@
+"""The implementations under test: this repository's engine, and the oracle.
+
+Somebody else's implementation is audited by a subject of its own: an object with a name, the
+capabilities it has, and those as attributes with the signatures of interface v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from verify.api import subject
+
+# Capability -> where it is: module and name.
+ENGINE = {
+    "drifting_field": ("drift.field", "drifting_field"),
+    "drift_loss": ("drift.loss", "drift_loss"),
+    "feature_loss": ("drift.loss", "feature_loss"),
+    "semantics": ("drift.semantics", "SEMANTICS"),
+    "sample_alpha": ("drift.cfg", "sample_alpha"),
+    "uncond_weight": ("drift.cfg", "uncond_weight"),
+    "learning_rate": ("drift.schedule", "learning_rate"),
+    "SampleQueue": ("drift.queue", "SampleQueue"),
+    "recording": ("drift.trace", "recording"),
+    "Generator": ("drift.generator", "Generator"),
+    "GeneratorConfig": ("drift.generator", "GeneratorConfig"),
+    "MaskedAutoencoder": ("drift.encoder", "MaskedAutoencoder"),
+    "EncoderConfig": ("drift.encoder", "EncoderConfig"),
+    "generator_state_dict": ("drift.interop.flax", "generator_state_dict"),
+    "encoder_state_dict": ("drift.interop.flax", "encoder_state_dict"),
+    "read_artifact": ("drift.interop.flax", "read_artifact"),
+    "train_step": ("drift.train", "train_step"),
+    "StepBatch": ("drift.train", "StepBatch"),
+    "TrainState": ("drift.train", "TrainState"),
+    "TrainConfig": ("drift.train", "TrainConfig"),
+    "update": ("drift.train.step", "update"),
+    "apply_rope": ("drift.generator.attention", "apply_rope"),
+    "generator_to_reference": ("drift.interop.generator_layout", "generator_to_reference"),
+}
+
+# The oracle computes values, not gradients, and records no trace of interface v1.
+ORACLE = {
+    name: (".oracle", name)
+    for name in (
+        "drifting_field",
+        "drift_loss",
+        "feature_loss",
+        "sample_alpha",
+        "uncond_weight",
+        "learning_rate",
+    )
+}
+
+
+class ModuleSubject:
+    """Capabilities looked up in their modules at each use, so that a patched function is seen.
+
+    A capability whose module is not there is one that the subject does not have.
+    """
+
+    def __init__(self, name: str, table: Mapping[str, tuple[str, str]]) -> None:
+        self.name = name
+        self.table = table
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the table whose modules exist; none of them is imported for that."""
+        return frozenset(name for name, (module, _) in self.table.items() if _exists(module))
+
+    def __getattr__(self, capability: str) -> Any:
+        if capability == "table" or capability not in self.table:
+            raise AttributeError(f"the subject has no capability {capability!r}")
+        module, attribute = self.table[capability]
+        if not _exists(module):
+            raise AttributeError(f"subject {self.name!r}: {capability} needs {module}, not there")
+        return getattr(import_module(module, __package__), attribute)
+
+    def __repr__(self) -> str:
+        return f"<subject {self.name}>"
+
+
+@cache
+def _exists(module: str) -> bool:
+    return find_spec(module, __package__) is not None
+
+
+@subject("drift")
+def drift_subject() -> ModuleSubject:
+    """The engine of this repository."""
+    return ModuleSubject("drift", ENGINE)
+
+
+@subject("oracle")
+def oracle_subject() -> ModuleSubject:
+    """The float64 oracle, held to the same clauses where it has the capability."""
+    return ModuleSubject("oracle", ORACLE)

@@ -1,0 +1,75 @@
+"""The `drift` command line. Help and version answer without importing torch.
+
+Exit codes: 0 done; 2 a mistake in the input, said in one message; 5 an error of the program, with
+its traceback; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from drift import __version__
+from drift.errors import DriftError
+
+BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
+
+# Name -> module that has it as `command`, and what `drift --help` says about it.
+COMMANDS = {
+    "toy": ("drift.commands.toy", "Train a small generator in seconds and show what it learned."),
+}
+
+
+class LazyGroup(click.Group):
+    """Commands are imported when they are run, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="drift", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Train and evaluate drifting models (arXiv 2602.04770)."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="drift", standalone_mode=False)
+    except DriftError as error:
+        click.echo(f"error: {error}", err=True)
+        return BAD_INPUT
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        return INTERNAL
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Commands of the `drift` command line; each module exposes `command`."""

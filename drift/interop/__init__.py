@@ -1,0 +1,1 @@
+"""Exchange with the reference release: parameter layouts, artefacts and files."""

@@ -1,0 +1,149 @@
+"""Checkpoints: immutable step files, `step-00000040.safetensors`, each complete in itself.
+
+Tensors are those of model, optimiser, averages and queues by slash-separated names; everything else
+(step, loader position, configuration and its fingerprint) is JSON in the header. One digest covers
+both, so a file that was cut or changed by a bit is never taken for a good one. There is no pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from drift.artifacts import header
+from drift.artifacts.errors import ArtifactError
+from drift.errors import DriftError
+from drift.state import atomic
+
+SCHEMA = "drift-checkpoint/1"
+_NAME = re.compile(r"step-(\d{8})\.safetensors\Z")
+
+
+class CheckpointError(DriftError):
+    """A checkpoint that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run is after `step` updates; `facts` are plain JSON."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    def group(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under `prefix/`, without it."""
+        lead = f"{prefix}/"
+        return {k.removeprefix(lead): v for k, v in self.tensors.items() if k.startswith(lead)}
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step:08d}.safetensors"
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint under its step; an existing one is never overwritten."""
+    path = path_of(folder, checkpoint.step)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
+    facts = _canonical({**checkpoint.facts, "step": checkpoint.step, "schema": SCHEMA})
+    metadata = {"facts": facts, "digest": _digest(tensors, facts)}
+    try:
+        atomic.write_bytes(path, save(tensors, metadata=metadata), exclusive=True)
+    except OSError as error:
+        raise CheckpointError(
+            str(path),
+            found=f"a file that cannot be written ({error.strerror or error})",
+            expected="room and permission for a new file",
+            remedy="Earlier checkpoints are untouched; free space and resume from the last one.",
+        ) from error
+    return path
+
+
+def read(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint; raises CheckpointError with what is wrong."""
+    try:
+        checked = header.read_header(path)  # bounds every size before anything is allocated
+        metadata = checked.metadata or {}
+        tensors = load(path.read_bytes())
+    except (ArtifactError, OSError, ValueError) as error:
+        raise _bad(path, str(error)) from error
+    except Exception as error:  # safetensors raises its own type for a damaged file
+        raise _bad(path, str(error)) from error
+    facts = metadata.get("facts", "")
+    if metadata.get("digest") != _digest(tensors, facts):
+        raise _bad(path, "contents that do not have the digest written with them")
+    parsed = json.loads(facts)
+    if parsed.get("schema") != SCHEMA:
+        raise _bad(path, f"schema {parsed.get('schema')!r}", expected=f"schema {SCHEMA}")
+    return Checkpoint(parsed["step"], tensors, parsed)
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints of a folder, ascending."""
+    found = (_NAME.match(path.name) for path in folder.glob("step-*.safetensors"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def latest_good(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that verifies; each one passed over is said with its reason."""
+    for step in reversed(steps(folder)):
+        path = path_of(folder, step)
+        try:
+            return read(path)
+        except CheckpointError as error:
+            say(f"passed over: {error}")
+    return None
+
+
+def require_same(kept: Checkpoint, facts: Mapping[str, Any]) -> None:
+    """Raise CheckpointError naming every key in which the run differs from the checkpoint's."""
+    differing = [
+        f"{name}: {before!r} in the checkpoint, {now!r} here"
+        for part in ("seed", "data", "encoder", "template")
+        for name, before, now in _pairs(part, kept.facts.get(part), facts.get(part))
+        if before != now
+    ]
+    if differing:
+        raise CheckpointError(
+            f"checkpoint of step {kept.step}",
+            found="; ".join(differing),
+            expected="the run it was written by",
+            remedy="Resume with the same template, data, encoder and seed, or start a new run.",
+        )
+
+
+def _pairs(name: str, before: Any, now: Any) -> list[tuple[str, Any, Any]]:
+    now = json.loads(json.dumps(now))  # tuples and lists are the same on the disk
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [(key, before.get(key), now.get(key)) for key in sorted(before.keys() | now.keys())]
+    return [(name, before, now)]
+
+
+def _bad(path: Path, found: str, expected: str = "a whole checkpoint") -> CheckpointError:
+    return CheckpointError(
+        str(path), found=found, expected=expected, remedy="Resume from an earlier step."
+    )
+
+
+def _canonical(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\0{name} {tuple(tensor.shape)} {tensor.dtype}\0".encode())
+        raw = tensor.contiguous().flatten().view(torch.uint8) if tensor.numel() else tensor
+        digest.update(raw.numpy().tobytes())
+    return digest.hexdigest()

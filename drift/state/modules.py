@@ -1,0 +1,62 @@
+"""Model, AdamW and averages as named tensors, and back; shared by both kinds of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from drift.state.checkpoint import Checkpoint
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+Averages = Mapping[float, dict[str, Tensor]]
+
+
+def averages(model: nn.Module, decays: tuple[float, ...]) -> dict[float, dict[str, Tensor]]:
+    """One average of the parameters for each decay; they start at the parameters."""
+    return {
+        decay: {name: p.detach().clone() for name, p in model.named_parameters()}
+        for decay in decays
+    }
+
+
+@torch.no_grad()
+def average(model: nn.Module, ema: Averages) -> None:
+    """ema * d + p * (1 - d) for every decay, after the update."""
+    for decay, averaged in ema.items():
+        for name, parameter in model.named_parameters():
+            averaged[name].mul_(decay).add_(parameter, alpha=1 - decay)
+
+
+def capture(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Averages) -> dict[str, Tensor]:
+    """`model/*`, `ema/<decay>/*` and `optimizer/<moment>/*`."""
+    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
+    for decay, averaged in ema.items():
+        tensors |= {f"ema/{decay}/{name}": value for name, value in averaged.items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer/{key}/{name}"] = torch.as_tensor(value)
+    return tensors
+
+
+def put_weights(kept: Checkpoint, model: nn.Module, ema: Averages) -> None:
+    """Parameters and averages of a checkpoint into objects that were built for it."""
+    model.load_state_dict(kept.group("model"))
+    for decay, averaged in ema.items():
+        held = kept.group(f"ema/{decay}")
+        for name, value in averaged.items():
+            value.copy_(held[name])
+
+
+def put_moments(kept: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """AdamW's moments of a checkpoint; its step counter stays on the CPU, as AdamW keeps it."""
+    for name, parameter in model.named_parameters():
+        held = {key: kept.tensors.get(f"optimizer/{key}/{name}") for key in MOMENTS}
+        if held["step"] is not None:
+            optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(parameter.device)
+                for key, value in held.items()
+                if value is not None
+            }

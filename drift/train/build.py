@@ -1,0 +1,96 @@
+"""From a template to the objects of a run; every choice the engine lacks is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+import yaml
+
+from drift import rng
+from drift.config import (
+    Template,
+    TemplateError,
+    activation_kwargs,
+    generator_kwargs,
+    parse_template,
+    require_buildable,
+)
+from drift.config.problems import FieldProblem
+from drift.encoder import MaskedAutoencoder
+from drift.features import FeatureConfig
+from drift.generator import Generator, GeneratorConfig
+from drift.train.config import TrainConfig
+
+
+def generator(template: Template, *, seed: int) -> Generator:
+    """A generator with the initial parameters of a seed."""
+    config = GeneratorConfig.from_reference(generator_kwargs(template))
+    return Generator(config, generator=rng.stream(seed, "generator"))
+
+
+def train_config(template: Template) -> TrainConfig:
+    """Optimiser, schedule, averages and features as the template states them."""
+    require_buildable(template)
+    optimizer, loss = template.optimizer, template.loss
+    return TrainConfig(
+        learning_rate=optimizer.learning_rate,
+        warmup_steps=optimizer.warmup_steps,
+        total_steps=optimizer.training_steps,
+        schedule=optimizer.schedule,
+        weight_decay=optimizer.weight_decay,
+        betas=optimizer.betas,
+        eps=optimizer.eps,
+        gradient_clip=optimizer.gradient_clip,
+        ema_decays=optimizer.ema_decay,
+        temperatures=loss.temperatures,
+        semantics=template.semantics,
+        features=feature_config(template),
+    )
+
+
+def feature_config(template: Template) -> FeatureConfig:
+    """The dictionary entries of the template: statistics, patches, taps, vanilla, input term."""
+    return FeatureConfig.from_activation_kwargs(
+        activation_kwargs(template),
+        vanilla=template.loss.vanilla_term != "absent",
+        input_statistic=template.loss.input_statistic != "absent",
+    )
+
+
+def override(template: Template, settings: Sequence[str]) -> Template:
+    """The template with `section.field=value` settings; values are YAML.
+
+    A faithful template that is changed is no longer faithful: its fidelity becomes `free`, and so
+    does that of a closest-feasible one, whose declarations no longer cover it.
+    """
+    if not settings:
+        return template
+    data = template.model_dump(mode="json", by_alias=True)
+    leaves = template.leaves()
+    for setting in settings:
+        path, separator, text = setting.partition("=")
+        if not separator or path not in leaves:
+            raise TemplateError(
+                "--set",
+                (FieldProblem(path, setting, "section.field=value", "`--dry-run` lists fields"),),
+            )
+        section, _, rest = path.partition(".")
+        node = data[section]
+        *parents, leaf = rest.split(".")
+        for parent in parents:
+            node = node[parent]
+        node[leaf] = yaml.safe_load(text)
+    if data != template.model_dump(mode="json", by_alias=True):
+        data |= {"fidelity": "free", "deviations": []}
+    return parse_template(yaml.safe_dump(data), source="--set")
+
+
+def parameters_digest(model: MaskedAutoencoder | Generator) -> str:
+    """sha256 over names, shapes and values of all parameters: which weights these are."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
