@@ -99,8 +99,8 @@ def mask_recorded(ctx: CheckContext) -> Measurement:
     for name in ctx.params["cases"]:
         case = golden_case(ctx, name)
         mask = ctx.subject.mask_from_uniform(
-            torch.from_numpy(case.arrays["in/mask_patch_noise_uniform"]),
-            torch.from_numpy(case.arrays["in/mask_ratio_per_sample"]),
+            torch.tensor(case.arrays["in/mask_patch_noise_uniform"]),
+            torch.tensor(case.arrays["in/mask_ratio_per_sample"]),
             patch=case.meta["model_config"]["patch_size"],
         )
         expected = nchw(case.arrays["in/mask"])
@@ -145,7 +145,7 @@ def _case_and_model(ctx: CheckContext) -> tuple[Case, Any]:
 
 
 def _masked_loss(case: Case, model: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
-    labels = torch.from_numpy(case.arrays["in/labels"]).long()
+    labels = torch.tensor(case.arrays["in/labels"]).long()
     mask = nchw(case.arrays["in/mask"])
     share = case.meta["kwargs"]["lambda_cls"]
     result: tuple[Tensor, Mapping[str, Tensor]] = model(
@@ -162,7 +162,8 @@ def _activation_rule(case: Case) -> Callable[[str], float]:
         name = stage.removeprefix("act/")
         if name not in per_key:
             return recorded_tolerance(case, "maxabs_any_key")
-        return max(10.0 * per_key[name], FLOAT32_OF_MAX * largest(case.arrays[stage]))
+        measured = float(per_key[name])
+        return max(10.0 * measured, FLOAT32_OF_MAX * largest(case.arrays[stage]))
 
     return tolerance
 
@@ -182,7 +183,7 @@ def _figures(outcome: Comparison) -> dict[str, Any]:
 
 
 def _norm(grad: Tensor) -> float:
-    return math.hypot(*as_array(grad).ravel())
+    return float(np.linalg.norm(as_array(grad)))
 
 
 def _relative_rms(found: Any, expected: Any) -> float:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 from torch import Tensor
 
 from verify.api import CheckContext
 
-from .golden import Case, load_case
+from .golden import Case
 
 __all__ = ["autoencoder", "convnext", "golden_case", "nchw", "parameters", "small_trunk"]
 
@@ -28,31 +32,36 @@ SMALL_TRUNK = {
 
 
 def golden_case(ctx: CheckContext, name: str) -> Case:
-    """`golden/NAME`."""
-    return load_case(ctx.spec_file(f"golden/{name}.safetensors"))
+    """`golden/NAME` with its own arrays only; `parameters` reads those of other files."""
+    meta = json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
+    return Case(name, meta, _arrays(ctx.spec_file(f"golden/{name}.safetensors")))
 
 
 def parameters(ctx: CheckContext, file: str, override: str | None = None) -> Flat:
     """`params/*` of one file of the folder under `params_override/*` of another, by path."""
-    flat = golden_case(ctx, _stem(file)).group("params")
+    flat = _group(_arrays(ctx.spec_file(f"golden/{file}")), "params/")
     if override:
-        flat |= golden_case(ctx, _stem(override)).group("params_override")
+        flat |= _group(_arrays(ctx.spec_file(f"golden/{override}")), "params_override/")
     return flat
 
 
 def autoencoder(ctx: CheckContext, model_config: Mapping[str, Any], flat: Flat) -> Any:
     """The subject's masked autoencoder of this configuration with these parameters."""
     config = ctx.subject.EncoderConfig.from_reference(dict(model_config))
-    model = ctx.subject.MaskedAutoencoder(config)
-    model.load_state_dict(ctx.subject.encoder_state_dict(flat, config))
+    with torch.device("meta"):
+        model = ctx.subject.MaskedAutoencoder(config)
+    state = ctx.subject.encoder_state_dict(flat, config)
+    model.load_state_dict(state, assign=True)
     return model
 
 
 def convnext(ctx: CheckContext, model_config: Mapping[str, Any], flat: Flat) -> Any:
     """The subject's second encoder of this configuration with these parameters."""
     config = ctx.subject.ConvNextConfig.from_reference(dict(model_config))
-    model = ctx.subject.ConvNextFeatures(config)
-    model.load_state_dict(ctx.subject.convnext_state_dict(flat, config))
+    with torch.device("meta"):
+        model = ctx.subject.ConvNextFeatures(config)
+    state = ctx.subject.convnext_state_dict(flat, config)
+    model.load_state_dict(state, assign=True)
     return model
 
 
@@ -66,8 +75,17 @@ def small_trunk(ctx: CheckContext, **changes: Any) -> Any:
 
 def nchw(array: NDArray[Any]) -> Tensor:
     """[..., H, W, C] as recorded -> [..., C, H, W]."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, -3)))
+    return torch.from_numpy(np.moveaxis(array, -1, -3).copy())
 
 
-def _stem(file: str) -> str:
-    return file.removesuffix(".safetensors")
+@lru_cache(maxsize=8)
+def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
+    """One file, kept for the checks that follow in the same worker; nobody writes to it."""
+    arrays = load_file(path)
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+def _group(arrays: Mapping[str, NDArray[Any]], lead: str) -> Flat:
+    return {key.removeprefix(lead): v for key, v in arrays.items() if key.startswith(lead)}

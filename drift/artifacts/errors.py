@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from drift.errors import DriftError
 
 SHOWN_CHARACTERS = 80
@@ -17,3 +20,17 @@ def shown(value: object) -> str:
     if len(text) <= SHOWN_CHARACTERS:
         return text
     return f"{text[: SHOWN_CHARACTERS - 3]}..."
+
+
+@contextmanager
+def file_errors(place: object, expected: str) -> Iterator[None]:
+    """Turns the system's refusals (no permission, no space, no folder) into an ArtifactError."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(
+            str(place),
+            found=f"the error {shown(error.strerror or str(error))}",
+            expected=expected,
+            remedy="Check the path, its permissions and the free space.",
+        ) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from drift.artifacts import strict_json
-from drift.artifacts.errors import ArtifactError, shown
+from drift.artifacts.errors import ArtifactError, file_errors, shown
 
 # bytes per element of every dtype a parameter may have; anything else is refused
 ITEM_BYTES: Mapping[str, int] = {
@@ -80,7 +80,7 @@ def read_header(path: Path) -> Header:
         raise ArtifactError(
             str(path), found=f"{size} bytes", expected="a safetensors file", remedy=TRUNCATED
         )
-    with path.open("rb") as stream:
+    with file_errors(path, "a readable file"), path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if length > min(MAX_HEADER_BYTES, size - 8):
             raise ArtifactError(
@@ -124,7 +124,7 @@ def encode_header(header: Header, metadata: Mapping[str, str]) -> bytes:
 def data_chunks(header: Header, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
     """The bytes [begin, end) of the data section, at most 4 MiB at a time."""
     left = (header.data_bytes if end is None else end) - begin
-    with header.path.open("rb") as stream:
+    with file_errors(header.path, "a readable file"), header.path.open("rb") as stream:
         stream.seek(header.data_start + begin)
         while left:
             chunk = stream.read(min(left, READ_BYTES))

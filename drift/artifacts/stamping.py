@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drift.artifacts import claims, schema, strict_json
-from drift.artifacts.errors import ArtifactError, shown
+from drift.artifacts.errors import ArtifactError, file_errors
 from drift.artifacts.evidence import infer
 from drift.artifacts.header import Header, data_chunks, encode_header, read_header
 
@@ -71,25 +71,19 @@ def _replace(header: Header, metadata: Mapping[str, str]) -> str:
     """Write header and tensors beside the file, compare, replace; returns the data's sha256."""
     path = header.path
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    written = hashlib.sha256()
     try:
-        written = hashlib.sha256()
-        with partial.open("xb") as stream:
-            stream.write(encode_header(header, metadata))
-            for chunk in data_chunks(header):
-                written.update(chunk)
-                stream.write(chunk)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _require_equal(header, read_header(partial), written.hexdigest())
-        partial.chmod(path.stat().st_mode & 0o7777)
-        partial.replace(path)
-    except OSError as error:
-        raise ArtifactError(
-            str(path),
-            found=f"the error {shown(error.strerror)} while writing beside it",
-            expected="room and permission for a second copy",
-            remedy="The file is unchanged; free some space or copy it elsewhere first.",
-        ) from error
+        with file_errors(path, "room and permission for a second copy beside it"):
+            with partial.open("xb") as stream:
+                stream.write(encode_header(header, metadata))
+                for chunk in data_chunks(header):
+                    written.update(chunk)
+                    stream.write(chunk)
+                stream.flush()
+                os.fsync(stream.fileno())
+            _require_equal(header, read_header(partial), written.hexdigest())
+            partial.chmod(path.stat().st_mode & 0o7777)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return written.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -10,24 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from drift.artifacts import architectures, claims, contents, evidence, probe, schema
+from drift.artifacts import architectures, claims, evidence, filling, probe, schema
 from drift.artifacts.architectures import Config, Model
-from drift.artifacts.errors import ArtifactError, shown
+from drift.artifacts.errors import ArtifactError, file_errors, shown
 from drift.artifacts.evidence import Evidence
-from drift.artifacts.header import Header, TensorEntry, read_header
-from drift.interop.layout import LayoutError
+from drift.artifacts.header import read_header
+from drift.encoder import MaskedAutoencoder
+from drift.generator import Generator
 
-DTYPES: Mapping[str, torch.dtype] = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-}
-NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # What no writer may leave out; the rest is known from the model or may be stamped later.
 REQUIRED_FIELDS = ("source_layout", "weights", "tokenizer", "licence")
 
@@ -63,15 +56,15 @@ def save_artifact(
     path = Path(path)
     fields = schema.validated(fields, place=f"save {path}")
     _require_writable(path, fields, overwrite=overwrite)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _state(model).items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "tier": "none",
         **fields,
         **_identity(model, tensors),
         "schema": schema.SCHEMA,
-        "tensors_sha256": digest(tensors),
-        "probe": probe.record(model),
+        "tensors_sha256": filling.digest(tensors),
+        "probe": probe.record(_on_cpu(model, tensors)),
     }
     if source_metadata is not None:
         metadata["source_metadata"] = source_metadata
@@ -115,82 +108,36 @@ def load_artifact(
     for note in notes:
         _log.warning("%s: %s", path, note)
     model = architectures.build(config)
-    require_same_tensors(header, model)
-    fill(model, header)
-    require_loaded(model, metadata, place=str(path))
+    filling.require_same_tensors(header, model)
+    filling.fill(model, header)
+    filling.require_loaded(model, metadata, place=str(path))
     recorded = probe.understood(metadata.get("probe", ""))
     if recorded is not None:
         probe.require_reproduced(model, recorded, place=str(path))
     return Artifact(model.eval(), shown_by_tensors.architecture, metadata, tuple(notes))
 
 
-def require_same_tensors(header: Header, model: Model) -> None:
-    """Raises LayoutError that names every missing, surplus and misshapen tensor."""
-    expected = {name: tuple(tensor.shape) for name, tensor in _state(model).items()}
-    dtypes = {name: NAMES[tensor.dtype] for name, tensor in _state(model).items()}
-    found = header.tensors
-    missing = {name: shape for name, shape in expected.items() if name not in found}
-    surplus = {name: entry.shape for name, entry in found.items() if name not in expected}
-    misshapen = {
-        name: (found[name].shape, shape)
-        for name, shape in expected.items()
-        if name in found and found[name].shape != shape
-    }
-    unreadable = {
-        name: f"found dtype {found[name].dtype}, expected {dtype}"
-        for name, dtype in dtypes.items()
-        if name in found and found[name].dtype != dtype
-    }
-    if missing or surplus or misshapen or unreadable:
-        raise LayoutError(
-            str(header.path),
-            missing=missing,
-            surplus=surplus,
-            misshapen=misshapen,
-            unreadable=unreadable,
-        )
+def load_generator(path: Path | str, *, require_metadata: bool = False) -> Generator:
+    """The generator of a file; raises as `load_artifact`, and for a file of another model."""
+    model = load_artifact(path, require_metadata=require_metadata).model
+    if not isinstance(model, Generator):
+        raise ArtifactError(str(path), found="a masked autoencoder", expected="a generator")
+    return model
 
 
-def fill(model: Model, header: Header) -> None:
-    """Read every tensor of the file into the model, in place of its shapes."""
-    tensors = {name: _read(header, entry) for name, entry in header.tensors.items()}
-    model.load_state_dict(tensors, strict=True, assign=True)
+def load_encoder(path: Path | str, *, require_metadata: bool = False) -> MaskedAutoencoder:
+    """The autoencoder of a file; raises as `load_artifact`, and for a file of another model."""
+    model = load_artifact(path, require_metadata=require_metadata).model
+    if not isinstance(model, MaskedAutoencoder):
+        raise ArtifactError(str(path), found="a generator", expected="a masked autoencoder")
+    return model
 
 
-def require_loaded(model: Model, metadata: Mapping[str, str], *, place: str) -> None:
-    """Raises ArtifactError unless the model holds exactly the tensors that were saved."""
-    state = _state(model)
-    unfilled = [name for name, tensor in state.items() if tensor.is_meta]
-    if unfilled:
-        raise ArtifactError(
-            place, found=f"{len(unfilled)} parameters that nothing filled", expected="none"
-        )
-    bad = [name for name, tensor in state.items() if not _finite(tensor)]
-    if bad:
-        raise ArtifactError(
-            f"{place}: {bad[0]}",
-            found=f"numbers that are not finite in {len(bad)} tensors",
-            expected="finite parameters",
-            remedy="The file is damaged or its run diverged; fetch or export it again.",
-        )
-    recorded = metadata.get("tensors_sha256")
-    if recorded is not None and recorded != digest(state):
-        raise ArtifactError(
-            place,
-            found="tensors with another digest than the one recorded when they were saved",
-            expected=shown(recorded),
-            remedy="The file was damaged or changed after it was saved; fetch or import it again.",
-        )
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """The digest of drift.artifacts.contents, from tensors in memory."""
-    return contents.combined(
-        contents.digest_line(
-            name, NAMES[tensor.dtype], tensor.shape, hashlib.sha256(_bytes(tensor)).hexdigest()
-        )
-        for name, tensor in tensors.items()
-    )
+def _on_cpu(model: Model, tensors: Mapping[str, Tensor]) -> Model:
+    """A second model around the same tensors, wherever the first one computes."""
+    again = architectures.build(model.config)
+    again.load_state_dict(dict(tensors), strict=True, assign=True)
+    return again
 
 
 def _require_writable(path: Path, fields: Mapping[str, str], *, overwrite: bool) -> None:
@@ -280,46 +227,17 @@ def _config(
     return config, [*notes, f"assumed: {', '.join(assumed)}"]
 
 
-def _read(header: Header, entry: TensorEntry) -> Tensor:
-    """One tensor, copied out of the file: nothing keeps it mapped, nobody else can change it."""
-    if entry.dtype not in DTYPES:
-        raise ArtifactError(
-            f"{header.path}: {shown(entry.name)}", found=entry.dtype, expected="a float dtype"
-        )
-    raw = torch.empty(entry.end - entry.begin, dtype=torch.uint8)
-    view = raw.numpy().data
-    with header.path.open("rb") as stream:
-        stream.seek(header.data_start + entry.begin)
-        done = 0
-        while done < len(view):
-            got = stream.readinto(view[done:])
-            if not got:
-                raise ArtifactError(
-                    str(header.path), found="a file that shrank", expected="the bytes it had"
-                )
-            done += got
-    return raw.view(DTYPES[entry.dtype]).reshape(entry.shape)
-
-
-def _state(model: Model) -> dict[str, Tensor]:
-    return dict(model.state_dict())
-
-
-def _bytes(tensor: Tensor) -> memoryview:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().data
-
-
-def _finite(tensor: Tensor) -> bool:
-    low, high = torch.aminmax(tensor.detach()) if tensor.numel() else (tensor, tensor)
-    return bool(torch.isfinite(low).all() and torch.isfinite(high).all())
-
-
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """A reader sees the whole file or none of it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(dict(tensors), partial, metadata=dict(metadata))
-        partial.replace(path)
+        with file_errors(path, "a folder that can be written to"):
+            partial.touch(exist_ok=False)  # the system's own refusal is clearer than the library's
+            save_file(dict(tensors), partial, metadata=dict(metadata))
+            partial.replace(path)
+    except SafetensorError as error:
+        raise ArtifactError(
+            str(path), found=f"the error {shown(str(error))}", expected="a file that can be written"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)

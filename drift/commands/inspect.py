@@ -31,7 +31,7 @@ def command(file: Path, as_json: bool, minimum: int | None) -> None:
         click.echo("\n".join(_lines(quality)))
     if minimum is not None and quality.score < minimum:
         click.echo(f"{file}: quality {quality.score}, below {minimum}", err=True)
-        raise SystemExit(1)
+        click.get_current_context().exit(1)
 
 
 def _lines(quality: Quality) -> list[str]:

@@ -36,7 +36,7 @@ def command(template: str, as_json: bool) -> None:
     odd = [f"{table.template} {table.model}" for table in counted if not table.agrees]
     if odd:
         click.echo(f"totals that are not the stated ones: {', '.join(odd)}", err=True)
-        raise SystemExit(1)
+        click.get_current_context().exit(1)
 
 
 def _summary(table: Table) -> str:

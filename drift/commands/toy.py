@@ -83,7 +83,7 @@ def chosen_device(name: str) -> str:
         raise InputError(
             "--device",
             found=f"{name} ({reason})",
-            expected="auto, cpu or a CUDA device that exists",
+            expected="auto, cpu or a CUDA device",
         ) from error
     return name
 
@@ -160,16 +160,20 @@ def result_line(name: str, runs: list[Run]) -> str:
     full = [run for run in runs if run.plan.objective == "drifting"]
     ablated = [run for run in runs if run.plan.objective != "drifting"]
     tau = max(full[0].plan.recipe.temperatures)
-    falls = [run.drift_at(tau) for run in full]
-    first, last = min(falls, key=lambda fall: fall[0] / fall[1])
+    falls = [_fall(run, tau) for run in full]
     parts = [
         f"toy {name} [proxy]: {_worst(full, modes)}",
-        f"drift at {tau:g} {first:.2g} -> {last:.2g}",
+        f"drift at {tau:g}: {', '.join(falls)}",
     ]
     if ablated:
         parts.append(f"attraction only: {_worst(ablated, modes)}")
     parts.append(f"{sum(run.seconds for run in runs):.1f} s")
     return "; ".join(parts)
+
+
+def _fall(run: Run, temperature: float) -> str:
+    first, last = run.drift_at(temperature)
+    return f"{run.plan.start} {first:.2g} -> {last:.2g}"
 
 
 def _worst(runs: list[Run], modes: int) -> str:

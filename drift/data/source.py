@@ -9,11 +9,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from drift.errors import InputError
+from drift.errors import DriftError, InputError
+
+
+class DataError(DriftError):
+    """Real samples that are missing, damaged or not what they are said to be."""
 
 
 class Source(Protocol):
-    """labels int64 [N]; shape (C, H, W) of a sample; digest names the exact data."""
+    """labels int64 [N]; shape (C, H, W) of a sample; digest names the exact data.
+
+    A source of mirrored pairs counts both: its N is twice the number of images, sample i + N/2 is
+    the mirror image of sample i and has its label. An epoch shows every image once each way.
+    """
 
     @property
     def labels(self) -> Tensor: ...
@@ -30,6 +38,15 @@ class Source(Protocol):
     def get(self, indices: Tensor) -> Tensor:
         """Samples [n, C, H, W] in float32 for indices int64 [n]."""
         ...
+
+
+def require_indices(indices: Tensor, count: int) -> list[int]:
+    """Places in 0 .. count - 1; a negative one would silently count from the end."""
+    places = [int(i) for i in indices.tolist()]
+    outside = [i for i in places if not 0 <= i < count]
+    if outside:
+        raise InputError("indices", found=outside[:5], expected=f"places in 0 .. {count - 1}")
+    return places
 
 
 @dataclass(frozen=True)

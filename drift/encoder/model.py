@@ -62,7 +62,7 @@ class MaskedAutoencoder(nn.Module):
         """
         _check_every(every_k_block)
         with layers.without_autocast(x):
-            patched = self._patched(x)
+            patched = self._in_precision(self._patched(x))
             entries = dict(input_vectors(patched))
             maps, blocks = self.encoder(patched)
             for name, image in trunk.taps(maps, blocks, every_k_block).items():
@@ -85,19 +85,20 @@ class MaskedAutoencoder(nn.Module):
         """x [B, C, H, W], labels [B], mask [B, 1, h, w] -> (loss [B], metrics, each [B]).
 
         The mask lies on the patchified grid; 1 = masked: zeroed in the input, scored in the loss.
-        loss = lambda_cls * cross-entropy + (1 - lambda_cls) * reconstruction; metrics: "loss",
-        "recon_loss", "cls_loss", "accuracy", "mask_ratio".
+        loss = lambda_cls * cross-entropy + (1 - lambda_cls) * reconstruction, in float32 at least;
+        metrics: "loss", "recon_loss", "cls_loss", "accuracy", "mask_ratio".
         """
         if self.decoder is None or self.classifier is None:
             raise InputError(
                 "MaskedAutoencoder.forward",
                 found="a model of the trunk alone",
                 expected="a configuration with decoder and classifier (trunk_only=False)",
+                remedy="Use a width that is a multiple of 32, and trunk_only=False.",
             )
         with layers.without_autocast(x):
             target = self._patched(x)
             mask = _checked_mask(mask, target)
-            seen = hide(target, mask)
+            seen = self._in_precision(hide(target, mask))
             record_map("step/x_masked_patched", seen)
             maps, _ = self.encoder(seen)
             for name, image in maps.items():
@@ -117,7 +118,10 @@ class MaskedAutoencoder(nn.Module):
             )
         if trace.active():
             record_map("step/patched_input_corner4x4", patched[:, :, :4, :4])
-        return patched.to(torch.bfloat16) if self.config.bfloat16 else widen(patched)
+        return widen(patched)
+
+    def _in_precision(self, patched: Tensor) -> Tensor:
+        return patched.to(torch.bfloat16) if self.config.bfloat16 else patched
 
     def _logits(self, deepest: Tensor) -> Tensor:
         assert self.classifier is not None
@@ -135,7 +139,7 @@ def input_vectors(patched: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 def hide(patched: Tensor, mask: Tensor) -> Tensor:
     """Zero the input where the mask is 1."""
-    return patched * (1 - mask).to(patched.dtype)
+    return patched * (1 - mask)
 
 
 def position_error(recon: Tensor, target: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.artifacts import strict_json
-from drift.artifacts.errors import ArtifactError, shown
+from drift.artifacts.errors import ArtifactError, file_errors, shown
 from drift.interop.flax_reader import FlaxReader, Leaf, Limits
 
 PARAMS_FILE = "ema_params.msgpack"
@@ -46,13 +46,13 @@ def read_artifact(
     metadata = read_metadata(folder, require=require_metadata)
     path = folder / PARAMS_FILE
     size = _regular_size(path)
-    with path.open("rb") as stream:
+    with file_errors(path, "a readable file"), path.open("rb") as stream:
         reader = FlaxReader(stream, size, place=str(path), limits=limits or LIMITS)
         leaves = _unwrapped(reader.read())
+        stream.seek(0)
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     for name, leaf in leaves.items():
         _require_finite(path, name, leaf)
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     metadata[READ_KEY] = {
         "sha256": sha256,
         "bytes": size,
@@ -76,7 +76,9 @@ def read_metadata(folder: Path, *, require: bool = False) -> dict[str, Any]:
             expected=f"at most {METADATA_BYTES} bytes of JSON",
             remedy=strict_json.REMEDY,
         )
-    value = strict_json.parse(path.read_bytes(), place=str(path), limit=METADATA_BYTES)
+    with file_errors(path, "a readable file"):
+        data = path.read_bytes()
+    value = strict_json.parse(data, place=str(path), limit=METADATA_BYTES)
     if not isinstance(value, dict) or READ_KEY in value:
         raise ArtifactError(
             str(path),

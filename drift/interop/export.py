@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drift.artifacts.errors import ArtifactError, shown
+from drift.artifacts.errors import ArtifactError, file_errors, shown
 from drift.interop.artifact import METADATA_FILE, PARAMS_FILE
 from drift.interop.flax_reader import CHUNK_MARKER, DTYPES, EXT_ARRAY
 
@@ -40,10 +40,11 @@ def write_artifact(
             remedy="Export into another directory.",
         )
     tree = _nested(flat)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / PARAMS_FILE, _packed_tree(tree))
     text = json.dumps(metadata, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    _write(folder / METADATA_FILE, [text.encode()])
+    with file_errors(folder, "a folder that can be written to"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / PARAMS_FILE, _packed_tree(tree))
+        _write(folder / METADATA_FILE, [text.encode()])
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:

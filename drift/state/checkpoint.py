@@ -56,7 +56,8 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     path = path_of(folder, checkpoint.step)
     tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
     facts = _canonical({**checkpoint.facts, "step": checkpoint.step, "schema": SCHEMA})
-    metadata = {"facts": facts, "digest": _digest(tensors, facts)}
+    # One entry: several would be written in the random order of a hash map.
+    metadata = {"checkpoint": _canonical({"facts": facts, "digest": _digest(tensors, facts)})}
     try:
         atomic.write_bytes(path, save(tensors, metadata=metadata), exclusive=True)
     except OSError as error:
@@ -73,14 +74,14 @@ def read(path: Path) -> Checkpoint:
     """Read and verify a checkpoint; raises CheckpointError with what is wrong."""
     try:
         checked = header.read_header(path)  # bounds every size before anything is allocated
-        metadata = checked.metadata or {}
+        metadata = json.loads((checked.metadata or {})["checkpoint"])
+        facts, digest = metadata["facts"], metadata["digest"]
         tensors = load(path.read_bytes())
-    except (ArtifactError, OSError, ValueError) as error:
+    except (ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
         raise _bad(path, str(error)) from error
     except Exception as error:  # safetensors raises its own type for a damaged file
         raise _bad(path, str(error)) from error
-    facts = metadata.get("facts", "")
-    if metadata.get("digest") != _digest(tensors, facts):
+    if digest != _digest(tensors, facts):
         raise _bad(path, "contents that do not have the digest written with them")
     parsed = json.loads(facts)
     if parsed.get("schema") != SCHEMA:

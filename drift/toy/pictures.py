@@ -30,7 +30,7 @@ FLOOR = 1e-4  # of a logarithmic axis: an unbiased energy distance may fall belo
 
 # What a panel shows: half its width, and its height from and to.
 VIEWS = {"bimodal": (2.6, -1.4, 1.4), "checkerboard": (2.6, -2.6, 2.6)}
-FAR_TOP = 6.8
+FAR_TOP = 5.4
 
 
 def render(target: Target, runs: Sequence[Run]) -> bytes:
@@ -58,6 +58,8 @@ def render(target: Target, runs: Sequence[Run]) -> bytes:
     drift_axes, distance_axes = lower.subplots(1, 2)
     _drift_curves(drift_axes, runs)
     _distance_curves(distance_axes, runs)
+    curves = drift_axes.get_lines()
+    lower.legend(handles=curves, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     _headline(figure, target, runs)
     buffer = BytesIO()
     # Without the version of the library in its metadata the file is the same at every run.
@@ -173,15 +175,17 @@ def _drift_curves(axes: Axes, runs: Sequence[Run]) -> None:
         points = [(row["step"], row["drift"][str(tau)]) for row in run.rows if row["drift"]]
         _curve(axes, points, run, runs)
     axes.set_title(f"mean square of the drift at temperature {tau:g} (raw)", fontsize=9)
-    _finish(axes, runs)
+    _finish(axes)
 
 
 def _distance_curves(axes: Axes, runs: Sequence[Run]) -> None:
     for run in runs:
         points = [(row["step"], max(row["energy_distance"], FLOOR)) for row in run.rows]
         _curve(axes, points, run, runs)
-    axes.set_title("energy distance to held-out real samples", fontsize=9)
-    _finish(axes, runs)
+    axes.set_title(
+        f"energy distance to held-out real samples (below {FLOOR:g}: drawn there)", fontsize=9
+    )
+    _finish(axes)
 
 
 def _curve(axes: Axes, points: Sequence[Any], run: Run, runs: Sequence[Run]) -> None:
@@ -191,9 +195,8 @@ def _curve(axes: Axes, points: Sequence[Any], run: Run, runs: Sequence[Run]) -> 
     axes.plot(x, y, style, color=_colour(run), linewidth=1.4, label=_run_label(run, ", "))
 
 
-def _finish(axes: Axes, runs: Sequence[Run]) -> None:
+def _finish(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("updates", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(True, which="major", color="#e3e3e3", linewidth=0.6)
-    axes.legend(fontsize=7, frameon=False)

@@ -79,7 +79,7 @@ class Bimodal(_Plane):
     deviation = 0.25
     # Figure 3: far from both modes, collapsed onto one, between the two.
     starts: Mapping[str, Start] = {
-        "far": Start((0.0, 6.0), 0.2),
+        "far": Start((0.0, 4.5), 0.2),
         "collapsed": Start((1.5, 0.0), 0.05),
         "between": Start((0.0, 0.0), 0.2),
     }
@@ -101,7 +101,7 @@ class Checkerboard(_Plane):
     modes = 8
     side = 4
     starts: Mapping[str, Start] = {
-        "far": Start((0.0, 6.0), 0.2),
+        "far": Start((0.0, 4.5), 0.2),
         "collapsed": Start((-0.5, -0.5), 0.05),
         "between": Start((0.0, 0.0), 0.2),
     }

@@ -49,8 +49,8 @@ class Recipe:
 
 RECIPES = {
     "bimodal": Recipe(600, 64, 64, 5e-3, noise=2, width=128, evaluated=500),
-    "checkerboard": Recipe(2000, 64, 64, 5e-3, noise=2, width=128, evaluated=500),
-    "digits": Recipe(800, 32, 32, 2e-3, noise=16, width=256, evaluated=100),
+    "checkerboard": Recipe(2000, 64, 64, 5e-3, noise=2, width=128, evaluated=500, depth=4),
+    "digits": Recipe(800, 32, 64, 2e-3, noise=16, width=256, evaluated=100),
 }
 
 
@@ -132,7 +132,7 @@ def train(
             model(noise, condition), positives, temperatures=recipe.temperatures
         )
         optimizer.zero_grad()
-        value.mean().backward()
+        torch.autograd.backward(value.mean())
         optimizer.step()
         log.update(step, value, info)
         on_update(step + 1)

@@ -104,7 +104,7 @@ def train_step(state: TrainState, batch: StepBatch) -> tuple[TrainState, dict[st
     falls. Nothing is updated where loss or gradient are not finite: FloatingPointError names them.
     """
     loss, info = sample_and_compare(state, batch)
-    require_finite("loss", loss, state)
+    require_finite("loss", loss.detach(), state)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm, lr = update(state)
@@ -151,7 +151,7 @@ def require_finite(name: str, value: Tensor, state: TrainState) -> None:
         return
     state.optimizer.zero_grad(set_to_none=True)
     raise FloatingPointError(
-        f"step {state.step}: found {name} {float(value)}; expected a finite number; the state is "
+        f"step {state.step}: found {name} {value.item()}; expected a finite number; the state is "
         "unchanged"
     )
 

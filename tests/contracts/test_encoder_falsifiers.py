@@ -16,7 +16,7 @@ from verify.api import CheckContext, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
 MODULES = {
-    "encoder": ("encoder", "encoder_laws", "encoder_mutants"),
+    "encoder": ("encoder", "encoder_laws", "encoder_mutants", "encoder_layout_mutants"),
     "features": ("features", "features_mutants", "encoder_mutants"),
 }
 # Capability -> the module in which a mutant would change it.

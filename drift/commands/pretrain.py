@@ -1,0 +1,58 @@
+"""`drift pretrain`: train the masked autoencoder whose features the loss uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drift import pretrain
+from drift.commands import runs
+from drift.config import load_template
+from drift.progress import progress
+from drift.train import build
+
+
+@click.command("pretrain")
+@click.argument("template")
+@click.option("--set", "settings", multiple=True, metavar="K=V", help="Change a template's field.")
+@click.option("--data", type=click.Path(path_type=Path), help="Latent cache or image folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE-encoder]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
+def command(
+    template: str,
+    settings: tuple[str, ...],
+    data: Path | None,
+    out: Path | None,
+    seed: int,
+    device: str,
+    resume: bool,
+) -> None:
+    """Train the masked autoencoder of TEMPLATE (a shipped name or a file) and export its EMA.
+
+    Writes checkpoints, metrics/windows.jsonl, a live run_metadata.json and encoder.safetensors.
+    """
+    runs.require_single_process(dict(os.environ))
+    chosen = build.override(load_template(template), settings)
+    folder = runs.folder_of(chosen, out, "-encoder")
+    options = pretrain.PretrainOptions(folder=folder, seed=seed, device=device, resume=resume)
+    source = runs.source_of(chosen, data)
+    run = pretrain.start(chosen, source, options, say=lambda text: click.echo(text, err=True))
+    last: Mapping[str, Any] = {}
+    with progress(f"pretrain {chosen.name}", run.template.encoder.pretrain.steps) as advance:
+
+        def listen(row: Mapping[str, Any]) -> None:
+            nonlocal last
+            last = row
+            advance(row["step"])
+
+        path = pretrain.pretrain(run, listen)
+    click.echo(
+        f"pretrain {chosen.name}: step {run.step}, reconstruction {last.get('recon_loss', 0):.3g}, "
+        f"accuracy of masked inputs {last.get('accuracy', 0):.1%}; {path}"
+    )

@@ -1,0 +1,120 @@
+"""From an image of any size to a square of pixels in [-1, 1]: the centre crop known from ADM.
+
+The shorter side is halved with a box filter while it is at least twice the wanted one, then brought
+to it with a bicubic filter; the square in the middle is kept. Nothing is squashed. Orientation tags
+are not applied and transparency is dropped.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from drift.artifacts.errors import shown
+from drift.data.source import DataError
+
+# Pillow's own threshold of suspicion, before and after resizing: 268 MB of RGB.
+MAX_PIXELS = 89_478_485
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
+HALVING = Image.Resampling.BOX
+RESIZING = Image.Resampling.BICUBIC
+HALF_RANGE = 127.5
+
+
+def adm_centre(image: Image.Image, size: int) -> Image.Image:
+    """The square of `size` pixels in the middle of the image."""
+    return centred(resized(halved(image, size), size), size)
+
+
+def halved(image: Image.Image, size: int) -> Image.Image:
+    """Halve both sides (an odd pixel is averaged in) while the shorter is at least 2 `size`."""
+    while min(image.size) >= 2 * size:
+        image = image.resize((image.width // 2, image.height // 2), HALVING)
+    return image
+
+
+def resized(image: Image.Image, size: int) -> Image.Image:
+    """The image with a shorter side of `size`, its proportions kept to the pixel."""
+    width, height = target_size(image.size, size)
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"sides so unequal that the resized image has {width} x {height} pixels")
+    return image.resize((width, height), RESIZING)
+
+
+def target_size(sides: tuple[int, int], size: int) -> tuple[int, int]:
+    """Both sides scaled alike, rounded half to even."""
+    scale = size / min(sides)
+    return round(sides[0] * scale), round(sides[1] * scale)
+
+
+def centred(image: Image.Image, size: int) -> Image.Image:
+    """Cut the middle square; an odd remainder leaves its pixel on the right or at the bottom."""
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    return image.crop((left, top, left + size, top + size))
+
+
+def decode(data: bytes, *, place: str, channels: int) -> Image.Image:
+    """An 8-bit image of 3 (RGB) or 1 (grey) channels from a file's bytes.
+
+    Raises DataError that names `place` for bytes that are damaged, no image, of more than 8 bits,
+    or of more pixels than `MAX_PIXELS`; the number of pixels is looked at before any is decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _require_usable(image)
+            if image.mode == "P":  # a palette with transparency has no direct way to RGB
+                image = image.convert("RGBA")
+            return image.convert("RGB" if channels == 3 else "L")
+    except Exception as error:  # decoders raise a dozen types for damaged bytes
+        raise DataError(
+            place,
+            found=f"no usable image ({shown(str(error) or type(error).__name__)})",
+            expected=f"an undamaged 8-bit image ({', '.join(FORMATS)}) of at most "
+            f"{MAX_PIXELS:,} pixels",
+            remedy="Fetch or convert this file again, or take it out of the folder.",
+        ) from error
+
+
+def square(data: bytes, size: int, *, crop: str, place: str, channels: int = 3) -> Tensor:
+    """A file's bytes -> [channels, size, size]; raises DataError that names `place`.
+
+    crop  adm-centre, or none where every image has the wanted size already
+    """
+    image = decode(data, place=place, channels=channels)
+    if crop == "none":
+        if image.size != (size, size):
+            raise DataError(
+                place,
+                found=f"{image.width} x {image.height} pixels",
+                expected=f"{size} x {size}, because nothing is cropped",
+                remedy="Crop the image, or choose the crop adm-centre.",
+            )
+        return pixels(image)
+    try:
+        return pixels(adm_centre(image, size))
+    except ValueError as error:
+        raise DataError(place, found=str(error), expected=f"at most {MAX_PIXELS:,} pixels") from error
+
+
+def pixels(image: Image.Image) -> Tensor:
+    """Grey values 0 .. 255 -> float32 [C, H, W] in [-1, 1]."""
+    array = np.asarray(image)
+    array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return torch.from_numpy(array.astype(np.float32)) / HALF_RANGE - 1.0
+
+
+def flipped(images: Tensor) -> Tensor:
+    """Left and right exchanged: [..., H, W]."""
+    return images.flip(-1)
+
+
+def _require_usable(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels")
+    if image.mode not in MODES:
+        raise ValueError(f"pixels of the kind {image.mode}")

@@ -1,0 +1,97 @@
+"""Images on the disk as a source: one folder per class, or tar archives."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from drift.data import crop as cropping
+from drift.data.listing import Listing, list_images, require_unchanged
+from drift.data.source import require_indices
+
+
+class FolderSource:
+    """Samples [channels, size, size] in [-1, 1], cropped when they are read.
+
+    root      folder with one folder per class; class indices follow the sorted names
+    crop      adm-centre, or none where every image has the size already
+    channels  3 (RGB) or 1 (grey)
+    mirror    count every image twice, as it is and mirrored (see Source)
+    workers   threads that read and decode
+
+    Once `digest` was asked for, every image that is read is held to the sha256 it had then.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        size: int,
+        *,
+        crop: Literal["adm-centre", "none"] = "adm-centre",
+        channels: Literal[1, 3] = 3,
+        mirror: bool = False,
+        workers: int = 4,
+    ) -> None:
+        self.listing: Listing = list_images(Path(root))
+        self.size, self.crop, self.channels, self.mirror = size, crop, channels, mirror
+        self.workers = workers
+        labels = torch.tensor(self.listing.labels, dtype=torch.int64)
+        self._labels = torch.cat([labels, labels]) if mirror else labels
+        self._hashes: list[str] = []
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 [N], N counting mirrored images."""
+        return self._labels
+
+    @property
+    def classes(self) -> int:
+        """Number of class folders."""
+        return len(self.listing.classes)
+
+    @property
+    def class_map(self) -> tuple[str, ...]:
+        """Name of each class by its index."""
+        return self.listing.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.channels, self.size, self.size
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the manifest of files and over what is made of them; reads every file once."""
+        if not self._hashes:
+            self._hashes = list(self.listing.hashes(self.workers))
+        manifest = self.listing.manifest_digest(self._hashes)
+        view = f"{self.crop} {self.channels}x{self.size}x{self.size} mirror={self.mirror}"
+        return hashlib.sha256(f"drift-images/1 {manifest} {view}".encode()).hexdigest()
+
+    def get(self, indices: Tensor) -> Tensor:
+        """Samples [n, C, H, W]; raises DataError naming the file that is damaged or has changed."""
+        places = require_indices(indices, len(self._labels))
+        if not places:
+            return torch.empty(0, *self.shape)
+        with ThreadPoolExecutor(self.workers) as pool:
+            return torch.stack(list(pool.map(self._sample, places)))
+
+    def _sample(self, place: int) -> Tensor:
+        count = len(self.listing)
+        entry = self.listing.entries[place % count]
+        data = self.listing.read(entry)
+        if self._hashes:
+            require_unchanged(self.listing.place(entry), data, self._hashes[place % count])
+        image = cropping.square(
+            data,
+            self.size,
+            crop=self.crop,
+            place=self.listing.place(entry),
+            channels=self.channels,
+        )
+        return cropping.flipped(image) if place >= count else image

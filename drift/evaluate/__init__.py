@@ -1,0 +1,6 @@
+"""Figures of generated samples, each with its axis, definition, interval and provenance."""
+
+from drift.evaluate.digits import Report, evaluate_digits
+from drift.evaluate.figures import Figure
+
+__all__ = ["Figure", "Report", "evaluate_digits"]

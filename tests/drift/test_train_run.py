@@ -1,0 +1,204 @@
+"""A run that is killed and resumed is, bit for bit, the run that was not."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from drift.config import TemplateError, load_template
+from drift.data import DigitsSource, TensorSource
+from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.errors import DriftError
+from drift.features import FeatureExtractor
+from drift.state import checkpoint
+from drift.state.record import rows
+from drift.train import build, draw, run
+
+SMALL = (
+    "optimizer.training_steps=8",
+    "optimizer.warmup_steps=2",
+    "loss.class_labels=3",
+    "loss.positives=4",
+    "loss.generated=4",
+    "loss.unconditional=2",
+    "queue.push_per_step=16",
+    "generator.hidden_size=16",
+    "generator.cond_dim=16",
+    "generator.num_heads=2",
+    "generator.depth=1",
+    "generator.ffn_inner=64",
+)
+
+# What a killed process runs: the same run, which ends itself with SIGKILL at a named place.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from drift.state import atomic, checkpoint
+from tests_train_run import begin, run
+
+folder, place = Path(sys.argv[1]), sys.argv[2]
+die = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+if place == "inside-a-checkpoint":
+    original = checkpoint.atomic.write_bytes
+    def half(path, data, *, exclusive=False):
+        if "step-00000004" in path.name:
+            path.with_name(f".{path.name}.1.tmp").write_bytes(data[: len(data) // 2])
+            die()
+        original(path, data, exclusive=exclusive)
+    checkpoint.atomic.write_bytes = half
+started = begin(folder)
+def listen(window):
+    if place == f"after-window-{window.step}":
+        die()
+run.train(started, listen)
+"""
+
+
+def begin(folder: Path, *, resume: bool = False, **changed: object) -> run.Run:
+    """A small run on digits with an encoder of random weights."""
+    template = build.override(load_template("digits"), SMALL)
+    encoder = MaskedAutoencoder(
+        EncoderConfig(in_channels=1, base_channels=64, blocks=(1, 1, 1, 1), num_classes=10),
+        generator=torch.Generator().manual_seed(0),
+    )
+    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
+    options = run.RunOptions(folder=folder, window=2, checkpoint_every=4, resume=resume)
+    options = dataclasses.replace(options, **changed)  # type: ignore[arg-type]
+    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
+
+
+def quiet(window: run.Window) -> None:
+    """Nobody looks."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run.train(begin(folder), quiet)
+    return folder
+
+
+@pytest.mark.parametrize("place", ["after-window-2", "after-window-6", "inside-a-checkpoint"])
+def test_kill_and_resume_give_the_same_bytes(place: str, whole: Path, tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    (tmp_path / "tests_train_run.py").write_text(Path(__file__).read_text(encoding="utf-8"))
+    folder = tmp_path / "run"
+    ended = subprocess.run(
+        [sys.executable, str(script), str(folder), place],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == -9, ended.stderr
+    run.train(begin(folder, resume=True), quiet)
+    last = checkpoint.path_of(Path("checkpoints"), 8)
+    assert (folder / last).read_bytes() == (whole / last).read_bytes()
+    log = Path("metrics/windows.jsonl")
+    assert (folder / log).read_bytes() == (whole / log).read_bytes()
+    assert not list((folder / "checkpoints").glob(".*"))
+
+
+def test_the_last_checkpoint_holds_everything(whole: Path) -> None:
+    kept = checkpoint.read(checkpoint.path_of(whole / "checkpoints", 8))
+    groups = {name.split("/")[0] for name in kept.tensors}
+    assert groups == {"model", "ema", "optimizer", "queue"}
+    assert kept.facts["position"] == rows(whole / "metrics/windows.jsonl")[-1]["real_samples"]
+    assert [row["step"] for row in rows(whole / "metrics/windows.jsonl")] == [2, 4, 6, 8]
+
+
+def test_a_damaged_checkpoint_is_passed_over(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run.train(begin(folder), quiet)
+    newest = checkpoint.path_of(folder / "checkpoints", 8)
+    data = bytearray(newest.read_bytes())
+    data[-1] ^= 1
+    newest.write_bytes(data)
+    resumed = begin(folder, resume=True)
+    assert resumed.state.step == 4
+
+
+def test_a_begun_folder_is_not_begun_again(whole: Path) -> None:
+    with pytest.raises(DriftError, match="--resume"):
+        begin(whole)
+
+
+def test_another_seed_does_not_resume(whole: Path) -> None:
+    with pytest.raises(DriftError, match="seed: 0 in the checkpoint, 1 here"):
+        begin(whole, resume=True, seed=1)
+
+
+def test_a_model_only_resume_is_marked_diagnostic(whole: Path) -> None:
+    resumed = begin(whole, resume=True, model_only=True)
+    assert resumed.state.step == 0
+    assert resumed.facts["diagnostic"] == ["model only from 8"]
+    assert not resumed.state.optimizer.state
+
+
+def test_labels_come_from_what_was_just_pushed_without_replacement() -> None:
+    pushed = torch.tensor([3, 3, 5, 7, 1])
+    drawn = draw.draw_labels(pushed, 4, torch.Generator().manual_seed(0))
+    counts = torch.bincount(drawn, minlength=8)
+    assert bool((counts <= torch.bincount(pushed, minlength=8)).all())
+    with pytest.raises(DriftError, match=r"queue\.push_per_step"):
+        draw.draw_labels(pushed, 6, torch.Generator())
+
+
+def test_a_class_that_is_too_small_stops_the_warm_up() -> None:
+    template = build.override(load_template("digits"), SMALL)
+    labels = torch.tensor([0] * 40 + [1, 1])
+    source = TensorSource(torch.zeros(42, 1, 8, 8), labels, classes=2)
+    feed = draw.open_feed(template, source, seed=0)
+    # Two epochs hold four samples of class 1, which is what a draw of four wants; one image short
+    # of that, no order of the data fills its queue.
+    fewer = TensorSource(source.samples[:41], labels[:41], classes=2)
+    draw.warm_up(feed, template)
+    with pytest.raises(DriftError, match=r"classes \[1\]"):
+        draw.warm_up(draw.open_feed(template, fewer, seed=0), template)
+
+
+def test_an_empty_class_is_refused() -> None:
+    with pytest.raises(DriftError, match=r"\[1\] have no sample"):
+        TensorSource(torch.zeros(3, 1, 8, 8), torch.tensor([0, 0, 2]), classes=3)
+
+
+def test_what_a_step_draws_depends_on_seed_and_step_only() -> None:
+    template = build.override(load_template("digits"), SMALL)
+
+    def drawn(steps: int, seed: int) -> list[torch.Tensor]:
+        feed = draw.open_feed(template, DigitsSource(), seed=seed)
+        draw.warm_up(feed, template)
+        return [
+            torch.cat([value.flatten().double() for value in vars(batch).values()])
+            for batch in (draw.draw(feed, template, seed=seed, step=i) for i in range(steps))
+        ]
+
+    first, again, other = drawn(3, 0), drawn(3, 0), drawn(3, 1)
+    assert all(map(torch.equal, first, again))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("setting", ["loss.positives", "no.such=1", "loss.positives=many"])
+def test_a_setting_that_means_nothing_is_refused(setting: str) -> None:
+    with pytest.raises(TemplateError):
+        build.override(load_template("digits"), [setting])
+
+
+def test_a_changed_template_is_no_longer_faithful() -> None:
+    template = load_template("latent-b2")
+    assert build.override(template, ["optimizer.training_steps=200000"]).fidelity == "faithful"
+    assert build.override(template, ["optimizer.training_steps=199999"]).fidelity == "free"
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_recorded(tmp_path: Path) -> None:
+    started = begin(tmp_path / "run")
+    with torch.no_grad():
+        next(started.state.generator.parameters()).fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="step 0: found loss nan"):
+        run.train(started, quiet)
+    assert '"status": "failed"' in (tmp_path / "run" / "run_metadata.json").read_text()

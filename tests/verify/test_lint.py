@@ -1,0 +1,380 @@
+"""Each lint rule is red on its own minimal defect, and says where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from verify.spec import lint as lint_module
+from verify.spec.lint import RULES
+
+from .conftest import MiniPack, Result, claim, clause, decision
+
+CONTRACT = "contracts/thing.yaml"
+CLAIMS = "contracts/claims.yaml"
+FACTS = "specs/facts/thing.yaml"
+RECORD = "specs/decisions/DEC-0001.md"
+
+Seen = list[tuple[str, str, str]]
+
+
+def seen(pack: MiniPack) -> Seen:
+    """Every problem as file, path and what was found."""
+    return [(problem.file, problem.path, problem.found) for problem in pack.problems()]
+
+
+def test_a_sound_pack_has_no_problems(mini: MiniPack, scaffold: MiniPack) -> None:
+    assert seen(mini) == []
+    assert seen(scaffold) == []
+
+
+def test_lint_says_what_the_pack_holds(mini: MiniPack, cli: Callable[..., Result]) -> None:
+    result = cli("lint", "--pack", mini.root)
+    assert result.code == 0
+    assert result.out == (
+        "sound: 1 clauses in 1 contracts, 1 facts, 0 conflicts, 0 decisions, 1 claims\n"
+    )
+
+
+# -- clauses --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "found"),
+    [
+        ({"sources": ["book:thing.two"]}, "sources[0]", "the fact book:thing.two"),
+        ({"sources": ["talk:thing.one"]}, "sources[0]", "the fact talk:thing.one"),
+        ({"sources": ["book:thing.one"] * 2}, "sources[1]", "book:thing.one twice"),
+        ({"check": "thing.none"}, "check", "the check thing.none"),
+        ({"id": "OTHER-001"}, "id", "OTHER-001"),
+        ({"falsifiers": [{"mutant": "thing.none"}]}, "falsifiers[0]", "the mutant thing.none"),
+        ({"falsifiers": [{"mutant": "thing.one"}]}, "falsifiers[0]", "the mutant thing.one"),
+        ({"falsifiers": [{"mutant": "config.changed"}]}, "falsifiers[0]", "config.changed"),
+    ],
+)  # fmt: skip
+def test_a_clause_that_refers_to_nothing(
+    mini: MiniPack, changes: dict[str, object], path: str, found: str
+) -> None:
+    mini.clauses = [clause(**changes)]
+    mini.claims = [claim(clauses=["*"])]
+    assert seen(mini.save()) == [(CONTRACT, f"clauses[0].{path}", found)]
+
+
+def test_a_falsifier_twice_is_reported_at_both_places(mini: MiniPack) -> None:
+    mini.clauses = [clause(falsifiers=[{"mutant": "thing.two_for_one"}] * 2)]
+    found = "thing.two_for_one twice"
+    assert seen(mini.save()) == [
+        (CONTRACT, "clauses[0].falsifiers[0]", found),
+        (CONTRACT, "clauses[0].falsifiers[1]", found),
+    ]
+
+
+def test_the_same_mutant_with_other_arguments_is_another_falsifier(mini: MiniPack) -> None:
+    mutant = "thing.two_for_one"
+    mini.clauses = [clause(falsifiers=[{"mutant": mutant}, {"mutant": mutant, "with": {"by": 3}}])]
+    assert seen(mini.save()) == []
+
+
+def test_ids_that_are_taken_are_reported_where_they_are_taken_again(mini: MiniPack) -> None:
+    mini.clauses = [clause(1), clause(2), clause(1)]
+    mini.claims = [claim(), claim()]
+    assert seen(mini.save()) == [
+        (CLAIMS, "CLAIM-THING", "the claim CLAIM-THING a second time"),
+        (CONTRACT, "THING-001", "the clause THING-001 a second time"),
+    ]
+    assert all(problem.line > 1 for problem in mini.problems())
+
+
+def test_a_contract_id_in_two_files(mini: MiniPack) -> None:
+    text = (mini.root / CONTRACT).read_text().replace("THING-001", "THING-002")
+    mini.write("contracts/zebra.yaml", text)
+    ((file, _, found),) = seen(mini)
+    assert (file, found) == ("contracts/zebra.yaml", "the contract THING a second time")
+
+
+def test_a_waiver_of_nothing_and_a_waiver_twice(mini: MiniPack) -> None:
+    entry = {"owner": "o", "reason": "r", "expires": "2030-01-01"}
+    waivers = [{"clause": f"THING-00{n}", **entry} for n in (1, 9, 1)]
+    mini.data("contracts/waivers.yaml", {"schema": "verify/waivers/1", "waivers": waivers})
+    assert seen(mini) == [
+        ("contracts/waivers.yaml", "waivers[1].clause", "the clause THING-009"),
+        ("contracts/waivers.yaml", "THING-001", "the waiver of THING-001 a second time"),
+    ]
+
+
+def test_a_waiver_until_a_day_that_does_not_exist(mini: MiniPack) -> None:
+    waiver = {"clause": "THING-001", "owner": "o", "reason": "r", "expires": "2030-02-30"}
+    mini.data("contracts/waivers.yaml", {"schema": "verify/waivers/1", "waivers": [waiver]})
+    (problem,) = mini.problems()
+    assert problem.path == "waivers[0].expires"
+    assert "day is out of range" in problem.expected
+
+
+# -- config clauses -------------------------------------------------------------------------------
+
+
+def config(**changes: object) -> dict[str, object]:
+    falsifiers = [{"mutant": "config.changed"}]
+    changes = {"falsifiers": falsifiers, "fact": "book:thing.one", "field": "one", **changes}
+    return clause(kind="config", check=None, **changes)
+
+
+@pytest.fixture
+def columns(mini: MiniPack) -> MiniPack:
+    """The mini pack with two columns and a config clause."""
+    manifest = "columns: [A, B]\ntemplates: {A: a.yaml, B: b.yaml}\n"
+    with (mini.root / "contracts/pack.yaml").open("a") as file:
+        file.write(manifest)
+    mini.write("a.yaml", "one: 1.0\n")
+    mini.write("b.yaml", "one: 1.0\n")
+    mini.clauses = [config()]
+    return mini.save()
+
+
+def test_a_sound_config_clause(columns: MiniPack) -> None:
+    assert seen(columns) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "found"),
+    [
+        ({"sources": ["book:thing.free"]}, "fact", "book:thing.one"),
+        ({"falsifiers": [{"mutant": "thing.two_for_one"}]}, "falsifiers[0]",
+         "the mutant thing.two_for_one"),
+        ({"falsifiers": [{"mutant": "config.value"}]}, "falsifiers[0]",
+         "config.value with no arguments"),
+        ({"falsifiers": [{"mutant": "config.value", "with": {"velue": 2}}]}, "falsifiers[0]",
+         "config.value with velue"),
+        ({"falsifiers": [{"mutant": "config.changed", "with": {"by": 2}}]}, "falsifiers[0]",
+         "config.changed with by"),
+        ({"fact": "book:thing.mention", "sources": ["book:thing.mention"]}, "fact",
+         "book:thing.mention, which states no value"),
+    ],
+)  # fmt: skip
+def test_a_config_clause_that_cannot_be_judged(
+    columns: MiniPack, changes: dict[str, object], path: str, found: str
+) -> None:
+    with (columns.root / FACTS).open("a") as file:
+        file.write("  thing.free: {title: f, facts: {book: {value: 2, at: p}}}\n")
+        file.write("  thing.mention: {title: f, facts: {book: {value: null, at: p, says: s}}}\n")
+    columns.clauses = [config(**changes)]
+    assert seen(columns.save()) == [(CONTRACT, f"clauses[0].{path}", found)]
+
+
+def test_a_fact_that_leaves_a_column_out(columns: MiniPack) -> None:
+    columns.edit(FACTS, "value: 1.0", "value: {A: 1.0}")
+    path = "topics.thing.one.facts.book.value"
+    assert seen(columns) == [(FACTS, path, "no value for B")]
+
+
+def test_a_fact_by_column_that_no_template_is_held_against_may_be_incomplete(
+    columns: MiniPack,
+) -> None:
+    with (columns.root / FACTS).open("a") as file:
+        file.write("  thing.free: {title: f, facts: {book: {value: {A: 2}, at: p}}}\n")
+    assert seen(columns) == []
+
+
+def test_a_column_without_template_and_a_template_without_column(columns: MiniPack) -> None:
+    columns.edit("contracts/pack.yaml", "B: b.yaml", "C: b.yaml")
+    assert seen(columns) == [
+        ("contracts/pack.yaml", "templates", "no template for B"),
+        ("contracts/pack.yaml", "templates.C", "the column C"),
+    ]
+
+
+def test_a_template_that_is_no_mapping(columns: MiniPack) -> None:
+    columns.write("b.yaml", "[1, 2]\n")
+    assert seen(columns) == [("b.yaml", "", "a list")]
+
+
+# -- facts and conflicts --------------------------------------------------------------------------
+
+
+def test_a_fact_of_an_unknown_authority(mini: MiniPack) -> None:
+    mini.edit(FACTS, "book:", "boook:")
+    mini.clauses = [clause(sources=["boook:thing.one"])]
+    assert seen(mini.save()) == [(FACTS, "topics.thing.one.facts.boook", "the authority boook")]
+
+
+def test_a_fact_that_states_nothing(mini: MiniPack) -> None:
+    mini.edit(FACTS, "value: 1.0", "value: null")
+    assert seen(mini)[0] == (FACTS, "topics.thing.one.facts.book", "neither value nor says")
+
+
+def test_a_topic_in_two_files(mini: MiniPack) -> None:
+    mini.write("specs/facts/zebra.yaml", (mini.root / FACTS).read_text())
+    ((file, path, found),) = seen(mini)
+    assert (file, path) == ("specs/facts/zebra.yaml", "topics.thing.one")
+    assert found == "the topic thing.one a second time"
+
+
+def disagree(pack: MiniPack, authority: str = "talk") -> None:
+    """A second authority states another value."""
+    with (pack.root / FACTS).open("a") as file:
+        file.write(f"      {authority}: {{value: 2.0, at: minute 3}}\n")
+
+
+def declare(pack: MiniPack, **changes: object) -> None:
+    """A conflict with its decision; changes go to the conflict."""
+    conflict = {
+        "id": "CONF-001", "topic": "thing.one", "kind": "contradiction",
+        "between": ["book", "talk"], "decision": "DEC-0001", "affects": ["CLAIM-THING"],
+        "summary": "One or two.", **changes,
+    }  # fmt: skip
+    pack.data("specs/conflicts.yaml", {"schema": "verify/conflicts/1", "conflicts": [conflict]})
+    pack.write(RECORD, decision(conflicts=["CONF-001"]))
+
+
+def test_two_sources_that_differ_without_a_declared_conflict(mini: MiniPack) -> None:
+    disagree(mini)
+    (problem,) = mini.problems()
+    assert (problem.file, problem.path) == (FACTS, "topics.thing.one")
+    assert problem.found == "book says 1.0, talk says 2.0"
+    assert "specs/conflicts.yaml" in problem.remedy
+
+
+def test_a_cautionary_authority_is_expected_to_differ(mini: MiniPack) -> None:
+    disagree(mini, "blog")
+    assert seen(mini) == []
+
+
+def test_a_declared_and_decided_conflict_is_sound(mini: MiniPack) -> None:
+    disagree(mini)
+    declare(mini)
+    assert seen(mini) == []
+
+
+def test_a_contradiction_that_has_vanished(mini: MiniPack) -> None:
+    declare(mini)
+    ((_, path, found),) = seen(mini)
+    assert path == "conflicts[0]"
+    assert found == "CONF-001: no two sources differ on thing.one"
+    declare(mini, kind="silence")
+    assert seen(mini) == [], "one of them is silent: that is no contradiction"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "found"),
+    [
+        ({"decision": "DEC-0404"}, "decision", "the decision DEC-0404"),
+        ({"affects": ["CLAIM-NONE"]}, "affects[0]", "the claim CLAIM-NONE"),
+        ({"between": ["book", "nobody"]}, "between[1]", "the authority nobody"),
+        ({"topic": "thing.none"}, "topic", "the topic thing.none"),
+    ],
+)  # fmt: skip
+def test_a_conflict_that_refers_to_nothing(
+    mini: MiniPack, changes: dict[str, object], path: str, found: str
+) -> None:
+    disagree(mini)
+    declare(mini, **changes)
+    assert ("specs/conflicts.yaml", f"conflicts[0].{path}", found) in seen(mini)
+
+
+def test_a_decision_that_does_not_name_its_conflict(mini: MiniPack) -> None:
+    disagree(mini)
+    declare(mini)
+    mini.write(RECORD, decision())
+    ((_, path, found),) = seen(mini)
+    assert (path, found) == ("conflicts[0].decision", "DEC-0001, which does not list CONF-001")
+
+
+# -- decisions and claims -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("front", "path", "found"),
+    [
+        ({"governs": ["CLAIM-NONE"]}, "governs", "CLAIM-NONE"),
+        ({"caps": ["CLAIM-NONE"]}, "caps", "CLAIM-NONE"),
+        ({"conflicts": ["CONF-009"]}, "conflicts", "CONF-009"),
+        ({"evidence": ["THING-9*"]}, "evidence", "THING-9*"),
+        ({"evidence": ["../outside"]}, "evidence", "../outside"),
+        ({"status": "superseded"}, "superseded_by", "no successor"),
+        ({"status": "superseded", "superseded_by": "DEC-0009"}, "superseded_by", "DEC-0009"),
+        ({"status": "deferred"}, "caps", "nothing"),
+    ],
+)  # fmt: skip
+def test_a_decision_that_refers_to_nothing(
+    mini: MiniPack, front: dict[str, object], path: str, found: str
+) -> None:
+    mini.write(RECORD, decision(**front))
+    assert seen(mini) == [(RECORD, path, found)]
+
+
+def test_a_decision_may_cite_clauses_and_files(mini: MiniPack) -> None:
+    mini.write(RECORD, decision(evidence=["THING-*", FACTS], governs=["CLAIM-THING"]))
+    assert seen(mini) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("## Options\n", "", "no section"),
+        ("## Options\n", "## Options\n\nx\n\n## Options\n", "more than one section"),
+        ("## Options\n", "## Extra\n\nx\n\n## Options\n", "another section"),
+        ("## Options\n\nText.\n", "## Options\n", "an empty section"),
+        ("---\nid", "-\nid", "no front matter"),
+        ("status: accepted", "status: sure", '"sure"'),
+        ("status: accepted", "status: on", "the ambiguous scalar on"),
+        ("id: DEC-0001", "id: DEC-0002", "DEC-0002"),
+        ("'2026-01-01'", "'2026-13-01'", '"2026-13-01"'),
+    ],
+)  # fmt: skip
+def test_a_record_that_is_not_whole(mini: MiniPack, old: str, new: str, found: str) -> None:
+    text = decision()
+    assert old in text
+    mini.write(RECORD, text.replace(old, new, 1))
+    ((file, _, said),) = seen(mini)
+    assert (file, said) == (RECORD, found)
+
+
+def test_lines_of_front_matter_are_those_of_the_file(mini: MiniPack) -> None:
+    mini.write(RECORD, decision().replace("status: accepted", "status: sure"))
+    (problem,) = mini.problems()
+    assert (problem.line, problem.path) == (4, "status")
+
+
+@pytest.mark.parametrize(
+    ("needs", "path", "found"),
+    [
+        ({"clauses": ["THING-*", "FIELD-*"]}, "needs.clauses[1]", "FIELD-*"),
+        ({"decisions": ["DEC-0404"]}, "needs.decisions[0]", "the decision DEC-0404"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_rests_on_nothing(
+    mini: MiniPack, needs: dict[str, object], path: str, found: str
+) -> None:
+    mini.claims = [claim(**needs)]
+    assert seen(mini.save()) == [(CLAIMS, f"claims[0].{path}", found)]
+
+
+def test_a_sentence_with_an_unknown_word_in_braces(mini: MiniPack) -> None:
+    mini.claims = [{**claim(), "sentence": "It is {tier} and {passed}."}]
+    assert seen(mini.save()) == [(CLAIMS, "claims[0].sentence", "the word {tier}")]
+
+
+def test_a_manifest_whose_subject_nobody_registers(mini: MiniPack) -> None:
+    mini.edit("contracts/pack.yaml", "subject: thing", "subject: nothing")
+    assert seen(mini) == [("contracts/pack.yaml", "subject", "the subject nothing")]
+
+
+def test_a_second_manifest(mini: MiniPack) -> None:
+    mini.write("contracts/zebra.yaml", (mini.root / "contracts/pack.yaml").read_text())
+    found = "a second file with schema verify/pack/1"
+    assert seen(mini) == [("contracts/zebra.yaml", "", found)]
+
+
+def test_every_rule_is_in_the_list() -> None:
+    """A rule that nobody calls would be green for ever."""
+    modules = (lint_module.rules_clauses, lint_module.rules_facts, lint_module.rules_claims)
+    written = {
+        f"{module.__name__}.{name}"
+        for module in modules
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+        and not name.startswith("_")
+        and value.__annotations__.get("loaded") == "LoadedPack"
+    }
+    assert {f"{rule.__module__}.{rule.__name__}" for rule in RULES} == written
