@@ -21,6 +21,14 @@ BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 # Name -> module that has it as `command`, and what `drift --help` says about it.
 COMMANDS = {
     "toy": ("drift.commands.toy", "Train a small generator in seconds and show what it learned."),
+    "train": ("drift.commands.train", "Train a generator from a template, under its gates."),
+    "pretrain": ("drift.commands.pretrain", "Train the masked autoencoder that gives features."),
+    "encode": ("drift.commands.encode", "Encode a folder of images into a latent cache."),
+    "params": ("drift.commands.params", "Count a template's parameters, module by module."),
+    "import": ("drift.commands.import_", "Turn the reference's directory into an artefact."),
+    "export": ("drift.commands.export", "Turn an artefact into the reference's directory."),
+    "inspect": ("drift.commands.inspect", "Say what an artefact is and how good its record is."),
+    "stamp": ("drift.commands.stamp", "Patch an artefact's metadata; no tensor is touched."),
 }
 
 

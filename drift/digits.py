@@ -62,8 +62,13 @@ def load() -> tuple[Digits, Digits]:
 
 def raw() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Images [1797, 8, 8] with values 0 .. 16 and labels [1797], as installed."""
-    from sklearn.datasets import load_digits
-
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DigitsError(
+            "scikit-learn", found="not installed", expected="the package with the digits",
+            remedy="pip install 'drift-verify[engine]'",
+        ) from error  # fmt: skip
     bundle = load_digits()
     return bundle.images, bundle.target
 

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 JSON = Any
+_MARK = "__verify_registered__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -181,14 +182,15 @@ def subject(name: str) -> Callable[[_F], _F]:
 
 
 def registered(function: object) -> Iterable[Registered]:
-    """The registrations a function carries."""
-    return getattr(function, "__verify_registered__", ())
+    """The registrations a function carries itself; asked of anything a module may hold."""
+    entries: Iterable[Registered] = getattr(function, "__dict__", {}).get(_MARK, ())
+    return entries
 
 
 def _mark(entry: Registered) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
         entries = (*registered(function), entry)
-        function.__verify_registered__ = entries  # type: ignore[attr-defined]
+        setattr(function, _MARK, entries)
         return function
 
     return decorate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -15,8 +16,10 @@ COMMANDS = {
     "lint": "Check the pack itself: YAML, references, citations, conflicts, falsifiers.",
     "list": "List clauses, claims, checks, mutants or subjects.",
     "explain": "Explain one clause: statement, sources, tolerance, falsifiers, last evidence.",
+    "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",
     "bundle": "Re-verify a sealed bundle.",
+    "diff": "Compare two bundles: outcomes, measured values, claims, circumstances.",
     "schema": "Print the JSON Schema of a file format.",
     "init": "Scaffold a pack for another project.",
 }
@@ -66,16 +69,17 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except PackError as error:
-        _fail(f"{error}\n{len(error.problems)} problem(s) in the pack", 2)
+        count = len(error.problems)
+        _fail(f"{error}\n{count} problem{'s' if count != 1 else ''}; nothing was run", 2)
     except UsageError as error:
         _fail(str(error), 2)
     except NothingSelectedError as error:
         _fail(str(error), 3)
     except IntegrityError as error:
         _fail(str(error), 4)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except BrokenPipeError:  # the reader went away; a gate must not read that as a pass
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(3)
     except Exception:  # our own defect: keep the traceback, say which code it is
         import traceback
 

@@ -1,4 +1,4 @@
-"""What became of a clause: an enumerated outcome with a reason, never a boolean."""
+"""Enumerated words of a result: its outcome, why, and what a number may be compared with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Outcome of one clause or of one falsifier's run."""
+    """What became of a clause or of one falsifier's run; never a boolean."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -36,3 +36,13 @@ class Reason(StrEnum):
     NO_COLUMN = "no_column"
     WAIVER = "waiver"
     INTERRUPTED = "interrupted"
+
+
+class Axis(StrEnum):
+    """What a number may be compared with; order is from strongest to weakest."""
+
+    PAPER_EVAL = "paper-eval"
+    REPO_EVAL = "repo-eval"
+    PROXY = "proxy"
+    SMOKE = "smoke"
+    EXTERNAL = "external"

@@ -19,7 +19,7 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         inside = f" {self.path}:" if self.path else ""
         text = f"{where}:{inside} found {self.found}"
         if self.expected:

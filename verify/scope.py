@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from verify.outcome import Outcome
+from verify.outcome import Axis, Outcome
 from verify.run.results import FalsifierRun, Verdict
-from verify.spec.model import Axis, Claim, Clause, Decision, Pack
+from verify.spec.model import Claim, Clause, Decision, Pack
 from verify.spec.select import needed_by
 
 
@@ -41,6 +41,7 @@ TIER_OF_AXIS = {
     Axis.SMOKE: Tier.C,
     Axis.EXTERNAL: Tier.NONE,
 }
+Obstacle = tuple[str, str]  # why a claim is denied, and what would unlock it
 _ORDER = [Tier.A, Tier.B, Tier.C, Tier.NONE]
 
 
@@ -58,9 +59,12 @@ class Evidence:
         """Falsifiers that did not turn the clause red."""
         return tuple(f for f in self.falsifiers if f.clause == clause_id and not f.killed)
 
-    def falsifiers_of(self, clause_id: str) -> tuple[FalsifierRun, ...]:
-        """All runs of a clause's falsifiers."""
-        return tuple(f for f in self.falsifiers if f.clause == clause_id)
+    def tried(self, clause_id: str, label: str) -> bool:
+        """Whether a falsifier ran; native ones carry the column they changed behind their label."""
+        return any(
+            f.clause == clause_id and (f.label == label or f.label.startswith(f"{label}["))
+            for f in self.falsifiers
+        )
 
 
 @dataclass(frozen=True)
@@ -88,29 +92,21 @@ def _solve(
     claim: Claim, pack: Pack, evidence: Evidence, decisions: Mapping[str, Decision]
 ) -> ClaimVerdict:
     needed = needed_by(claim, pack.clauses)
-    obstacles = [o for clause in needed for o in _clause_obstacles(clause, evidence)]
-    obstacles += _decision_obstacles(claim, pack, decisions)
+    tier = _tier(claim, needed, evidence)
+    obstacles = [
+        *(o for clause in needed for o in _clause_obstacles(clause, evidence)),
+        *_decision_obstacles(claim, pack, decisions),
+        *_claim_obstacles(claim, needed, tier),
+        *_subject_obstacles(claim, pack, evidence),
+    ]
     conditions = [c for clause in needed for c in _conditions(clause, evidence)]
     passed = sum(_outcome(clause, evidence) is Outcome.PASS for clause in needed)
-    tier = _tier(claim, needed, evidence)
-    if claim.needs.axis is not None and _ORDER.index(tier) > _ORDER.index(
-        TIER_OF_AXIS[claim.needs.axis]
-    ):
-        text = f"no passing number on the axis {claim.needs.axis}"
-        obstacles.append((text, f"measure on {claim.needs.axis}"))
-    for clause in needed:
-        if clause.semantics and claim.semantics and clause.semantics != claim.semantics:
-            text = f"{clause.id} is evidence about {clause.semantics} semantics"
-            obstacles.append((text, f"name clauses about {claim.semantics} semantics"))
-    if not needed:
-        obstacles.append(("it rests on no clause", "name the clauses it needs"))
     if obstacles:
         scope, tier, sentence = Scope.DENIED, Tier.NONE, ""
-    elif conditions:
-        scope, tier = Scope.CONDITIONAL, _lower(tier)
-        sentence = _fill(claim, needed, evidence, passed)
     else:
-        scope, sentence = Scope.ALLOWED, _fill(claim, needed, evidence, passed)
+        scope = Scope.CONDITIONAL if conditions else Scope.ALLOWED
+        tier = _lower(tier) if conditions else tier
+        sentence = _fill(claim, needed, evidence, passed)
     return ClaimVerdict(
         claim=claim.id,
         title=claim.title,
@@ -124,7 +120,28 @@ def _solve(
     )
 
 
-def _clause_obstacles(clause: Clause, evidence: Evidence) -> Iterable[tuple[str, str]]:
+def _claim_obstacles(claim: Claim, needed: tuple[Clause, ...], tier: Tier) -> Iterable[Obstacle]:
+    """What is wrong between a claim and the clauses it names."""
+    if not needed:
+        yield "it rests on no clause", "name the clauses it needs"
+    axis = claim.needs.axis
+    if axis is not None and _ORDER.index(tier) > _ORDER.index(TIER_OF_AXIS[axis]):
+        yield f"no passing number on the axis {axis}", f"measure on {axis}"
+    for clause in needed:
+        if clause.semantics and claim.semantics and clause.semantics != claim.semantics:
+            text = f"{clause.id} is evidence about {clause.semantics} semantics"
+            yield text, f"name clauses about {claim.semantics} semantics"
+
+
+def _subject_obstacles(claim: Claim, pack: Pack, evidence: Evidence) -> Iterable[Obstacle]:
+    """A sentence that names no subject speaks of the pack's own one."""
+    own = pack.manifest.subject
+    if evidence.subject != own and "{subject}" not in claim.sentence:
+        text = f"the evidence is about {evidence.subject}, the sentence about {own}"
+        yield text, f"verify run --subject {own}"
+
+
+def _clause_obstacles(clause: Clause, evidence: Evidence) -> Iterable[Obstacle]:
     verdict = evidence.verdicts.get(clause.id)
     rerun = f"verify run {clause.id}"
     if verdict is None:
@@ -140,13 +157,15 @@ def _clause_obstacles(clause: Clause, evidence: Evidence) -> Iterable[tuple[str,
             f"{clause.id} stayed {survivor.verdict.outcome} under its falsifier {survivor.label}",
             f"sharpen the check of {clause.id}",
         )
-    if not evidence.falsified or not evidence.falsifiers_of(clause.id):
-        yield f"the falsifiers of {clause.id} did not run", f"{rerun} without --no-falsify"
+    untried = [f.label for f in clause.falsifiers if not evidence.tried(clause.id, f.label)]
+    if untried or not evidence.falsified:
+        names = f": {', '.join(untried)}" if untried and evidence.falsified else ""
+        yield f"falsifiers of {clause.id} did not run{names}", f"{rerun} without --no-falsify"
 
 
 def _decision_obstacles(
     claim: Claim, pack: Pack, decisions: Mapping[str, Decision]
-) -> list[tuple[str, str]]:
+) -> list[Obstacle]:
     """A claim rests on settled decisions: those it names, its conflicts', and none caps it."""
     wanted = set(claim.needs.decisions)
     wanted |= {c.decision for c in pack.conflicts if claim.id in c.affects}
@@ -172,13 +191,14 @@ def _outcome(clause: Clause, evidence: Evidence) -> Outcome | None:
 
 
 def _tier(claim: Claim, needed: tuple[Clause, ...], evidence: Evidence) -> Tier:
-    """The weakest axis among the claim's metric clauses, as measured; C without any."""
+    """The weakest axis among the claim's metric clauses, stated or measured; C without any."""
     tiers = [Tier.C if claim.needs.axis is None else Tier.A]
     metrics = [clause for clause in needed if clause.axis is not None]
     for clause in metrics:
         verdict = evidence.verdicts.get(clause.id)
         measured = Axis(verdict.axis) if verdict and verdict.axis else None
         tiers.append(TIER_OF_AXIS[measured] if measured else Tier.NONE)
+        tiers += [TIER_OF_AXIS[clause.axis]] if clause.axis else []
     if claim.needs.axis is not None and not metrics:
         return Tier.NONE
     return max(tiers, key=_ORDER.index)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,6 +15,7 @@ from torch import Tensor
 from drift.artifacts.header import read_header
 from drift.artifacts.store import save_artifact
 from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
 
 FIELDS = {
@@ -76,3 +80,21 @@ def rewritten(
     kept = {name: value for name, value in merged.items() if value is not None}
     save_file(held, path, metadata=kept)
     return path
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A directory of a check's own."""
+    with tempfile.TemporaryDirectory(prefix="artifact-") as name:
+        yield Path(name)
+
+
+def outcome(call: Callable[..., object], *args: Any, **options: Any) -> tuple[str, str]:
+    """("accepted" | "refused" | "crashed", message) of a call that may raise."""
+    try:
+        call(*args, **options)
+    except DriftError as error:
+        return "refused", str(error)
+    except Exception as error:
+        return "crashed", f"{type(error).__name__}: {error}"[:200]
+    return "accepted", ""

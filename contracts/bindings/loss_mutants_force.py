@@ -128,8 +128,15 @@ def gradient_through_scale(subject: object) -> Iterator[None]:
 @mutant("loss.inside_autocast")
 @contextmanager
 def inside_autocast(subject: object) -> Iterator[None]:
-    """The loss is computed in whatever precision the caller's autocast chose."""
-    with patch.object(drift.precision, "full_precision", lambda device: nullcontext()):
+    """The distances are computed in whatever precision the caller's autocast chose."""
+
+    def change(original: Function) -> Function:
+        return lambda x, y: original(x, y).to(x.dtype)
+
+    with (
+        patch.object(drift.precision, "full_precision", lambda device: nullcontext()),
+        replaced("distances", change),
+    ):
         yield
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from drift.artifacts import architectures, claims, evidence, store, strict_json
@@ -136,9 +137,11 @@ def _template_field(folder: Path, name: str, config: Config) -> dict[str, str]:
 
 
 def _state(folder: Path, flat: dict[str, NDArray[Any]], config: Config) -> dict[str, Any]:
-    for path in flat:
-        flat[path] = _as_float32(folder, path, flat[path])
-    return dict(architectures.from_reference(flat, config))
+    """Our state dict; empties `flat`, so that the parameters are in memory twice at the most."""
+    tensors = {path: torch.from_numpy(_as_float32(folder, path, a)) for path, a in flat.items()}
+    state = architectures.from_reference(tensors, config)
+    flat.clear()
+    return state
 
 
 def _as_float32(folder: Path, path: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -67,9 +67,9 @@ def decode(data: bytes, *, place: str, channels: int) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _require_usable(image)
-            if image.mode == "P":  # a palette with transparency has no direct way to RGB
-                image = image.convert("RGBA")
-            return image.convert("RGB" if channels == 3 else "L")
+            # a palette with transparency has no direct way to RGB
+            plain = image.convert("RGBA") if image.mode == "P" else image
+            return plain.convert("RGB" if channels == 3 else "L")
     except Exception as error:  # decoders raise a dozen types for damaged bytes
         raise DataError(
             place,
@@ -98,7 +98,9 @@ def square(data: bytes, size: int, *, crop: str, place: str, channels: int = 3) 
     try:
         return pixels(adm_centre(image, size))
     except ValueError as error:
-        raise DataError(place, found=str(error), expected=f"at most {MAX_PIXELS:,} pixels") from error
+        raise DataError(
+            place, found=str(error), expected=f"at most {MAX_PIXELS:,} pixels"
+        ) from error
 
 
 def pixels(image: Image.Image) -> Tensor:

@@ -66,7 +66,7 @@ class FolderSource:
 
     @property
     def digest(self) -> str:
-        """sha256 over the manifest of files and over what is made of them; reads every file once."""
+        """sha256 over the manifest of files and what is made of them; reads every file once."""
         if not self._hashes:
             self._hashes = list(self.listing.hashes(self.workers))
         manifest = self.listing.manifest_digest(self._hashes)

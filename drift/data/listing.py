@@ -1,4 +1,4 @@
-"""Which files a data set consists of, in which order, with which labels: the list, not the pixels."""
+"""Which files a data set consists of, in which order and with which labels; no pixels yet."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class Listing:
     entries: Sequence[Entry]
 
     def __post_init__(self) -> None:
+        unnamed = [name for name in self.classes if not _is_text(name)]
+        if unnamed:
+            raise DataError(
+                str(self.root), found=f"the class name {shown(unnamed[0])}", expected="UTF-8"
+            )
         held = Counter(entry.label for entry in self.entries)
         empty = [name for label, name in enumerate(self.classes) if not held[label]]
         if empty:
@@ -136,11 +141,11 @@ def list_images(root: Path) -> Listing:
         )
     try:
         tars = sorted(path.name for path in root.glob("*.tar"))
-        if tars:
-            from drift.data.webdataset import list_archives
+        if not tars:
+            return list_folder(root)
+        from drift.data.webdataset import list_archives
 
-            return list_archives(root, tars)
-        return list_folder(root)
+        return list_archives(root, tars)
     except OSError as error:
         raise DataError(
             str(error.filename or root),
@@ -187,6 +192,11 @@ def _files(root: Path, folder: str) -> Iterator[tuple[str, int]]:
                 path = Path(where, file)
                 _require_image(path)
                 yield path.relative_to(root).as_posix(), path.stat().st_size
+
+
+def _is_text(name: str) -> bool:
+    """Whether a manifest can hold the name: bytes that are no UTF-8 come as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _require_image(path: Path) -> None:

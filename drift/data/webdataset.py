@@ -1,12 +1,12 @@
 """Tar archives in WebDataset's layout as a data set with random access; no extra package is needed.
 
-Each image KEY.jpg (.png, ...) has its class index in KEY.cls, in the same archive. Archives are not
-compressed, so an image is read at its offset without unpacking anything.
+Each image KEY.jpg (.png, ...) has its class index in KEY.cls, in the same archive; members with
+other suffixes are not looked at. Archives are not compressed, so an image is read at its offset
+without unpacking anything.
 """
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from drift.artifacts.errors import shown
 from drift.data.listing import SUFFIXES, Entry, Listing
 from drift.data.source import DataError
 
+LABEL = ".cls"
 MAX_LABEL_BYTES = 16
 MAX_CLASSES = 1_000_000
 
@@ -40,11 +41,12 @@ def _entries(root: Path, archive: str) -> list[Entry]:
             for member in tar:
                 if member.isdir():
                     continue
-                key, suffix = os.path.splitext(member.name)
-                _require_plain(path, member, seen=key in (labels if suffix == ".cls" else images))
-                if suffix == ".cls":
+                key, suffix = _split(member.name)
+                if suffix == LABEL:
+                    _require_plain(path, member, seen=key in labels)
                     labels[key] = _label(path, tar, member)
-                elif suffix.lower() in SUFFIXES:
+                elif suffix in SUFFIXES:
+                    _require_plain(path, member, seen=key in images)
                     images[key] = member
     except tarfile.TarError as error:
         raise DataError(
@@ -61,6 +63,13 @@ def _entries(root: Path, archive: str) -> list[Entry]:
         Entry(f"{archive}/{m.name}", labels[key], m.size, archive, m.offset_data)
         for key, m in sorted(images.items())
     ]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """(key, suffix): WebDataset splits a member's name at the first dot after the last slash."""
+    folder, slash, file = name.rpartition("/")
+    stem, dot, suffix = file.partition(".")
+    return folder + slash + stem, (dot + suffix).lower()
 
 
 def _require_plain(path: Path, member: tarfile.TarInfo, *, seen: bool) -> None:

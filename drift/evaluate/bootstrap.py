@@ -51,7 +51,8 @@ def wilson(value: float, n: int) -> tuple[float, float]:
     """Wilson's interval of a share."""
     centre = (value + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z * math.sqrt(value * (1 - value) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = 0.0 if value == 0.0 else max(0.0, centre - half)
+    return low, 1.0 if value == 1.0 else min(1.0, centre + half)
 
 
 def deviation(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift import digits
-from drift.evaluate import images
+from drift.sample import images
 
 PENALTY = 10.0  # chosen on the training images; held-out accuracy 0.987
 

@@ -20,8 +20,9 @@ from torch import Tensor
 from drift import digits as data
 from drift.encoder import MaskedAutoencoder
 from drift.errors import InputError
-from drift.evaluate import audit, bootstrap, classifier, fid, images, prdc
+from drift.evaluate import audit, bootstrap, classifier, fid, prdc
 from drift.evaluate.figures import Figure
+from drift.sample import images
 
 AXIS = "proxy"
 EXTRACTOR = "drift-mae-layer4-pca64"

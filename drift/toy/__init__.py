@@ -6,6 +6,7 @@ train      the loop, the attraction-only ablation (Table 1; DEC-0001) and what i
 measure    energy distance, modes, diversity
 pictures   samples over time and curves, as PNG
 output     a result directory that appears whole or not at all
+runs       all of it, as `drift toy` runs it
 
 Every figure of a toy run belongs on the evidence axis `proxy`.
 """

@@ -78,12 +78,12 @@ def mean_within(kinds: Sequence[Tensor]) -> Tensor:
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cdist(a, b).double().mean()
+    return torch.cdist(a, b).mean(dtype=torch.float64)
 
 
 def _distance_within(a: Tensor) -> Tensor:
     """Mean distance of two different samples, [n, S] -> scalar."""
-    return torch.cdist(a, a).double().sum() / (len(a) * (len(a) - 1))
+    return torch.cdist(a, a).sum(dtype=torch.float64) / (len(a) * (len(a) - 1))
 
 
 def mode_shares(target: Target, samples: Tensor) -> tuple[Tensor, float]:

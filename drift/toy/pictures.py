@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from drift import digits, field
+from drift.errors import DriftError
 from drift.toy.targets import Handwritten, Target
 from drift.toy.train import Run
 
@@ -31,6 +33,10 @@ FLOOR = 1e-4  # of a logarithmic axis: an unbiased energy distance may fall belo
 # What a panel shows: half its width, and its height from and to.
 VIEWS = {"bimodal": (2.6, -1.4, 1.4), "checkerboard": (2.6, -2.6, 2.6)}
 FAR_TOP = 5.4
+
+
+class MissingLibraryError(DriftError):
+    """A library of the `engine` extra is not installed."""
 
 
 def render(target: Target, runs: Sequence[Run]) -> bytes:
@@ -78,6 +84,17 @@ def _aspect(target: Target, run: Run) -> float:
         return target.modes / MOSAIC_COLUMNS
     half, low, high = _view(target, run)
     return (high - low) / (2 * half)
+
+
+def require_matplotlib() -> None:
+    """Raise MissingLibraryError before minutes of training, not after."""
+    if find_spec("matplotlib") is None:
+        raise MissingLibraryError(
+            "pictures",
+            found="no matplotlib",
+            expected="matplotlib, which draws them",
+            remedy="pip install 'drift-verify[engine]'",
+        )
 
 
 def _titles(target: Target, steps: Sequence[int]) -> list[str]:
@@ -151,7 +168,8 @@ def _digit_panels(panels: Sequence[Axes], target: Target, run: Run) -> None:
     nearest = target.training.images[target.nearest(last.flatten(0, 1))].view_as(last)
     real = torch.stack([kind[:MOSAIC_COLUMNS] for kind in target.real()])
     for panel, images in zip(panels, [*shown, nearest, real], strict=True):
-        panel.imshow(mosaic(images), cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
+        picture = mosaic(images).numpy()
+        panel.imshow(picture, cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
         panel.set(xticks=[], yticks=[])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from verify.problems import PackError
+from verify.problems import PackError, UsageError
 from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, find_root, load
 
@@ -45,3 +45,12 @@ def sound_pack(pack_dir: Path | None) -> LoadedPack:
     if problems:
         raise PackError(problems)
     return loaded
+
+
+def audited_subject(loaded: LoadedPack, name: str | None) -> str:
+    """The implementation to audit: the one asked for, else the pack's own."""
+    known = loaded.bindings.by_role["subject"]
+    chosen = name or loaded.pack.manifest.subject
+    if known and chosen not in known:
+        raise UsageError(f"--subject: found {chosen!r}; expected one of {', '.join(sorted(known))}")
+    return chosen

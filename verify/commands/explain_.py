@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 
 import click
 
 from verify.commands.common import pack_option, reports_option, sound_pack
-from verify.problems import NothingSelectedError
-from verify.report.bundle import latest
-from verify.report.markdown import number
+from verify.report.bundle import EVIDENCE, latest
 from verify.report.model import from_evidence
+from verify.report.words import measured
+from verify.spec.bindings import Binding
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
+from verify.spec.select import needed_by, one_clause
 
 
 @click.command()
@@ -24,58 +24,97 @@ from verify.spec.pack import LoadedPack
 def command(clause_id: str, pack_dir: Path | None, reports: Path) -> None:
     """Explain one clause: statement, sources, tolerance, falsifiers, last evidence, how to mend."""
     loaded = sound_pack(pack_dir)
-    known = {clause.id: clause for clause in loaded.pack.clauses}
-    if clause_id not in known:
-        close = difflib.get_close_matches(clause_id, known, 1)
-        hint = f"; did you mean {close[0]}?" if close else "; `verify list` shows what there is"
-        raise NothingSelectedError(f"no clause {clause_id!r}{hint}")
-    for line in [*_stated(known[clause_id], loaded), *_last(clause_id, reports)]:
+    clause = one_clause(loaded.pack, clause_id)
+    for line in [*_stated(clause, loaded), *_last(clause_id, reports)]:
         click.echo(line)
 
 
 def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
-    lines = [f"{clause.id}  {clause.statement}", ""]
     required = "required" if clause.required else "not required"
-    lines.append(f"kind        {clause.kind}, {clause.severity}, {required}")
-    if clause.check:
-        binding = loaded.bindings.find("check", clause.check)
-        place = f" ({binding.file}:{binding.line})" if binding else ""
-        lines.append(f"check       {clause.check}{place}")
-    else:
-        lines.append(f"field       {clause.field}, expected value from {clause.fact}")
+    budget = f"{clause.budget.seconds:g} s, {clause.budget.memory_mb} MB"
     tolerance = clause.tolerance
     allowed = "exact" if tolerance.exact else f"{tolerance.value:g} {tolerance.unit}".strip()
-    lines += [f"tolerance   {allowed}", f"  basis     {tolerance.basis}", "sources"]
+    return [
+        f"{clause.id}  {clause.statement}",
+        "",
+        f"kind        {clause.kind}, {clause.severity}, {required}",
+        f"stands in   {_place(clause, loaded)}",
+        *_check(clause, loaded),
+        f"budget      {budget}",
+        f"tolerance   {allowed}",
+        f"  basis     {tolerance.basis}",
+        *_sources(clause, loaded),
+        *_falsifiers(clause, loaded),
+        *_depending(clause, loaded),
+        f"remedy      {clause.remedy}",
+        "",
+    ]
+
+
+def _place(clause: Clause, loaded: LoadedPack) -> str:
+    for document, position, _, found in loaded.clauses():
+        if found.id == clause.id:
+            return f"{document.file}:{document.locate(('clauses', position))[0]}"
+    raise KeyError(clause.id)
+
+
+def _check(clause: Clause, loaded: LoadedPack) -> list[str]:
+    if clause.check is None:
+        return [f"field       {clause.field}, expected value from {clause.fact}"]
+    lines = [f"check       {clause.check}{_defined(loaded.bindings.find('check', clause.check))}"]
+    return lines + ([f"params      {json.dumps(clause.params)}"] if clause.params else [])
+
+
+def _defined(binding: Binding | None) -> str:
+    return f" ({binding.file}:{binding.line})" if binding else ""
+
+
+def _sources(clause: Clause, loaded: LoadedPack) -> list[str]:
+    lines = ["sources"]
     for source in clause.sources:
         fact = loaded.pack.fact(source)
         if fact is not None:
+            value = "" if fact.value is None else f": {json.dumps(fact.value, ensure_ascii=False)}"
             said = f" - {fact.says}" if fact.says else ""
-            lines.append(f"  {source}, {fact.at}: {json.dumps(fact.value)}{said}")
-    lines.append("falsifiers")
-    for falsifier in clause.falsifiers:
-        binding = loaded.bindings.find("mutant", falsifier.mutant)
-        place = f" ({binding.file}:{binding.line})" if binding else ""
-        lines.append(f"  {falsifier.label}{place}")
+            lines.append(f"  {source}, {fact.at}{value}{said}")
+    return lines
+
+
+def _falsifiers(clause: Clause, loaded: LoadedPack) -> list[str]:
+    found = [(f.label, loaded.bindings.find("mutant", f.mutant)) for f in clause.falsifiers]
+    return ["falsifiers", *(f"  {label}{_defined(binding)}" for label, binding in found)]
+
+
+def _depending(clause: Clause, loaded: LoadedPack) -> list[str]:
+    """Conflicts that touch its sources, claims that rest on it, and a waiver."""
     topics = {source.partition(":")[2] for source in clause.sources}
-    for conflict in loaded.pack.conflicts:
-        if conflict.topic in topics:
-            lines.append(f"conflict    {conflict.id}: {conflict.summary} ({conflict.decision})")
-    return [*lines, f"remedy      {clause.remedy}", ""]
+    lines = [
+        f"conflict    {conflict.id}: {conflict.summary} ({conflict.decision})"
+        for conflict in loaded.pack.conflicts
+        if conflict.topic in topics
+    ]
+    claims = [c.id for c in loaded.pack.claims if clause in needed_by(c, loaded.pack.clauses)]
+    lines += [f"claims      {' '.join(claims)}"] if claims else []
+    return lines + [
+        f"waiver      by {waiver.owner} until {waiver.expires}: {waiver.reason}"
+        for waiver in loaded.pack.waivers
+        if waiver.clause == clause.id
+    ]
 
 
 def _last(clause_id: str, reports: Path) -> list[str]:
     bundle = latest(reports)
     if bundle is None:
         return [f"evidence    none in {reports}; `verify run {clause_id}` produces it"]
-    report = from_evidence(bundle / "evidence.jsonl")
+    report = from_evidence(bundle / EVIDENCE)
     for clause in report.clauses:
         if clause.id == clause_id:
-            runs = [f for f in report.falsifiers if f.clause == clause_id]
-            killed = sum(f.killed for f in runs)
+            runs = report.falsifiers_of(clause_id)
+            killed = sum(run.killed for run in runs)
             return [
                 f"evidence    {bundle.name}",
                 f"  outcome   {clause.outcome} ({clause.cause}), measured "
-                f"{number(clause.measured, clause.unit)}, falsifiers {killed}/{len(runs)}",
+                f"{measured(clause)}, falsifiers {killed}/{len(runs)}",
                 f"  because   {clause.reason}",
             ]
     return [f"evidence    {bundle.name} did not select it; `verify run {clause_id}` produces it"]

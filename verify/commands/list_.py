@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
 from verify.commands.common import pack_option, sound_pack
+from verify.problems import NothingSelectedError
+from verify.spec.pack import LoadedPack
 from verify.spec.select import HELP, select
 
 KINDS = ("clauses", "claims", "facts", "conflicts", "decisions", "checks", "mutants", "subjects")
+
+Row = tuple[str, str, str, str]
 
 
 @click.command(epilog=HELP)
@@ -19,23 +25,36 @@ KINDS = ("clauses", "claims", "facts", "conflicts", "decisions", "checks", "muta
 def command(selectors: tuple[str, ...], what: str, pack_dir: Path | None) -> None:
     """List what the pack states, one line each, tab-separated."""
     loaded = sound_pack(pack_dir)
-    pack = loaded.pack
+    rows: list[Row]
     if what == "clauses":
-        rows = [(c.id, c.kind, c.severity, c.statement) for c in select(pack, selectors)]
-    elif what == "claims":
-        rows = [(c.id, c.title, "", "") for c in pack.claims]
-    elif what == "facts":
-        rows = [
+        rows = [(c.id, c.kind, c.severity, c.statement) for c in select(loaded.pack, selectors)]
+    else:
+        rows = _matching(_rows(loaded, what), selectors, what)
+    for row in rows:
+        click.echo("\t".join(row).rstrip())
+
+
+def _rows(loaded: LoadedPack, what: str) -> list[Row]:
+    pack = loaded.pack
+    if what == "claims":
+        return [(c.id, c.title, "", "") for c in pack.claims]
+    if what == "facts":
+        return [
             (f"{authority}:{name}", topic.title, str(fact.value), fact.at)
             for name, topic in pack.topics.items()
             for authority, fact in topic.facts.items()
         ]
-    elif what == "conflicts":
-        rows = [(c.id, c.topic, c.decision, c.summary) for c in pack.conflicts]
-    elif what == "decisions":
-        rows = [(d.id, d.status, d.date, d.title) for d in pack.decisions]
-    else:
-        found = loaded.bindings.by_role[what.removesuffix("s")].values()
-        rows = [(b.name, f"{b.file}:{b.line}", "", "") for b in found]
-    for row in rows:
-        click.echo("\t".join(row).rstrip())
+    if what == "conflicts":
+        return [(c.id, c.topic, c.decision, c.summary) for c in pack.conflicts]
+    if what == "decisions":
+        return [(d.id, d.status, d.date, d.title) for d in pack.decisions]
+    found = loaded.bindings.by_role[what.removesuffix("s")].values()
+    return [(b.name, f"{b.file}:{b.line}", "", "") for b in found]
+
+
+def _matching(rows: list[Row], patterns: Sequence[str], what: str) -> list[Row]:
+    """Rows whose name matches any glob; each glob has to match something."""
+    for pattern in patterns:
+        if not any(fnmatchcase(row[0], pattern) for row in rows):
+            raise NothingSelectedError(f"{pattern!r} matches none of {len(rows)} {what}")
+    return [row for row in rows if not patterns or any(fnmatchcase(row[0], p) for p in patterns)]

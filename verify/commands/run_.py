@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
 from verify import __version__
-from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.commands.common import audited_subject, pack_option, reports_option, sound_pack
 from verify.problems import UsageError
-from verify.report.bundle import RENDERERS, open_partial, seal, write
-from verify.run.engine import PROFILES, Options, run
+from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal, write
+from verify.report.console import summary
+from verify.report.model import Report
+from verify.run.cache import FOLDER, ResultCache
+from verify.run.engine import PROFILES, Event, Options, run
 from verify.run.evidence import SCHEMA, EvidenceWriter
-from verify.spec.pack import LoadedPack, code_digest, pack_digest
+from verify.run.pool import Stop
+from verify.spec.digests import digests
+from verify.spec.model import Clause
+from verify.spec.pack import LoadedPack
 from verify.spec.select import HELP, select
 
 
@@ -42,6 +53,11 @@ from verify.spec.select import HELP, select
 )
 @click.option("--no-falsify", is_flag=True, help="Skip falsifiers: no claim is supported (exit 3).")
 @click.option(
+    "--cached",
+    is_flag=True,
+    help=f"Reuse judgements of earlier runs whose inputs have not changed, from {FOLDER}/.",
+)
+@click.option(
     "--evidence",
     "evidence_dir",
     type=click.Path(path_type=Path),
@@ -57,9 +73,7 @@ from verify.spec.select import HELP, select
     metavar="FORMAT=PATH",
     help=f"Also write the report: {', '.join(RENDERERS)}; may be repeated.",
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
     selectors: tuple[str, ...],
     pack_dir: Path | None,
     reports: Path,
@@ -68,55 +82,106 @@ def command(
     seed: int,
     jobs: int,
     no_falsify: bool,
+    cached: bool,
     evidence_dir: Path,
     outputs: tuple[str, ...],
 ) -> int:
     """Evaluate clauses and their falsifiers; report what may be claimed.
 
-    The report goes to standard output, progress to standard error, and a sealed bundle to --reports.
+    The report goes to standard output, progress to standard error, a sealed bundle to --reports. An
+    interrupt (Ctrl-C) ends the run early; what was found is sealed all the same.
     """
-    from rich.console import Console
-
-    from verify.report.console import LiveProgress, summary
-
     wanted = [_output(text) for text in outputs]
     loaded = sound_pack(pack_dir)
     clauses = select(loaded.pack, selectors)
     options = Options(
-        subject=_subject(loaded, subject),
+        subject=audited_subject(loaded, subject),
         seed=seed,
         profile=profile,
         jobs=jobs,
         falsify=not no_falsify,
         evidence_dir=evidence_dir,
     )
-    partial = open_partial(reports)
-    try:
-        writer = EvidenceWriter(
-            partial / "evidence.jsonl", loaded, _about(loaded, options, selectors)
-        )
-        with LiveProgress(Console(stderr=True)) as progress:
-            run(loaded, clauses, options, lambda event: (writer(event), progress(event)))
-        writer.close()
-        bundle, report = seal(partial)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    for render, path in wanted:
-        write(path, render(report))
-    summary(report, Console(), bundle=str(bundle))
+    cache = ResultCache(Path.cwd() / FOLDER, loaded, evidence_dir=evidence_dir) if cached else None
+    about = _about(loaded, options, selectors)
+    bundle, report = _run_and_seal(loaded, clauses, options, about, reports, cache)
+    for kind, path in wanted:
+        write(path, RENDERERS[kind](report))
+    _show(report, bundle)
     return report.verdict.exit_code
 
 
-def _subject(loaded: LoadedPack, name: str | None) -> str:
-    known = loaded.bindings.by_role["subject"]
-    chosen = name or loaded.pack.manifest.subject
-    if known and chosen not in known:
-        raise UsageError(f"--subject: found {chosen!r}; expected one of {', '.join(sorted(known))}")
-    return chosen
+def _run_and_seal(
+    loaded: LoadedPack,
+    clauses: tuple[Clause, ...],
+    options: Options,
+    about: dict[str, Any],
+    reports: Path,
+    cache: ResultCache | None,
+) -> tuple[Path, Report]:
+    """The run and its bundle; nothing half-written stays behind."""
+    partial = open_partial(reports)
+    with _stopping() as stop:
+        try:
+            writer = EvidenceWriter(partial / EVIDENCE, loaded, about)
+            with closing(writer), _progress() as progress:
+
+                def emit(event: Event) -> None:
+                    writer(event)
+                    if progress is not None:
+                        progress(event)
+
+                run(loaded, clauses, options, emit, stop=stop, cache=cache)
+            return seal(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
-def _output(text: str) -> tuple[Any, Path]:
+@contextmanager
+def _stopping() -> Iterator[Stop]:
+    """The first interrupt or termination ends the run in order, the second at once."""
+    stop = Stop()
+    before: dict[signal.Signals, Any] = {}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.requested = True
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+    with suppress(ValueError):  # only the main thread hears signals
+        for known in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before[known] = signal.signal(known, ask)
+    try:
+        yield stop
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+
+def _progress() -> Any:
+    """A live display on a terminal; rich is imported only there."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    from verify.report.progress import LiveProgress
+
+    return LiveProgress(Console(stderr=True))
+
+
+def _show(report: Report, bundle: Path) -> None:
+    """The summary; a reader who went away does not change the verdict."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    text = summary(report, bundle=str(bundle), width=width)
+    try:
+        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _output(text: str) -> tuple[str, Path]:
     kind, separator, path = text.partition("=")
     if kind not in RENDERERS or not separator or not path:
         raise UsageError(
@@ -124,7 +189,7 @@ def _output(text: str) -> tuple[Any, Path]:
         )
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"--output: found no folder {Path(path).parent}; remedy: create it")
-    return RENDERERS[kind], Path(path)
+    return kind, Path(path)
 
 
 def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> dict[str, Any]:
@@ -139,5 +204,5 @@ def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> 
         "falsify": options.falsify,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "digests": {"pack": pack_digest(loaded), "code": code_digest(loaded)},
+        "digests": digests(loaded),
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import click
+from pydantic import BaseModel
 
 from verify.report.model import Report
 from verify.spec.model import FILE_MODELS, Decision
 
-MODELS = {
+MODELS: dict[str, type[BaseModel]] = {
     **{name.split("/")[1]: model for name, model in FILE_MODELS.items()},
     "decision": Decision,
     "report": Report,

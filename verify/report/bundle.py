@@ -9,32 +9,52 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
+from verify import __version__
 from verify.problems import IntegrityError, UsageError
-from verify.report import junit, markdown
+from verify.report import html, junit, markdown, sarif
 from verify.report.model import Report, from_evidence
+from verify.run.environment import environment
 
+EVIDENCE = "evidence.jsonl"
 MANIFEST = "manifest.sha256"
-RENDERERS = {
-    "json": lambda report: report_json(report),
+PARTIAL = ".partial-"
+
+
+def report_json(report: Report) -> str:
+    """`report.json`, keys in the schema's order."""
+    return report.model_dump_json(by_alias=True, indent=1) + "\n"
+
+
+RENDERERS: dict[str, Callable[[Report], str]] = {
+    "json": report_json,
     "md": markdown.render,
+    "html": html.render,
     "junit": junit.render,
+    "sarif": sarif.render,
+}
+RENDERED = {
+    "report.json": "json",
+    "report.md": "md",
+    "report.html": "html",
+    "junit.xml": "junit",
+    "results.sarif": "sarif",
 }
 
 
 def open_partial(reports: Path) -> Path:
     """A fresh folder to write into; an unwritable place is found before any work is done."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    partial = reports / f".partial-{stamp}-{os.getpid()}"
+    partial = reports / f"{PARTIAL}{stamp}-{os.getpid()}"
     try:
         partial.mkdir(parents=True)
+        (partial / EVIDENCE).touch()
+        (partial / EVIDENCE).unlink()
     except OSError as error:
         raise UsageError(
             f"{reports}: found a place that cannot be written ({error.strerror}); expected a "
@@ -45,28 +65,26 @@ def open_partial(reports: Path) -> Path:
 
 def seal(partial: Path) -> tuple[Path, Report]:
     """Render everything from the evidence, hash every file, and give the folder its name."""
-    report = from_evidence(partial / "evidence.jsonl")
-    write(partial / "report.json", report_json(report))
-    write(partial / "report.md", markdown.render(report))
-    write(partial / "junit.xml", junit.render(report))
+    report = from_evidence(partial / EVIDENCE)
+    for name, kind in RENDERED.items():
+        write(partial / name, RENDERERS[kind](report))
     write(partial / "commands.txt", f"{shlex.join(['verify', *sys.argv[1:]])}\n")
-    write(partial / "env.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
+    write(partial / "env.json", json.dumps(environment(), indent=1) + "\n")
     write(partial / MANIFEST, _manifest(partial))
-    stamp = partial.name.removeprefix(".partial-").rpartition("-")[0]
-    final = partial.with_name(f"{stamp.split('.')[0]}Z-{report.evidence_head[:10]}")
+    stamp = partial.name.removeprefix(PARTIAL).partition(".")[0]
+    final = partial.with_name(f"{stamp}Z-{report.evidence_head[:10]}")
+    if final.exists():  # a rename would replace an empty folder without a word
+        raise UsageError(
+            f"{final}: found something of this name; expected none; remedy: run again, bundles "
+            "are never overwritten"
+        )
     partial.rename(final)
     return final, report
 
 
 def check(bundle: Path) -> Report:
-    """Re-verify a bundle: every file hashed, none extra, chain whole, report as rendered."""
-    manifest = bundle / MANIFEST
-    if not manifest.is_file():
-        raise UsageError(f"{bundle}: found no {MANIFEST}; expected a sealed bundle")
-    stated = dict(
-        reversed(line.split("  ", 1)) for line in manifest.read_text("utf-8").splitlines()
-    )
-    actual = dict(reversed(line.split("  ", 1)) for line in _manifest(bundle).splitlines())
+    """Re-verify a bundle: every file hashed, none extra, chain whole, reports as rendered."""
+    stated, actual = _stated(bundle), _hashes(_manifest(bundle))
     for name in sorted(stated.keys() | actual.keys()):
         if stated.get(name) != actual.get(name):
             found = (
@@ -76,12 +94,11 @@ def check(bundle: Path) -> Report:
                 f"{bundle / name}: found a file that is {found}; expected what {MANIFEST} states; "
                 "remedy: run again, a bundle is never edited"
             )
-    report = from_evidence(bundle / "evidence.jsonl")
-    if (bundle / "report.json").read_text("utf-8") != report_json(report):
-        raise IntegrityError(
-            f"{bundle / 'report.json'}: found a report that its evidence does not render to; "
-            "remedy: run again"
-        )
+    report = from_evidence(bundle / EVIDENCE)
+    for name, kind in RENDERED.items():
+        path = bundle / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != RENDERERS[kind](report):
+            raise IntegrityError(f"{path}: {_not_as_rendered(report)}")
     return report
 
 
@@ -91,34 +108,47 @@ def latest(reports: Path) -> Path | None:
     return max(sealed, key=lambda path: path.name, default=None)
 
 
-def report_json(report: Report) -> str:
-    """`report.json`, keys in the schema's order."""
-    return report.model_dump_json(by_alias=True, indent=1) + "\n"
-
-
-def environment() -> dict[str, Any]:
-    """What a reader needs to run this again; no names of users, hosts or folders."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "packages": {
-            name: item.version
-            for item in distributions()
-            if (name := item.metadata["Name"]) is not None
-        },
-    }
-
-
 def write(path: Path, text: str) -> None:
     """Write a whole file or none of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: found a place that cannot be written ({error.strerror}); expected room for "
+            "a file; remedy: choose another place"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _not_as_rendered(report: Report) -> str:
+    theirs = report.about.get("verify")
+    if theirs != __version__:
+        remedy = f"check with verify {theirs}, which wrote it; this is {__version__}"
+    else:
+        remedy = "run again"
+    return f"found a report that its evidence does not render to; remedy: {remedy}"
+
+
+def _stated(bundle: Path) -> dict[str, str]:
+    path = bundle / MANIFEST
+    if not path.is_file():
+        raise UsageError(f"{bundle}: found no {MANIFEST}; expected a sealed bundle")
+    try:
+        return _hashes(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path}: not a list of digests ({error})") from None
+
+
+def _hashes(manifest: str) -> dict[str, str]:
+    """Name -> sha256; raises ValueError for a line that is not `digest  name`."""
+    found = {}
+    for line in manifest.removesuffix("\n").split("\n"):
+        digest, name = line.split("  ", 1)
+        found[name] = digest
+    return found
 
 
 def _manifest(folder: Path) -> str:

@@ -1,169 +1,166 @@
-"""What a person sees: a live bar while it runs, and a summary read in five seconds after it."""
+"""The summary a person reads in five seconds: what failed and why, claims, then the verdict line.
+
+Plain text in lines of any length where it is piped; wrapped and coloured on a terminal. Ids are
+never cut.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import TracebackType
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+import click
 
 from verify.outcome import Outcome
-from verify.report.markdown import number, tolerance
-from verify.report.model import ClauseView, Report
-from verify.run.engine import (
-    ClauseFinished,
-    Event,
-    FalsifierFinished,
-    FalsifiersPlanned,
-    RunStarted,
-)
+from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.words import measured, printable, share_of_tolerance, sources, tolerance
 from verify.scope import Scope
 
 _COLOUR = {
-    Outcome.PASS: "green",
-    Outcome.FAIL: "bold red",
+    Outcome.FAIL: "red",
     Outcome.ERROR: "magenta",
     Outcome.TIMEOUT: "magenta",
     Outcome.UNKNOWN: "yellow",
     Outcome.WAIVED: "cyan",
-    Outcome.NOT_APPLICABLE: "dim",
+    Outcome.NOT_APPLICABLE: "white",
 }
 _SCOPE_COLOUR = {Scope.ALLOWED: "green", Scope.CONDITIONAL: "cyan", Scope.DENIED: "yellow"}
+SHOWN_FAILURES = 12
 SHOWN_REASONS = 3
+_INDENT = "    "
 
 
-class LiveProgress:
-    """A listener with a bar on standard error; silent where that is no terminal."""
+@dataclass(frozen=True)
+class Line:
+    """One paragraph: a coloured word, then text; `indent` for what belongs to the line above."""
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            _rate_and_rest(),
-            TextColumn("{task.fields[now]}", style="dim"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._clauses = self._falsifiers = None
+    text: str
+    word: str = ""
+    colour: str | None = None
+    indent: bool = False
 
-    def __enter__(self) -> LiveProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def __call__(self, event: Event) -> None:
-        progress = self._progress
-        if isinstance(event, RunStarted):
-            self._task = progress.add_task("clauses", total=len(event.clauses), now="")
-        elif isinstance(event, FalsifiersPlanned):
-            self._task = progress.add_task("falsifiers", total=event.count, now="")
-        elif isinstance(event, ClauseFinished):
-            colour = _COLOUR[event.verdict.outcome]
-            text = f"{event.clause.id} {event.verdict.outcome}"
-            progress.update(self._task, advance=1, now=text)
-            if event.verdict.outcome is Outcome.FAIL:
-                progress.console.print(f"[{colour}]{text}[/] {escape(event.verdict.reason)}")
-        elif isinstance(event, FalsifierFinished):
-            progress.update(self._task, advance=1, now=f"{event.run.clause} {event.run.label}")
+    def show(self, width: int | None) -> str:
+        """The paragraph, wrapped to a width where one is given."""
+        plain = printable(f"{self.word} {self.text}".strip())
+        lead = _INDENT if self.indent else ""
+        if width is not None:
+            plain = textwrap.fill(
+                plain,
+                max(40, width),
+                initial_indent=lead,
+                subsequent_indent=_INDENT + lead if self.indent else _INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ).removeprefix(lead)
+        head, rest = plain[: len(self.word)], plain[len(self.word) :]
+        styled = click.style(head, fg=self.colour, bold=True) if self.word else ""
+        return f"{lead}{styled}{rest}"
 
 
-def _rate_and_rest() -> TextColumn:
-    """Rate and time left, from the task's own clock."""
-
-    class Column(TextColumn):
-        def render(self, task):  # type: ignore[no-untyped-def]
-            speed, left = task.speed, task.time_remaining
-            self.text_format = (
-                f"{speed:.1f}/s, {left:.0f} s left" if speed and left is not None else ""
-            )
-            return super().render(task)
-
-    return Column("")
-
-
-def summary(report: Report, console: Console, *, bundle: str | None) -> None:
-    """Failures first with reason and remedy, then contracts, claims and the verdict line."""
-    show = _printer(console)
-    for clause in report.clauses:
-        if clause.outcome not in (Outcome.PASS, Outcome.NOT_APPLICABLE):
-            _trouble(clause, show)
-    for falsifier in report.survivors:
-        show(
-            f"[bold red]SURVIVED[/] {falsifier.clause} under {escape(falsifier.label)}: "
-            f"{escape(falsifier.reason)}"
-        )
-    console.print(_contracts(report))
-    for claim in report.claims:
-        colour = _SCOPE_COLOUR[claim.scope]
-        tier = f" tier {claim.tier}" if claim.scope is not Scope.DENIED else ""
-        show(
-            f"[{colour}]{claim.scope.upper()}{tier}[/] {claim.claim}: "
-            f"{escape(claim.sentence or claim.title)}"
-        )
-        for reason in claim.reasons[:SHOWN_REASONS]:
-            show(f"    {escape(reason)}")
-        if len(claim.reasons) > SHOWN_REASONS:
-            show(f"    and {len(claim.reasons) - SHOWN_REASONS} more reasons, see report.md")
-    if bundle:
-        show(f"\nbundle {escape(bundle)}")
-    colour = "bold green" if report.verdict.word == "GO" else "bold red"
-    show(f"[{colour}]{escape(report.verdict.line)}[/]")
+def summary(report: Report, *, bundle: str | None, width: int | None = None) -> str:
+    """The whole summary, with colours as escapes; `click.echo` drops them where none are wanted."""
+    lines = [
+        *_failures(report),
+        *_open_ends(report),
+        *_survivors(report),
+        *(Line(row) for row in _contracts(report)),
+        *(line for claim in report.claims for line in _claim(claim)),
+        *_ending(report, bundle),
+    ]
+    return "\n".join(line.show(width) for line in lines)
 
 
-def _printer(console: Console) -> Callable[[str], None]:
-    return lambda text: console.print(text, highlight=False, soft_wrap=not console.is_terminal)
+def _failures(report: Report) -> Iterator[Line]:
+    failed = [clause for clause in report.troubled if clause.outcome is Outcome.FAIL]
+    for clause in failed[:SHOWN_FAILURES]:
+        yield from _failure(clause)
+    if len(failed) > SHOWN_FAILURES:
+        rest = " ".join(clause.id for clause in failed[SHOWN_FAILURES:])
+        text = f"{len(failed) - SHOWN_FAILURES} more, see report.md: {rest}"
+        yield Line(text, "FAIL", "red")
 
 
-def _trouble(clause: ClauseView, show: Callable[[str], None]) -> None:
-    colour = _COLOUR[clause.outcome]
+def _failure(clause: ClauseView) -> Iterator[Line]:
     optional = "" if clause.required else " (not required)"
-    show(f"[{colour}]{clause.outcome.upper()}[/] {clause.id}{optional} {escape(clause.statement)}")
-    show(f"    {escape(clause.reason)}")
-    if clause.outcome is Outcome.FAIL:
-        if clause.measured is not None and not clause.tolerance["exact"]:
-            got = number(clause.measured, clause.unit)
-            show(f"    measured {escape(got)}, allowed {escape(tolerance(clause))}")
-        show(f"    remedy: {escape(clause.remedy)}")
-        show(f"    sources: {escape(', '.join(f'{s.id} ({s.at})' for s in clause.sources))}")
+    yield Line(f"{clause.id}{optional} {clause.statement}", "FAIL", "red")
+    yield Line(clause.reason, indent=True)
+    if clause.measured is not None and not clause.tolerance["exact"]:
+        yield Line(f"measured {measured(clause)}, allowed {tolerance(clause)}", indent=True)
+    yield Line(f"remedy: {clause.remedy}", indent=True)
+    yield Line(f"sources: {sources(clause)}", indent=True)
     for name in clause.files:
-        show(f"    kept {escape(name)}")
+        yield Line(f"kept {name}", indent=True)
 
 
-def _contracts(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("contract", "pass", "not passed", "falsifiers", "worst/tolerance", "seconds"):
-        table.add_column(name, justify="left" if name == "contract" else "right")
-    names = dict.fromkeys(clause.contract for clause in report.clauses)
-    for name in names:
+def _open_ends(report: Report) -> Iterator[Line]:
+    """What is neither pass nor fail, one entry for all clauses with the same reason."""
+    groups: dict[tuple[Outcome, str], list[ClauseView]] = {}
+    for clause in report.troubled:
+        if clause.outcome is not Outcome.FAIL:
+            groups.setdefault((clause.outcome, clause.reason), []).append(clause)
+    for (outcome, reason), clauses in groups.items():
+        names = " ".join(c.id if c.required else f"{c.id} (not required)" for c in clauses)
+        yield Line(names, outcome.upper(), _COLOUR[outcome])
+        yield Line(reason, indent=True)
+
+
+def _survivors(report: Report) -> Iterator[Line]:
+    for falsifier in report.survivors:
+        text = f"{falsifier.clause} under {falsifier.label}: {falsifier.outcome}"
+        yield Line(text, "SURVIVED", "red")
+        yield Line(falsifier.reason, indent=True)
+
+
+def _contracts(report: Report) -> list[str]:
+    """A line a contract, in columns; it fits into 80 characters for names of ordinary length."""
+    rows = [("contract", "passed", "falsifiers", "worst/allowed", "seconds")]
+    for name in dict.fromkeys(clause.contract for clause in report.clauses):
         clauses = [clause for clause in report.clauses if clause.contract == name]
-        own = {clause.id for clause in clauses}
-        runs = [falsifier for falsifier in report.falsifiers if falsifier.clause in own]
-        passed = sum(clause.outcome is Outcome.PASS for clause in clauses)
-        ratios = [r for clause in clauses if (r := _ratio(clause)) is not None]
-        table.add_row(
-            name,
-            f"{passed}/{len(clauses)}",
-            str(len(clauses) - passed) if passed < len(clauses) else "",
-            f"{sum(f.killed for f in runs)}/{len(runs)}",
-            f"{max(ratios):.2g}" if ratios else "",
-            f"{sum(c.elapsed_s for c in clauses) + sum(f.elapsed_s for f in runs):.1f}",
-            style=None if passed == len(clauses) else "yellow",
+        runs = [run for clause in clauses for run in report.falsifiers_of(clause.id)]
+        shares = [share for c in clauses if (share := share_of_tolerance(c)) is not None]
+        spent = sum(c.elapsed_s for c in clauses) + sum(run.elapsed_s for run in runs)
+        rows.append(
+            (
+                name,
+                f"{sum(c.outcome is Outcome.PASS for c in clauses)}/{len(clauses)}",
+                f"{sum(run.killed for run in runs)}/{len(runs)}",
+                f"{max(shares):.2g}" if shares else "-",
+                f"{spent:.1f}",
+            )
         )
-    return table
+    return _columns(rows)
 
 
-def _ratio(clause: ClauseView) -> float | None:
-    allowed = clause.tolerance["value"]
-    return clause.measured / allowed if allowed and isinstance(clause.measured, float) else None
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return lines
+
+
+def _claim(claim: ClaimView) -> Iterator[Line]:
+    tier = "" if claim.scope is Scope.DENIED else f" tier {claim.tier}"
+    word = f"{claim.scope.upper()}{tier}"
+    yield Line(f"{claim.claim}: {claim.sentence or claim.title}", word, _SCOPE_COLOUR[claim.scope])
+    for reason in claim.reasons[:SHOWN_REASONS]:
+        yield Line(reason, indent=True)
+    if len(claim.reasons) > SHOWN_REASONS:
+        more = len(claim.reasons) - SHOWN_REASONS
+        yield Line(f"and {more} more reasons, see report.md", indent=True)
+
+
+def _ending(report: Report, bundle: str | None) -> Iterator[Line]:
+    verdict = report.verdict
+    if report.about["interrupted"]:
+        yield Line("the run was interrupted; what it did not reach is unknown")
+    if verdict.cached:
+        total = verdict.clauses + len(report.falsifiers)
+        yield Line(f"{verdict.cached} of {total} results were reused from earlier runs")
+    if bundle:
+        yield Line(f"bundle {bundle}")
+    colour = "green" if verdict.word == "GO" else "red"
+    word = f"{verdict.word}:"
+    yield Line(verdict.line.removeprefix(word).lstrip(), word, colour)

@@ -1,4 +1,4 @@
-"""JUnit XML, which every CI shows: a failing clause is a failure, a missing one an error."""
+"""JUnit XML, which every CI shows: a failing clause is a failure, a missing one is skipped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 from verify.outcome import Outcome
 from verify.report.model import ClauseView, Report
+from verify.report.words import printable
 
 
 def render(report: Report) -> str:
@@ -15,15 +16,15 @@ def render(report: Report) -> str:
     for clause in report.clauses:
         contracts.setdefault(clause.contract, []).append(clause)
     for contract, clauses in contracts.items():
-        suite = ET.SubElement(root, "testsuite", name=contract, tests=str(len(clauses)))
+        suite = ET.SubElement(root, "testsuite", name=contract)
         for clause in clauses:
             _case(suite, clause)
-            for falsifier in report.survivors:
-                if falsifier.clause == clause.id:
-                    case = ET.SubElement(
-                        suite, "testcase", classname=clause.id, name=f"falsifier {falsifier.label}"
-                    )
-                    ET.SubElement(case, "failure", message=f"survived: {falsifier.reason}")
+            for falsifier in report.falsifiers_of(clause.id):
+                if not falsifier.killed:
+                    name = printable(f"falsifier {falsifier.label}")
+                    case = ET.SubElement(suite, "testcase", classname=clause.id, name=name)
+                    _child(case, "failure", f"survived: {falsifier.reason}")
+        _count(suite)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
@@ -33,9 +34,19 @@ def _case(suite: ET.Element, clause: ClauseView) -> None:
         suite, "testcase", classname=clause.contract, name=clause.id, time=f"{clause.elapsed_s:.3f}"
     )
     if clause.outcome is Outcome.FAIL:
-        failure = ET.SubElement(case, "failure", message=clause.reason)
-        failure.text = f"{clause.statement}\nremedy: {clause.remedy}"
+        failure = _child(case, "failure", clause.reason)
+        failure.text = printable(f"{clause.statement}\nremedy: {clause.remedy}")
     elif clause.outcome in (Outcome.ERROR, Outcome.TIMEOUT):
-        ET.SubElement(case, "error", message=clause.reason)
+        _child(case, "error", clause.reason)
     elif clause.outcome is not Outcome.PASS:
-        ET.SubElement(case, "skipped", message=f"{clause.outcome}: {clause.reason}")
+        _child(case, "skipped", f"{clause.outcome}: {clause.reason}")
+
+
+def _child(case: ET.Element, tag: str, message: str) -> ET.Element:
+    return ET.SubElement(case, tag, message=printable(message))
+
+
+def _count(suite: ET.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))

@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from verify.outcome import Outcome
 from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.words import measured, sources, tolerance
 from verify.scope import Scope
-
-_ORDER = [
-    Outcome.FAIL,
-    Outcome.ERROR,
-    Outcome.TIMEOUT,
-    Outcome.UNKNOWN,
-    Outcome.WAIVED,
-    Outcome.NOT_APPLICABLE,
-    Outcome.PASS,
-]
 
 
 def render(report: Report) -> str:
     """The whole report as markdown."""
-    about = report.about
     parts = [
         f"# {report.verdict.line}",
-        f"Pack `{about['pack']}` against subject `{about['subject']}`, seed {about['seed']}, "
-        f"profile {about['profile']}, {about['started']} to {about['finished']}.",
-        _table(
-            ("digest", "sha256"),
-            [(name, f"`{value}`") for name, value in sorted(about["digests"].items())]
-            + [("evidence", f"`{report.evidence_head}`")],
-        ),
+        _about(report),
+        _digests(report),
         "## Claims",
         "\n\n".join(_claim(claim) for claim in report.claims) or "The pack states no claims.",
     ]
     if report.survivors:
-        rows = [(f.clause, f"`{f.label}`", f.outcome, _cell(f.reason)) for f in report.survivors]
-        parts += [
-            "## Falsifiers that survived",
-            _table(("clause", "mutant", "outcome", "why"), rows),
-        ]
-    troubled = [clause for clause in report.clauses if clause.outcome is not Outcome.PASS]
-    if troubled:
-        troubled.sort(key=lambda clause: _ORDER.index(clause.outcome))
-        parts += ["## Clauses that did not pass", "\n\n".join(map(_trouble, troubled))]
+        rows = [(f.clause, f"`{f.label}`", f.outcome, f.reason) for f in report.survivors]
+        table = _table(("clause", "mutant", "outcome", "why"), rows)
+        parts += ["## Falsifiers that survived", table]
+    if report.troubled:
+        parts += ["## Clauses that did not pass", "\n\n".join(map(_trouble, report.troubled))]
     parts += ["## All clauses", _clause_table(report)]
     return "\n\n".join(parts) + "\n"
+
+
+def _about(report: Report) -> str:
+    about = report.about
+    text = (
+        f"Pack `{about['pack']}` against subject `{about['subject']}`, seed {about['seed']}, "
+        f"profile {about['profile']}, {about['started']} to {about['finished']}."
+    )
+    if about["interrupted"]:
+        text += " **The run was interrupted**; what it did not reach is unknown."
+    if report.verdict.cached:
+        text += f" {report.verdict.cached} results were reused from earlier runs (`--cached`)."
+    return text
+
+
+def _digests(report: Report) -> str:
+    rows = [(name, f"`{value}`") for name, value in sorted(report.about["digests"].items())]
+    return _table(("digest", "sha256"), [*rows, ("evidence", f"`{report.evidence_head}`")])
 
 
 def _claim(claim: ClaimView) -> str:
@@ -60,55 +61,42 @@ def _claim(claim: ClaimView) -> str:
 
 
 def _trouble(clause: ClauseView) -> str:
-    sources = ", ".join(f"{source.id} ({source.at})" for source in clause.sources)
+    optional = "" if clause.required else ", not required"
     lines = [
-        f"**{clause.id}** {clause.outcome} ({clause.cause}): {clause.statement}",
+        f"**{clause.id}** {clause.outcome} ({clause.cause}{optional}): {clause.statement}",
         "",
         f"- {clause.reason}",
+        f"- measured {measured(clause)}, tolerance {tolerance(clause)}",
         f"- remedy: {clause.remedy}",
-        f"- sources: {sources}",
+        f"- sources: {sources(clause)}",
+        f"- contract: {clause.file}:{clause.line}",
     ]
     return "\n".join(lines + [f"- [{name}]({name})" for name in clause.files])
 
 
 def _clause_table(report: Report) -> str:
-    rows = []
-    for clause in report.clauses:
-        runs = [f for f in report.falsifiers if f.clause == clause.id]
-        rows.append(
-            (
-                clause.id,
-                clause.outcome,
-                _cell(clause.statement),
-                number(clause.measured, clause.unit),
-                tolerance(clause),
-                f"{sum(f.killed for f in runs)}/{len(runs)}",
-                _cell(", ".join(source.id for source in clause.sources)),
-            )
-        )
     names = ("clause", "outcome", "statement", "measured", "tolerance", "falsifiers", "sources")
-    return _table(names, rows)
+    return _table(names, [_row(report, clause) for clause in report.clauses])
 
 
-def number(value: float | str | None, unit: str) -> str:
-    """A measured value with its unit, or a dash."""
-    if value is None:
-        return "-"
-    text = value if isinstance(value, str) else f"{value:.3g}"
-    return f"{text} {unit}".strip()
+def _row(report: Report, clause: ClauseView) -> tuple[str, ...]:
+    runs = report.falsifiers_of(clause.id)
+    cached = " (cached)" if clause.cached else ""
+    return (
+        clause.id,
+        f"{clause.outcome}{cached}",
+        clause.statement,
+        measured(clause) if clause.outcome is not Outcome.NOT_APPLICABLE else "-",
+        tolerance(clause),
+        f"{sum(f.killed for f in runs)}/{len(runs)}",
+        ", ".join(source.id for source in clause.sources),
+    )
 
 
-def tolerance(clause: ClauseView) -> str:
-    """The clause's tolerance with its unit."""
-    if clause.tolerance["exact"]:
-        return "exact"
-    return number(clause.tolerance["value"], clause.tolerance["unit"])
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    return "\n".join(lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows])
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    return " ".join(text.replace("|", "\\|").split())

@@ -11,10 +11,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError
-from verify.run.evidence import chain_head, records
+from verify.run.evidence import records
 from verify.scope import Scope, Tier
+from verify.spec.model import Severity
 
 SCHEMA = "verify/report/1"
+
+
+_WORST_FIRST = [
+    Outcome.FAIL,
+    Outcome.ERROR,
+    Outcome.TIMEOUT,
+    Outcome.UNKNOWN,
+    Outcome.WAIVED,
+    Outcome.NOT_APPLICABLE,
+    Outcome.PASS,
+]
+_SEVERE_FIRST = list(Severity)
 
 
 class ExitCode(IntEnum):
@@ -46,9 +59,11 @@ class ClauseView(_Part):
 
     id: str
     contract: str
+    file: str
+    line: int
     statement: str
     kind: str
-    severity: str
+    severity: Severity
     required: bool
     axis: str | None
     tags: list[str]
@@ -66,6 +81,7 @@ class ClauseView(_Part):
     files: list[str]
     elapsed_s: float
     peak_mb: float
+    cached: bool
 
 
 class FalsifierView(_Part):
@@ -77,6 +93,7 @@ class FalsifierView(_Part):
     outcome: Outcome
     reason: str
     elapsed_s: float
+    cached: bool
 
 
 class ClaimView(_Part):
@@ -110,6 +127,7 @@ class VerdictView(_Part):
     not_applicable: int
     falsifiers_due: int
     falsifiers_killed: int
+    cached: int
 
 
 class Report(_Part):
@@ -125,9 +143,17 @@ class Report(_Part):
     falsifiers: list[FalsifierView]
     evidence_head: str
 
-    def clause(self, clause_id: str) -> ClauseView:
-        """One clause by id."""
-        return next(clause for clause in self.clauses if clause.id == clause_id)
+    def falsifiers_of(self, clause_id: str) -> list[FalsifierView]:
+        """The mutants tried against one clause."""
+        return [falsifier for falsifier in self.falsifiers if falsifier.clause == clause_id]
+
+    @property
+    def troubled(self) -> list[ClauseView]:
+        """Clauses that did not pass, the worst first: by outcome, then by severity."""
+        found = [clause for clause in self.clauses if clause.outcome is not Outcome.PASS]
+        return sorted(
+            found, key=lambda c: (_WORST_FIRST.index(c.outcome), _SEVERE_FIRST.index(c.severity))
+        )
 
     @property
     def survivors(self) -> list[FalsifierView]:
@@ -137,47 +163,42 @@ class Report(_Part):
 
 def from_evidence(path: Path) -> Report:
     """Read an evidence file and build the report; raises IntegrityError on a broken chain."""
-    about: dict[str, Any] = {}
-    described: list[dict[str, Any]] = []
-    outcomes: dict[str, dict[str, Any]] = {}
-    falsifiers: list[FalsifierView] = []
-    claims: list[ClaimView] = []
-    due: int | None = None
-    ended = False
-    for record in records(path):
-        kind, data = record["kind"], record["data"]
-        if kind == "run":
-            described = data.pop("clauses")
-            about = data
-        elif kind == "clause":
-            outcomes[data.pop("id")] = data
-        elif kind == "falsifiers_due":
-            due = data["count"]
-        elif kind == "falsifier":
-            kept = {name: data[name] for name in FalsifierView.model_fields}
-            falsifiers.append(FalsifierView(**kept))
-        elif kind == "claims":
-            claims = [ClaimView(**claim) for claim in data["claims"]]
-        elif kind == "end":
-            about = {**about, **data}
-            ended = True
-    if not ended:
-        raise IntegrityError(f"{path}: found no end record; expected a finished run")
-    clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
+    read = list(records(path))
+    first = {record.kind: record.data for record in reversed(read)}
+    if "run" not in first or "claims" not in first or read[-1].kind != "end":
+        raise IntegrityError(
+            f"{path}: found no end record; expected the evidence of a finished run; remedy: run "
+            "again"
+        )
+    outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
+    runs = [record.data for record in read if record.kind == "falsifier"]
+    described = first["run"].pop("clauses")
+    due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
+    try:
+        clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
+        falsifiers = [_falsifier_view(run) for run in runs]
+        claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
+    except (KeyError, ValueError) as error:
+        raise IntegrityError(
+            f"{path}: found records of another version ({error}); expected {SCHEMA} of this one"
+        ) from None
     return Report(
         verdict=_verdict(clauses, falsifiers, due),
-        about=about,
+        about={**first["run"], **first["end"]},
         claims=claims,
         clauses=clauses,
         falsifiers=falsifiers,
-        evidence_head=chain_head(path),
+        evidence_head=read[-1].hash,
     )
 
 
 def _clause_view(description: dict[str, Any], outcome: dict[str, Any]) -> ClauseView:
-    data = dict(outcome)
-    data["measured_axis"] = data.pop("axis")
-    return ClauseView(**description, **data)
+    data = {name: value for name, value in outcome.items() if name not in ("id", "axis")}
+    return ClauseView(**description, **data, measured_axis=outcome["axis"])
+
+
+def _falsifier_view(run: dict[str, Any]) -> FalsifierView:
+    return FalsifierView(**{name: run[name] for name in FalsifierView.model_fields})
 
 
 def _verdict(
@@ -186,28 +207,14 @@ def _verdict(
     count = Counter(clause.outcome for clause in clauses)
     killed = sum(falsifier.killed for falsifier in falsifiers)
     expected = due if due is not None else _promised(clauses)
-    evaluated = count[Outcome.PASS] + count[Outcome.FAIL] + count[Outcome.WAIVED]
     code = _exit_code(clauses, len(falsifiers) - killed, len(falsifiers) == expected)
     word: Literal["GO", "NO-GO"] = "GO" if code is ExitCode.GO else "NO-GO"
-    line = (
-        f"{word}: {evaluated}/{len(clauses)} evaluated, {count[Outcome.FAIL]} failed, "
-        f"{count[Outcome.UNKNOWN]} unknown"
-    )
-    for outcome, plural in (
-        (Outcome.ERROR, "errors"),
-        (Outcome.TIMEOUT, "timed out"),
-        (Outcome.WAIVED, "waived"),
-        (Outcome.NOT_APPLICABLE, "not applicable"),
-    ):
-        if count[outcome]:
-            line += f", {count[outcome]} {plural}"
-    line += f", falsifiers {killed}/{expected}"
     return VerdictView(
         word=word,
-        line=line,
+        line=f"{word}: {_in_words(clauses, count)}, falsifiers {killed}/{expected}",
         exit_code=code,
         clauses=len(clauses),
-        evaluated=evaluated,
+        evaluated=_evaluated(count),
         passed=count[Outcome.PASS],
         failed=count[Outcome.FAIL],
         unknown=count[Outcome.UNKNOWN],
@@ -217,7 +224,29 @@ def _verdict(
         not_applicable=count[Outcome.NOT_APPLICABLE],
         falsifiers_due=expected,
         falsifiers_killed=killed,
+        cached=sum(c.cached for c in clauses) + sum(f.cached for f in falsifiers),
     )
+
+
+def _evaluated(count: Counter[Outcome]) -> int:
+    return count[Outcome.PASS] + count[Outcome.FAIL] + count[Outcome.WAIVED]
+
+
+def _in_words(clauses: list[ClauseView], count: Counter[Outcome]) -> str:
+    """Counts with their denominator; outcomes that rarely occur only where they do."""
+    parts = [
+        f"{_evaluated(count)}/{len(clauses)} evaluated",
+        f"{count[Outcome.FAIL]} failed",
+        f"{count[Outcome.UNKNOWN]} unknown",
+    ]
+    rare = {
+        Outcome.ERROR: "errors",
+        Outcome.TIMEOUT: "timed out",
+        Outcome.WAIVED: "waived",
+        Outcome.NOT_APPLICABLE: "not applicable",
+    }
+    parts += [f"{count[outcome]} {word}" for outcome, word in rare.items() if count[outcome]]
+    return ", ".join(parts)
 
 
 def _promised(clauses: list[ClauseView]) -> int:

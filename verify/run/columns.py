@@ -15,7 +15,15 @@ from verify.run.results import FalsifierRun, Verdict
 from verify.spec.model import Clause, Fact
 from verify.spec.pack import LoadedPack
 
-ABSENT = "absent"
+
+class _Absent:
+    """No value at all: equal to nothing that a file or a fact could state."""
+
+    def __repr__(self) -> str:
+        return "no such field"
+
+
+ABSENT = _Absent()
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,7 @@ def changed(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, (int, float)):
-        return value + 1 if value else 1
+        return value + max(1, abs(value))
     if isinstance(value, str):
         return f"not-{value}"
     if isinstance(value, list):

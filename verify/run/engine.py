@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from verify.outcome import Outcome, Reason
 from verify.run import columns
-from verify.run.pool import Task, execute
+from verify.run.cache import ResultCache
+from verify.run.pool import Stop, StoppedError, Task, execute
 from verify.run.results import FalsifierRun, Verdict, waived
+from verify.run.tasks import make_task
 from verify.scope import ClaimVerdict, Evidence, solve
-from verify.spec.bindings import Binding
 from verify.spec.model import Clause, Falsifier, Kind, Waiver
 from verify.spec.pack import LoadedPack
 
@@ -77,17 +76,27 @@ Listener = Callable[[Event], None]
 
 
 def run(
-    loaded: LoadedPack, clauses: tuple[Clause, ...], options: Options, emit: Listener
+    loaded: LoadedPack,
+    clauses: tuple[Clause, ...],
+    options: Options,
+    emit: Listener,
+    *,
+    stop: Stop | None = None,
+    cache: ResultCache | None = None,
 ) -> Evidence:
-    """Evaluate clauses and their falsifiers; every planned clause ends with an outcome."""
+    """Evaluate clauses and their falsifiers; every planned clause ends with an outcome.
+
+    A request to `stop` takes effect between two results: what was found so far is kept, the rest is
+    accounted for as interrupted.
+    """
     emit(RunStarted(clauses, options))
-    session = _Session(loaded, options, emit)
+    session = _Session(loaded, options, emit, stop or Stop(), cache)
     interrupted = False
     try:
-        asyncio.run(session.evaluate(clauses))
+        session.evaluate(clauses)
         if options.falsify:
-            asyncio.run(session.falsify(clauses))
-    except KeyboardInterrupt:
+            session.falsify(clauses)
+    except StoppedError:
         interrupted = True
         session.give_up(clauses)
     evidence = Evidence(
@@ -104,25 +113,34 @@ def run(
 class _Session:
     """State of one run while it is going on."""
 
-    def __init__(self, loaded: LoadedPack, options: Options, emit: Listener) -> None:
+    def __init__(
+        self,
+        loaded: LoadedPack,
+        options: Options,
+        emit: Listener,
+        stop: Stop,
+        cache: ResultCache | None,
+    ) -> None:
         self.loaded = loaded
         self.options = options
         self.emit = emit
+        self.stop = stop
+        self.cache = cache
         self.templates = columns.templates(loaded)
         self.waivers = {waiver.clause: waiver for waiver in loaded.pack.waivers}
         self.verdicts: dict[str, Verdict] = {}
         self.falsifiers: list[FalsifierRun] = []
 
-    async def evaluate(self, clauses: tuple[Clause, ...]) -> None:
+    def evaluate(self, clauses: tuple[Clause, ...]) -> None:
+        """Give every clause a verdict."""
         for clause in clauses:
             if clause.kind is Kind.CONFIG:
                 self._record(clause, columns.judge(clause, self.loaded, self.templates))
-        tasks = [self._task(clause, None) for clause in _costly_first(clauses)]
-        by_id = {clause.id: clause for clause in clauses}
-        async for (clause_id, _), verdict in self._execute(tasks):
-            self._record(by_id[clause_id], verdict)
+        planned = [(clause, None) for clause in _costly_first(clauses)]
+        for clause, _, verdict in self._execute(planned):
+            self._record(clause, verdict)
 
-    async def falsify(self, clauses: tuple[Clause, ...]) -> None:
+    def falsify(self, clauses: tuple[Clause, ...]) -> None:
         """Falsifiers are due for clauses that passed: what is red needs no turning red."""
         passed = [c for c in clauses if self.verdicts[c.id].outcome is Outcome.PASS]
         native = [
@@ -131,16 +149,17 @@ class _Session:
             if clause.kind is Kind.CONFIG
             for run in columns.falsify(clause, self.loaded, self.templates)
         ]
-        tasks = [
-            self._task(clause, falsifier)
+        planned = [
+            (clause, falsifier)
             for clause in _costly_first(passed)
             for falsifier in clause.falsifiers
         ]
-        self.emit(FalsifiersPlanned(len(native) + len(tasks)))
+        self.emit(FalsifiersPlanned(len(native) + len(planned)))
         for finished in native:
             self._record_falsifier(finished)
-        async for (clause_id, label), verdict in self._execute(tasks):
-            self._record_falsifier(FalsifierRun(clause_id, label, verdict))
+        for clause, falsifier, verdict in self._execute(planned):
+            assert falsifier is not None
+            self._record_falsifier(FalsifierRun(clause.id, falsifier.label, verdict))
 
     def give_up(self, clauses: tuple[Clause, ...]) -> None:
         """Account for what an interrupt left undone."""
@@ -149,8 +168,38 @@ class _Session:
                 reason = "the run was interrupted before this clause"
                 self._record(clause, Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
 
-    def _execute(self, tasks: list[Task]) -> Any:
-        return execute(tasks, root=self.loaded.root, jobs=self.options.jobs)
+    def _execute(
+        self, planned: Sequence[tuple[Clause, Falsifier | None]]
+    ) -> Iterator[tuple[Clause, Falsifier | None, Verdict]]:
+        """Verdicts from the cache at once, then those of the workers as they arrive."""
+        owners = {}
+        waiting = []
+        for clause, falsifier in planned:
+            task = self._task(clause, falsifier)
+            owners[task.key] = (clause, falsifier)
+            known = self.cache.get(clause, task) if self.cache else None
+            if known is None:
+                waiting.append(task)
+            else:
+                yield clause, falsifier, known
+        for task, verdict in execute(
+            waiting, root=self.loaded.root, jobs=self.options.jobs, stop=self.stop
+        ):
+            clause, falsifier = owners[task.key]
+            if self.cache:
+                self.cache.put(clause, task, verdict)
+            yield clause, falsifier, verdict
+
+    def _task(self, clause: Clause, falsifier: Falsifier | None) -> Task:
+        return make_task(
+            self.loaded,
+            clause,
+            falsifier,
+            subject=self.options.subject,
+            seed=self.options.seed,
+            examples=PROFILES[self.options.profile],
+            evidence_dir=self.options.evidence_dir,
+        )
 
     def _record(self, clause: Clause, verdict: Verdict) -> None:
         waiver = self.waivers.get(clause.id)
@@ -161,54 +210,16 @@ class _Session:
 
     def _waive(self, waiver: Waiver, verdict: Verdict) -> Verdict:
         if waiver.expired(self.options.today):
-            expired = f"{verdict.reason} (its waiver by {waiver.owner} expired {waiver.expires})"
-            return Verdict(
-                Outcome.FAIL,
-                expired,
-                verdict.cause,
-                verdict.measured,
-                verdict.unit,
-                verdict.axis,
-                verdict.details,
-                verdict.files,
-            )
+            expired = f"its waiver by {waiver.owner} expired {waiver.expires}"
+            return replace(verdict, reason=f"{verdict.reason} ({expired})")
         return waived(verdict, waiver.owner, waiver.reason, waiver.expires)
 
     def _record_falsifier(self, finished: FalsifierRun) -> None:
         self.falsifiers.append(finished)
         self.emit(FalsifierFinished(finished))
 
-    def _task(self, clause: Clause, falsifier: Falsifier | None) -> Task:
-        assert clause.check is not None
-        facts = {source: self.loaded.pack.fact(source) for source in clause.sources}
-        mutant = None
-        if falsifier is not None:
-            binding = self.loaded.bindings.find("mutant", falsifier.mutant)
-            mutant = {**(_payload(binding) or {}), "with": falsifier.arguments}
-        payload = {
-            "clause": clause.id,
-            "check": _payload(self.loaded.bindings.find("check", clause.check)),
-            "subject": _payload(self.loaded.bindings.find("subject", self.options.subject)),
-            "mutant": mutant,
-            "params": clause.params,
-            "tolerance": clause.tolerance.value,
-            "facts": {source: fact.value for source, fact in facts.items() if fact},
-            "seed": self.options.seed,
-            "examples": PROFILES[self.options.profile],
-            "evidence_dir": str(self.options.evidence_dir.resolve()),
-            "memory_mb": clause.budget.memory_mb,
-        }
-        key = (clause.id, falsifier.label if falsifier else None)
-        return Task(key, payload, clause.budget.seconds)
 
-
-def _costly_first(clauses: Any) -> Iterator[Clause]:
+def _costly_first(clauses: Iterable[Clause]) -> list[Clause]:
     """Clauses for workers; those with large budgets first, so that none is left for the end."""
     queued = [clause for clause in clauses if clause.kind is not Kind.CONFIG]
-    return iter(sorted(queued, key=lambda clause: -clause.budget.seconds))
-
-
-def _payload(binding: Binding | None) -> dict[str, Any] | None:
-    if binding is None:
-        return None
-    return {"role": binding.role, "name": binding.name, "module": binding.module}
+    return sorted(queued, key=lambda clause: -clause.budget.seconds)

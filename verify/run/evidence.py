@@ -9,11 +9,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from verify.problems import IntegrityError
+from verify.outcome import Outcome
+from verify.problems import IntegrityError, UsageError
 from verify.run.engine import (
     ClauseFinished,
     Event,
@@ -23,7 +26,6 @@ from verify.run.engine import (
     RunStarted,
 )
 from verify.run.results import Verdict
-from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
 
 SCHEMA = "verify/evidence/1"
@@ -44,19 +46,26 @@ class EvidenceWriter:
         self._previous = GENESIS
         self._sequence = 0
         self._mismatches = path.parent / "mismatches"
-        self._file: TextIO = path.open("x", encoding="utf-8")
+        self._path = path
+        with _writable(path):
+            self._file: TextIO = path.open("x", encoding="utf-8")
 
     def __call__(self, event: Event) -> None:
+        with _writable(self._path):
+            self._write(event)
+
+    def close(self) -> None:
+        """Flush to the disk; may be called again."""
+        if self._file.closed:
+            return
+        with _writable(self._path), self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            contracts = {
-                clause.id: contract.contract
-                for contract in self._loaded.pack.contracts
-                for clause in contract.clauses
-            }
-            clauses = [
-                {**describe(clause, self._loaded), "contract": contracts[clause.id]}
-                for clause in event.clauses
-            ]
+            wanted = {clause.id for clause in event.clauses}
+            clauses = [item for item in describe(self._loaded) if item["id"] in wanted]
             self._append("run", {**self._about, "started": now(), "clauses": clauses})
         elif isinstance(event, ClauseFinished):
             kept = self._keep_files(event.clause.id, event.verdict)
@@ -71,59 +80,84 @@ class EvidenceWriter:
             self._append("claims", {"claims": [vars(claim) for claim in event.claims]})
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
 
-    def close(self) -> None:
-        """Flush to the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-
     def _append(self, kind: str, data: dict[str, Any]) -> None:
         record = {"seq": self._sequence, "prev": self._previous, "kind": kind, "data": data}
-        self._previous = _digest(record)
-        self._sequence += 1
-        self._file.write(_canonical({**record, "hash": self._previous}) + "\n")
+        digest = _digest(record)
+        self._file.write(_canonical({**record, "hash": digest}) + "\n")
         self._file.flush()
+        self._previous = digest
+        self._sequence += 1
 
     def _keep_files(self, clause_id: str, verdict: Verdict) -> list[str]:
-        if verdict.outcome == "pass" or not verdict.files:
+        if verdict.outcome is Outcome.PASS or not verdict.files:
             return []
         folder = self._mismatches / clause_id
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in verdict.files.items():
-            (folder / Path(name).name).write_bytes(data)
-        return [f"mismatches/{clause_id}/{Path(name).name}" for name in sorted(verdict.files)]
+            (folder / name).write_bytes(data)
+        return [f"mismatches/{clause_id}/{name}" for name in sorted(verdict.files)]
 
 
-def describe(clause: Clause, loaded: LoadedPack) -> dict[str, Any]:
-    """What a reader of the report has to know about a clause."""
-    sources = []
-    for source in clause.sources:
-        fact = loaded.pack.fact(source)
-        if fact is not None:
-            sources.append({"id": source, "at": fact.at, "value": fact.value, "says": fact.says})
-    return {
-        "id": clause.id,
-        "statement": clause.statement,
-        "kind": clause.kind,
-        "severity": clause.severity,
-        "required": clause.required,
-        "axis": clause.axis,
-        "tags": list(clause.tags),
-        "sources": sources,
-        "tolerance": clause.tolerance.model_dump(),
-        "falsifiers": [falsifier.label for falsifier in clause.falsifiers],
-        "remedy": clause.remedy,
-    }
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """A full disk or a lost folder is the user's to mend, not a defect of this program."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path.parent}: found a folder that cannot be written ({error.strerror}); expected "
+            "room for a bundle; remedy: free the place or pass --reports DIR"
+        ) from None
 
 
-def records(path: Path) -> Iterator[dict[str, Any]]:
+def describe(loaded: LoadedPack) -> Iterator[dict[str, Any]]:
+    """What a reader of the report has to know about each clause of a pack."""
+    for document, position, contract, clause in loaded.clauses():
+        facts = [(source, loaded.pack.fact(source)) for source in clause.sources]
+        yield {
+            "id": clause.id,
+            "contract": contract.contract,
+            "file": document.file,
+            "line": document.locate(("clauses", position))[0],
+            "statement": clause.statement,
+            "kind": clause.kind,
+            "severity": clause.severity,
+            "required": clause.required,
+            "axis": clause.axis,
+            "tags": list(clause.tags),
+            "sources": [
+                {"id": source, "at": fact.at, "value": fact.value, "says": fact.says}
+                for source, fact in facts
+                if fact is not None
+            ],
+            "tolerance": clause.tolerance.model_dump(),
+            "falsifiers": [falsifier.label for falsifier in clause.falsifiers],
+            "remedy": clause.remedy,
+        }
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of an evidence file; `hash` stands for the whole file up to it."""
+
+    kind: str
+    data: dict[str, Any]
+    hash: str
+
+
+def records(path: Path) -> Iterator[Record]:
     """The records of an evidence file; a broken chain raises IntegrityError."""
     previous = GENESIS
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path}: not an evidence file ({error})") from None
+    for number, line in enumerate(text.removesuffix("\n").split("\n")):
         try:
             record = json.loads(line)
             stated = record.pop("hash")
             linked = record["prev"] == previous and record["seq"] == number
+            kept = Record(record["kind"], record["data"], stated)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
         if not linked or _digest(record) != stated:
@@ -132,15 +166,7 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
                 "before; expected an unedited file; remedy: run again, evidence is never edited"
             )
         previous = stated
-        yield record
-
-
-def chain_head(path: Path) -> str:
-    """Hash of the last record: it stands for the whole file."""
-    last = GENESIS
-    for line in path.read_text(encoding="utf-8").splitlines():
-        last = json.loads(line)["hash"]
-    return last
+        yield kept
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:
@@ -154,6 +180,7 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
         "details": dict(verdict.details),
         "elapsed_s": round(verdict.elapsed_s, 4),
         "peak_mb": round(verdict.peak_mb, 1),
+        "cached": verdict.cached,
     }
 
 

@@ -1,167 +1,326 @@
 """Worker processes with a time budget per task; a worker that hangs or dies is replaced.
 
 Checks and mutants never share a process: a mutant that leaks would otherwise taint evidence
-(DEC-0202). The caller makes one pool for each and closes it.
+(DEC-0202). The caller makes one pool for each and closes it. One thread waits for each worker, so
+events reach the caller's own thread only.
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import json
 import os
+import queue
+import re
+import select
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from verify.outcome import Outcome, Reason
+from verify.run.answers import decode, text
 from verify.run.results import Verdict
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
+POLL_S = 0.1
+LOG_TAIL = 8000  # bytes of a worker's standard error that are searched for an explanation
+LOG_LINES = 8
+
+# The worker's own folder comes last: a pack's modules must not hide behind it, nor it behind them.
+_BOOT = "import sys; sys.path.append(sys.argv.pop()); from verify.run.worker import main; main()"
+_HOME = str(Path(__file__).parents[2])
+_NOT_THEIRS = (str(Path(_HOME) / "verify"), "<")
+_WORKER_FILE = str(Path(__file__).with_name("worker.py"))
+_THREAD = re.compile(r"^(?:Current thread|Thread) 0x.*$", re.MULTILINE)
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>.+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Task:
     """One execution; `payload` is what the worker reads, `key` is how the caller knows it."""
 
-    key: Any
+    key: tuple[str, str | None]  # clause, falsifier's label
     payload: dict[str, Any]
     seconds: float
 
 
+@dataclass
+class Stop:
+    """A request to end a run early; set by a signal handler, read between results."""
+
+    requested: bool = False
+
+
+class StoppedError(Exception):
+    """The run was asked to end before all tasks were done."""
+
+
+class _LostError(Exception):
+    """No usable answer will come; `reason` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
 class Worker:
-    """One process and its pipes."""
+    """One process and its pipes. `run` belongs to one thread; `close` may come from another."""
 
     def __init__(self, root: Path, threads: int) -> None:
         self._root = root
         self._threads = threads
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = bytearray()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        self._log_start = 0
+        self._lock = threading.Lock()
+        self._closed = False
 
-    async def run(self, task: Task) -> Verdict:
+    def run(self, task: Task) -> Verdict:
         """Execute a task; every way to go wrong is a verdict."""
-        process = self._process or await self._start()
         try:
-            answer = await self._ask(process, task)
-        except TimeoutError:
-            await self.stop()
-            text = (
-                f"stopped after its budget of {task.seconds:g} s; remedy: make the check faster, "
-            )
-            text += "or raise budget.seconds of the clause"
-            return Verdict(Outcome.TIMEOUT, text, Reason.TIME_BUDGET, elapsed_s=task.seconds)
-        except (ConnectionError, ValueError):  # a closed pipe, or an answer beyond the limit
-            return await self._died()
-        return _verdict(answer) if answer else await self._died()
+            verdict = decode(self._ask(task))
+        except _LostError as lost:
+            self._discard()
+            return lost.verdict
+        if verdict.cause is Reason.MEMORY_BUDGET:
+            self._discard()  # what is left of its memory is of no use to the next check
+        return verdict
 
-    async def _ask(self, process: asyncio.subprocess.Process, task: Task) -> dict[str, Any]:
-        """The worker's answer; empty where it died. Importing has a time limit of its own."""
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more tasks."""
+        return self._closed
+
+    def close(self) -> None:
+        """From any thread: kill the process with everything it started, and start no other."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                _kill_group(self._process)
+
+    def dispose(self) -> None:
+        """From the thread that runs it: leave neither process nor open file behind."""
+        self.close()
+        self._discard()
+        self._log.close()
+
+    # -- one task -------------------------------------------------------------------------------
+
+    def _ask(self, task: Task) -> dict[str, Any]:
+        """The worker's answer. Starting and importing have a time limit of their own."""
+        process = self._process
+        deadline = time.monotonic() + IMPORT_LIMIT_S
+        if process is None:
+            process = self._start()
+            self._line(process, task, deadline, importing=True)  # it says that it is ready
+        self._log_start = self._log_end()
         assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(task.payload).encode() + b"\n")
+            process.stdin.flush()
+        except OSError:
+            raise self._died(process) from None
+        answer = self._line(process, task, deadline, importing=True)
+        if "loaded" in answer:
+            deadline = time.monotonic() + task.seconds
+            answer = self._line(process, task, deadline, importing=False)
+        return answer
+
+    def _line(
+        self, process: subprocess.Popen[bytes], task: Task, deadline: float, *, importing: bool
+    ) -> dict[str, Any]:
         assert process.stdout is not None
-        process.stdin.write(json.dumps(task.payload).encode() + b"\n")
-        await process.stdin.drain()
-        allowed = IMPORT_LIMIT_S
-        while line := await asyncio.wait_for(process.stdout.readline(), allowed):
+        pipe = process.stdout.fileno()
+        poller = select.poll()
+        poller.register(pipe, select.POLLIN | select.POLLHUP)
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            rest = deadline - time.monotonic()
+            if poller.poll(1000 * max(0.0, min(POLL_S, rest))):
+                chunk = os.read(pipe, 1 << 16)
+                if not chunk:
+                    raise self._died(process)
+                self._buffer += chunk
+                if len(self._buffer) > ANSWER_LIMIT:
+                    raise _garbled(f"an answer of more than {ANSWER_LIMIT} bytes")
+            elif process.poll() is not None:  # a child it forked still holds the pipe
+                raise self._died(process)
+            elif rest <= 0:
+                raise _LostError(self._too_slow(task, importing=importing))
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
             answer: dict[str, Any] = json.loads(line)
-            if "loaded" not in answer:
-                return answer
-            allowed = task.seconds
-        return {}
+        except ValueError:
+            raise _garbled("an answer that is not JSON") from None
+        return answer
 
-    async def stop(self) -> None:
-        """Kill the process with everything it started."""
-        process, self._process = self._process, None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-    async def _start(self) -> asyncio.subprocess.Process:
-        environment = dict(os.environ)
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = {"PYTHONHASHSEED": "0", **os.environ}
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment.setdefault(name, str(self._threads))
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "verify.run.worker",
-            str(self._root),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,
-            limit=ANSWER_LIMIT,
-            env=environment,
-        )
-        return self._process
+        self._buffer.clear()
+        with self._lock:
+            if self._closed:
+                reason = "the run was interrupted"
+                raise _LostError(Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _BOOT, str(self._root), _HOME],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                start_new_session=True,
+                env=environment,
+            )
+            return self._process
 
-    async def _died(self) -> Verdict:
-        process = self._process
-        code = await process.wait() if process else None
-        await self.stop()
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - 2000))
-        tail = self._log.read().decode(errors="replace").strip().splitlines()
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-        text = f"the worker process died ({how}){': ' + tail[-1] if tail else ''}"
-        return Verdict(Outcome.ERROR, text, Reason.WORKER_DIED)
+    def _discard(self) -> None:
+        """Kill the process and forget it; only its own thread may close the pipes."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        _kill_group(process)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what could not be written to the dead
+                    pipe.close()
 
+    # -- what went wrong ------------------------------------------------------------------------
 
-async def execute(
-    tasks: Iterable[Task], *, root: Path, jobs: int
-) -> AsyncIterator[tuple[Any, Verdict]]:
-    """Verdicts as they arrive; each worker takes the next task when it is free."""
-    waiting = asyncio.Queue[Task]()
-    for task in tasks:
-        waiting.put_nowait(task)
-    count = min(jobs, waiting.qsize())
-    threads = max(1, (os.cpu_count() or 1) // max(1, jobs))
-    done = asyncio.Queue[tuple[Any, Verdict] | BaseException | None]()
-
-    async def serve() -> None:
-        worker = Worker(root, threads)
+    def _died(self, process: subprocess.Popen[bytes]) -> _LostError:
         try:
-            while not waiting.empty():
-                task = waiting.get_nowait()
-                done.put_nowait((task.key, await worker.run(task)))
-        except BaseException as error:
-            done.put_nowait(error)
-            raise
-        finally:
-            await worker.stop()
-            done.put_nowait(None)
+            code: int | None = process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            code = None  # it closed its end of the pipe and lives on
+        how = "it closed its pipe" if code is None else _exit_in_words(code)
+        tail = [line for line in self._log_tail().splitlines() if line.strip()][-LOG_LINES:]
+        told = [text(line, 200) for line in tail]
+        fatal = [line for line in told if line.startswith("Fatal Python error")] or told[-1:]
+        reason = f"the worker process died ({how}){': ' + fatal[0] if fatal else ''}"
+        details = {"stderr": told} if told else {}
+        return _LostError(Verdict(Outcome.ERROR, reason, Reason.WORKER_DIED, details=details))
 
-    servers = [asyncio.create_task(serve()) for _ in range(count)]
+    def _too_slow(self, task: Task, *, importing: bool) -> Verdict:
+        if importing:
+            reason = f"importing what the check needs took longer than {IMPORT_LIMIT_S:g} s"
+            return Verdict(Outcome.TIMEOUT, reason, Reason.TIME_BUDGET, elapsed_s=IMPORT_LIMIT_S)
+        stack = self._stack()
+        where = f" in {stack[0]}" if stack else ""
+        reason = (
+            f"stopped{where} after its budget of {task.seconds:g} s; remedy: make the check "
+            "faster, or raise budget.seconds of the clause"
+        )
+        details = {"stack": stack} if stack else {}
+        return Verdict(
+            Outcome.TIMEOUT, reason, Reason.TIME_BUDGET, details=details, elapsed_s=task.seconds
+        )
+
+    def _stack(self) -> list[str]:
+        """Where the check was just before its time was over, innermost first."""
+        _, found, dump = self._log_tail().rpartition("Timeout (")
+        threads = _THREAD.split(dump) if found else []
+        serving = next((thread for thread in threads if _WORKER_FILE in thread), "")
+        frames = [f for f in _FRAME.finditer(serving) if not f["file"].startswith(_NOT_THEIRS)]
+        return [
+            text(f"{self._place(f['file'])}:{f['line']} {f['name']}") for f in frames[:LOG_LINES]
+        ]
+
+    def _place(self, file: str) -> str:
+        path = Path(file)
+        inside = path.is_relative_to(self._root)
+        return path.relative_to(self._root).as_posix() if inside else path.name
+
+    def _log_end(self) -> int:
+        return os.fstat(self._log.fileno()).st_size
+
+    def _log_tail(self) -> str:
+        """The end of what the worker wrote to standard error during this task."""
+        start = max(self._log_start, self._log_end() - LOG_TAIL)
+        return os.pread(self._log.fileno(), LOG_TAIL, start).decode(errors="replace")
+
+
+def execute(
+    tasks: Iterable[Task], *, root: Path, jobs: int, stop: Stop
+) -> Iterator[tuple[Task, Verdict]]:
+    """Verdicts as they arrive; each worker takes the next task when it is free."""
+    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    total = 0
+    for task in tasks:
+        waiting.put(task)
+        total += 1
+    done: queue.SimpleQueue[tuple[Task, Verdict] | BaseException] = queue.SimpleQueue()
+    threads_each = max(1, (os.cpu_count() or 1) // max(1, jobs))
+    workers = [Worker(root, threads_each) for _ in range(min(jobs, total))]
+    threads = [
+        threading.Thread(target=_serve, args=(worker, waiting, done), daemon=True)
+        for worker in workers
+    ]
     try:
-        while count:
-            item = await done.get()
-            if item is None:
-                count -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                yield item
+        for thread in threads:
+            thread.start()
+        for _ in range(total):
+            yield _next(done, stop)
     finally:
-        for server in servers:
-            server.cancel()
-        await asyncio.gather(*servers, return_exceptions=True)
+        for worker in workers:
+            worker.close()
+        for thread in threads:
+            thread.join()
 
 
-def _verdict(answer: dict[str, Any]) -> Verdict:
-    return Verdict(
-        outcome=Outcome(answer["outcome"]),
-        reason=answer["reason"],
-        cause=Reason(answer["cause"]),
-        measured=answer["measured"],
-        unit=answer["unit"],
-        axis=answer["axis"],
-        details=answer["details"],
-        files={name: base64.b64decode(data) for name, data in answer["files"].items()},
-        elapsed_s=answer["elapsed_s"],
-        peak_mb=answer["peak_mb"],
-    )
+def _serve(
+    worker: Worker,
+    waiting: queue.SimpleQueue[Task],
+    done: queue.SimpleQueue[tuple[Task, Verdict] | BaseException],
+) -> None:
+    try:
+        while not worker.closed:
+            task = waiting.get_nowait()
+            done.put((task, worker.run(task)))
+    except queue.Empty:
+        pass
+    except BaseException as error:  # handed to the thread that waits
+        done.put(error)
+    finally:
+        worker.dispose()
+
+
+def _next(
+    done: queue.SimpleQueue[tuple[Task, Verdict] | BaseException], stop: Stop
+) -> tuple[Task, Verdict]:
+    while not stop.requested:
+        with suppress(queue.Empty):
+            item = done.get(timeout=POLL_S)
+            if isinstance(item, BaseException):
+                raise item
+            return item
+    raise StoppedError
+
+
+def _garbled(found: str) -> _LostError:
+    return _LostError(Verdict(Outcome.ERROR, f"the worker sent {found}", Reason.WORKER_DIED))
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _exit_in_words(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"signal {-code}, {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

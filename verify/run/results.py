@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verify.outcome import Outcome, Reason
@@ -23,6 +23,7 @@ class Verdict:
     files: Mapping[str, bytes] = field(default_factory=dict)
     elapsed_s: float = 0.0
     peak_mb: float = 0.0
+    cached: bool = False  # taken from an earlier run with the same inputs
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,5 @@ class FalsifierRun:
 
 def waived(verdict: Verdict, owner: str, reason: str, expires: str) -> Verdict:
     """The verdict of a failing clause that somebody accepts until a date."""
-    return Verdict(
-        outcome=Outcome.WAIVED,
-        reason=f"waived by {owner} until {expires}: {reason} (was: {verdict.reason})",
-        cause=Reason.WAIVER,
-        measured=verdict.measured,
-        unit=verdict.unit,
-        axis=verdict.axis,
-        details=verdict.details,
-        files=verdict.files,
-        elapsed_s=verdict.elapsed_s,
-        peak_mb=verdict.peak_mb,
-    )
+    text = f"waived by {owner} until {expires}: {reason} (was: {verdict.reason})"
+    return replace(verdict, outcome=Outcome.WAIVED, reason=text, cause=Reason.WAIVER)

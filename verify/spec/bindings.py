@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from verify.problems import Problem
+from verify.spec.places import foreign
 
 ROLES = ("check", "mutant", "subject")
 
-# Mutants of config clauses are the harness's own: they change the template, not the code.
-NATIVE_MUTANTS = frozenset({"config.changed", "config.value"})
+# Mutants of config clauses are the harness's own, each with the arguments it takes: they change
+# the template, not the code.
+NATIVE_MUTANTS: dict[str, frozenset[str]] = {
+    "config.changed": frozenset(),
+    "config.value": frozenset({"value"}),
+}
 
 
 @dataclass(frozen=True)
@@ -44,59 +50,80 @@ def index_bindings(folder: Path, *, root: Path) -> BindingIndex:
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*.py")) if folder.is_dir() else []:
         label = path.relative_to(root).as_posix()
-        module = ".".join(path.relative_to(folder).with_suffix("").parts)
-        try:
-            source = path.read_bytes()
-            tree = ast.parse(source, filename=label) if b"verify.api" in source else None
-        except (SyntaxError, ValueError, OSError) as error:
-            line = getattr(error, "lineno", 0) or 0
-            problems.append(Problem(label, line, 0, "", f"{error}", "Python", "correct the file"))
+        tree = _tree(path, label, root)
+        if isinstance(tree, Problem):
+            problems.append(tree)
             continue
-        for binding, problem in _decorated(tree, module, label) if tree else ():
-            if problem:
-                problems.append(problem)
+        for found in _registrations(tree, _module(path.relative_to(folder)), label):
+            if isinstance(found, Problem):
+                problems.append(found)
                 continue
-            earlier = by_role[binding.role].setdefault(binding.name, binding)
-            if earlier is not binding:
-                problems.append(
-                    Problem(
-                        label,
-                        binding.line,
-                        0,
-                        binding.name,
-                        f"the {binding.role} {binding.name} a second time",
-                        f"one definition (the other is {earlier.file}:{earlier.line})",
-                        "rename or remove one",
-                    )
-                )
+            earlier = by_role[found.role].setdefault(found.name, found)
+            if earlier is not found:
+                problems.append(_twice(found, earlier))
     return BindingIndex(by_role, tuple(problems))
 
 
-def _decorated(
-    tree: ast.Module, module: str, label: str
-) -> Iterator[tuple[Binding, Problem | None]]:
-    for node in tree.body:  # registrations are module-level functions or classes
+def _tree(path: Path, label: str, root: Path) -> ast.Module | Problem:
+    """The syntax tree of a file; empty where it cannot register anything."""
+    problem = foreign(root, label)
+    if problem is not None:
+        return problem
+    try:
+        source = path.read_bytes()
+        if b"verify.api" not in source:
+            return ast.Module([], [])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes are for the pack's own linter
+            return ast.parse(source, filename=label)
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", 0) or 0
+        what = getattr(error, "msg", None) or str(error) or type(error).__name__
+        return Problem(label, line, 0, "", f"text that is not Python ({what})", "Python", "mend it")
+
+
+def _module(relative: Path) -> str:
+    """Dotted name below the bindings package; the package itself has the empty name."""
+    parts = relative.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Binding | Problem]:
+    """Decorated functions and classes of the module's own level."""
+    for node in tree.body:
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             continue
         for decorator in node.decorator_list:
-            if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Name):
-                continue
-            role = decorator.func.id
-            if role not in ROLES:
-                continue
-            first = decorator.args[0] if decorator.args else None
-            literal = isinstance(first, ast.Constant) and isinstance(first.value, str)
-            name = first.value if literal else ""  # type: ignore[union-attr]
-            binding = Binding(role, str(name), module, label, decorator.lineno)
-            problem = None
-            if not literal:
-                problem = Problem(
-                    label,
-                    decorator.lineno,
-                    decorator.col_offset + 1,
-                    node.name,
-                    f"@{role} without a literal name",
-                    "a string literal as first argument",
-                    "write the name out: lint reads names without running code",
-                )
-            yield binding, problem
+            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name):
+                role = decorator.func.id
+                if role in ROLES:
+                    yield _registration(decorator, role, node.name, module, label)
+
+
+def _registration(
+    decorator: ast.Call, role: str, function: str, module: str, label: str
+) -> Binding | Problem:
+    first = decorator.args[0] if decorator.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return Binding(role, first.value, module, label, decorator.lineno)
+    return Problem(
+        label,
+        decorator.lineno,
+        decorator.col_offset + 1,
+        function,
+        f"@{role} without a literal name",
+        "a string literal as first argument",
+        "write the name out: lint reads names without running code",
+    )
+
+
+def _twice(binding: Binding, earlier: Binding) -> Problem:
+    return Problem(
+        binding.file,
+        binding.line,
+        0,
+        binding.name,
+        f"the {binding.role} {binding.name} a second time",
+        f"one definition (the other is {earlier.file}:{earlier.line})",
+        "rename or remove one",
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from verify.problems import Problem
 from verify.spec.model import Decision
+from verify.spec.places import foreign, read_text
 from verify.spec.strict_yaml import parse
 from verify.spec.validation import validate
 
@@ -19,7 +21,7 @@ SECTIONS = (
     "Residual risk",
     "Follow-up",
 )
-_MAX_BYTES = 1 << 18
+MAX_BYTES = 1 << 18
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 
 
@@ -28,28 +30,26 @@ def read_decisions(folder: Path, root: Path, problems: list[Problem]) -> tuple[D
     records = []
     for path in sorted(folder.glob("*.md")) if folder.is_dir() else []:
         label = path.relative_to(root).as_posix()
-        record = _read(path, label, problems)
+        record = _read(path, label, root, problems)
         if record is None:
             continue
         if path.stem != record.id:
-            problems.append(
-                Problem(label, 1, 0, "id", record.id, f"{path.stem}, the file's name", "rename")
-            )
+            expected = f"{path.stem}, the file's name"
+            problems.append(Problem(label, 1, 0, "id", record.id, expected, "rename"))
         records.append(record)
     return tuple(records)
 
 
-def _read(path: Path, label: str, problems: list[Problem]) -> Decision | None:
-    if path.stat().st_size > _MAX_BYTES:
-        size = f"{path.stat().st_size} bytes"
-        problems.append(Problem(label, 0, 0, "", size, f"at most {_MAX_BYTES}", "shorten it"))
+def _read(path: Path, label: str, root: Path, problems: list[Problem]) -> Decision | None:
+    text = foreign(root, label) or read_text(path, label, limit=MAX_BYTES)
+    if isinstance(text, Problem):
+        problems.append(text)
         return None
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = text.replace("\r\n", "\n")
     head, separator, body = text.removeprefix("---\n").partition("\n---\n")
     if not text.startswith("---\n") or not separator:
-        problems.append(
-            Problem(label, 1, 1, "", "no front matter", "a block between two lines ---", "add it")
-        )
+        expected = "a block between two lines ---"
+        problems.append(Problem(label, 1, 1, "", "no front matter", expected, "add it"))
         return None
     # One leading newline keeps the line numbers those of the file.
     document = parse("\n" + head, file=label)
@@ -58,25 +58,18 @@ def _read(path: Path, label: str, problems: list[Problem]) -> Decision | None:
     return None if document.problems else validate(document, Decision, problems)
 
 
-def _sections(body: str, label: str, *, offset: int) -> list[Problem]:
+def _sections(body: str, label: str, *, offset: int) -> Iterator[Problem]:
     found = list(_HEADING.finditer(body))
     names = [match[1] for match in found]
-    problems = []
     for name in SECTIONS:
         if names.count(name) != 1:
             how_many = "no" if name not in names else "more than one"
-            problems.append(
-                Problem(label, 0, 0, name, f"{how_many} section", f"one `## {name}`", "write it")
-            )
+            yield Problem(label, 0, 0, name, f"{how_many} section", f"one `## {name}`", "write it")
     for position, match in enumerate(found):
         end = found[position + 1].start() if position + 1 < len(found) else len(body)
         line = body[: match.start()].count("\n") + offset
         if match[1] not in SECTIONS:
-            problems.append(
-                Problem(label, line, 1, match[1], "another section", ", ".join(SECTIONS), "move it")
-            )
+            expected = ", ".join(SECTIONS)
+            yield Problem(label, line, 1, match[1], "another section", expected, "move it")
         elif not body[match.end() : end].strip():
-            problems.append(
-                Problem(label, line, 1, match[1], "an empty section", "a sentence", "write it")
-            )
-    return problems
+            yield Problem(label, line, 1, match[1], "an empty section", "a sentence", "write it")

@@ -6,7 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from verify.outcome import Axis
 
 ClauseId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9.]+)+$")]
 ContractId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*$")]
@@ -16,8 +18,20 @@ ConflictId = Annotated[str, Field(pattern=r"^CONF-[0-9]{3}$")]
 TopicId = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 FactId = Annotated[str, Field(pattern=r"^[a-z0-9_]+:[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 RegisteredName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]
+FieldPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")]
 Text = Annotated[str, Field(min_length=1)]
 Json = Any
+
+
+def _real_date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"a date of the calendar ({error})") from None
+    return text
+
+
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_real_date)]
 
 
 class Frozen(BaseModel):
@@ -37,16 +51,6 @@ class Kind(StrEnum):
     INTERFACE = "interface"
     BENCHMARK = "benchmark"
     PROCESS = "process"
-
-
-class Axis(StrEnum):
-    """What a number may be compared with; order is from strongest to weakest."""
-
-    PAPER_EVAL = "paper-eval"
-    REPO_EVAL = "repo-eval"
-    PROXY = "proxy"
-    SMOKE = "smoke"
-    EXTERNAL = "external"
 
 
 class Severity(StrEnum):
@@ -119,7 +123,7 @@ class Decision(Frozen):
     id: DecisionId
     title: Text
     status: DecisionStatus
-    date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    date: Day
     governs: tuple[ClaimId, ...] = ()
     conflicts: tuple[ConflictId, ...] = ()
     caps: tuple[ClaimId, ...] = ()
@@ -175,7 +179,7 @@ class Clause(Frozen):
     statement: Text
     kind: Kind
     check: RegisteredName | None = None
-    field: str | None = None
+    field: FieldPath | None = None
     fact: FactId | None = None
     params: dict[str, Json] = {}
     sources: Annotated[tuple[FactId, ...], Field(min_length=1)]
@@ -238,7 +242,7 @@ class Waiver(Frozen):
     clause: ClauseId
     owner: Text
     reason: Text
-    expires: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    expires: Day
 
     def expired(self, today: date) -> bool:
         """Whether it no longer holds; its last day still counts."""

@@ -6,13 +6,12 @@ error of every file.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verify.problems import PackError, Problem, UsageError
 from verify.spec.bindings import BindingIndex, index_bindings
@@ -21,6 +20,7 @@ from verify.spec.model import (
     FILE_MODELS,
     Authorities,
     ClaimsFile,
+    Clause,
     ConflictsFile,
     Contract,
     FactsFile,
@@ -30,20 +30,25 @@ from verify.spec.model import (
     Topic,
     WaiversFile,
 )
+from verify.spec.places import foreign, inside
 from verify.spec.strict_yaml import Document, read
 from verify.spec.validation import validate
 
 MANIFEST = "contracts/pack.yaml"
+READ = ("contracts/*.yaml", "specs/*.yaml", "specs/facts/*.yaml")
+
+_M = TypeVar("_M", bound=Frozen)
 
 
 @dataclass(frozen=True)
 class LoadedPack:
-    """A pack with its places; `documents` maps each file's label to its parsed text."""
+    """A pack with its places: parsed text and model of each file by its label."""
 
     root: Path
     pack: Pack
     bindings: BindingIndex
     documents: dict[str, Document]
+    models: dict[str, Frozen]
 
     @property
     def specs_dir(self) -> Path:
@@ -54,6 +59,18 @@ class LoadedPack:
     def bindings_dir(self) -> Path:
         """Folder of the pack's code."""
         return self.root / "contracts" / "bindings"
+
+    def of(self, kind: type[_M]) -> Iterator[tuple[Document, _M]]:
+        """The files of one kind, in order of their labels."""
+        for label, model in self.models.items():
+            if isinstance(model, kind):
+                yield self.documents[label], model
+
+    def clauses(self) -> Iterator[tuple[Document, int, Contract, Clause]]:
+        """Each clause with the file and the position where it stands."""
+        for document, contract in self.of(Contract):
+            for position, clause in enumerate(contract.clauses):
+                yield document, position, contract, clause
 
 
 def find_root(start: Path | None) -> Path:
@@ -84,103 +101,74 @@ def load(root: Path) -> LoadedPack:
     root = root.resolve()
     problems: list[Problem] = []
     documents = {label: read(path, name=label) for label, path in _files(root, problems)}
-    models = {label: _validate(document, problems) for label, document in documents.items()}
+    models = _models(documents, problems)
     decisions = read_decisions(root / "specs" / "decisions", root, problems)
     bindings = index_bindings(root / "contracts" / "bindings", root=root)
     problems.extend(bindings.problems)
-
-    manifest = next((m for m in models.values() if isinstance(m, Manifest)), None)
-    if manifest is None:
-        if not problems:
-            problems.append(
-                Problem(
-                    MANIFEST,
-                    0,
-                    0,
-                    "",
-                    "no file with schema verify/pack/1",
-                    "one manifest",
-                    "write contracts/pack.yaml",
-                )
-            )
-        raise PackError(problems)
-    for label, path in _templates(manifest, root):
-        documents[label] = read(path, name=label)
-        problems.extend(documents[label].problems)
+    manifest = _manifest(models, problems)
+    if manifest is not None:
+        problems.extend(_strays(root, manifest))
+        for label, path in _templates(manifest, root):
+            documents[label] = _template(path, label, problems)
     topics = _topics(models, documents, problems)
-    pack = Pack.model_construct(
-        manifest=manifest,
-        contracts=tuple(m for m in models.values() if isinstance(m, Contract)),
-        claims=tuple(c for m in models.values() if isinstance(m, ClaimsFile) for c in m.claims),
-        waivers=tuple(w for m in models.values() if isinstance(m, WaiversFile) for w in m.waivers),
-        authorities=tuple(
-            a for m in models.values() if isinstance(m, Authorities) for a in m.authorities
-        ),
-        topics=topics,
-        conflicts=tuple(
-            c for m in models.values() if isinstance(m, ConflictsFile) for c in m.conflicts
-        ),
-        decisions=decisions,
-    )
-    loaded = LoadedPack(root, pack, bindings, documents)
-    if problems:
+    if manifest is None or problems:
         # A reference that dangles may only be the echo of a broken file: say those first, alone.
         raise PackError(problems)
-    return loaded
-
-
-def pack_digest(loaded: LoadedPack) -> str:
-    """sha256 over every text the pack consists of, names included."""
-    digest = hashlib.sha256()
-    for label in sorted(loaded.documents):
-        digest.update(f"{label}\0{loaded.documents[label].text}\0".encode())
-    for decision in loaded.pack.decisions:
-        digest.update(decision.model_dump_json().encode())
-    return digest.hexdigest()
-
-
-def code_digest(loaded: LoadedPack) -> str:
-    """sha256 over the files the evidence is about: the manifest's `code` and the bindings."""
-    digest = hashlib.sha256()
-    for path in code_files(loaded):
-        digest.update(f"{path.relative_to(loaded.root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def code_files(loaded: LoadedPack) -> Iterator[Path]:
-    """Source and data files below the manifest's `code` folders and the bindings, in order."""
-    folders = {loaded.bindings_dir, *(loaded.root / name for name in loaded.pack.manifest.code)}
-    for folder in sorted(folders):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path
-
-
-def inside(root: Path, relative: str) -> Path | None:
-    """`root/relative` resolved, or None where it leaves the pack (also through a link)."""
-    path = (root / relative).resolve()
-    return path if path.is_relative_to(root) and not Path(relative).is_absolute() else None
+    pack = Pack.model_construct(
+        manifest=manifest,
+        contracts=_gather(models, Contract),
+        claims=tuple(c for file in _gather(models, ClaimsFile) for c in file.claims),
+        waivers=tuple(w for file in _gather(models, WaiversFile) for w in file.waivers),
+        authorities=tuple(a for file in _gather(models, Authorities) for a in file.authorities),
+        topics=topics,
+        conflicts=tuple(c for file in _gather(models, ConflictsFile) for c in file.conflicts),
+        decisions=decisions,
+    )
+    return LoadedPack(root, pack, bindings, documents, models)
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
-    for pattern in ("contracts/*.yaml", "specs/*.yaml", "specs/facts/*.yaml"):
+    for pattern in READ:
         for path in sorted(root.glob(pattern)):
             label = path.relative_to(root).as_posix()
-            if inside(root, label) is None:
-                problems.append(
-                    Problem(
-                        label,
-                        0,
-                        0,
-                        "",
-                        f"a link to {path.resolve()}",
-                        "a file of the pack",
-                        "copy the file into the pack",
-                    )
-                )
-                continue
-            yield label, path
+            problem = foreign(root, label)
+            if problem is None:
+                yield label, path
+            else:
+                problems.append(problem)
+
+
+def _strays(root: Path, manifest: Manifest) -> Iterator[Problem]:
+    """YAML files that look like part of the pack and that nothing would read."""
+    places = [*(root / "contracts").rglob("*.y*ml"), *(root / "specs" / "facts").rglob("*.y*ml")]
+    places += (root / "specs").glob("*.yml")
+    wanted = {path for pattern in READ for path in root.glob(pattern)}
+    wanted |= {root / relative for relative in manifest.templates.values()}
+    for path in places:
+        if path not in wanted and root / "contracts" / "bindings" not in path.parents:
+            label = path.relative_to(root).as_posix()
+            found, expected = "a file that nothing reads", " or ".join(READ)
+            yield Problem(label, 0, 0, "", found, expected, "move or rename it")
+
+
+def _manifest(models: dict[str, Frozen], problems: list[Problem]) -> Manifest | None:
+    """The one manifest, at its place."""
+    found = [label for label, model in models.items() if isinstance(model, Manifest)]
+    for label in found:
+        if label != MANIFEST:
+            text = "a second file with schema verify/pack/1"
+            problems.append(Problem(label, 0, 0, "", text, f"only {MANIFEST}", "remove it"))
+    manifest = models.get(MANIFEST)
+    if isinstance(manifest, Manifest):
+        return manifest
+    if not problems:
+        expected = "schema: verify/pack/1"
+        problems.append(Problem(MANIFEST, 0, 0, "", "no manifest", expected, f"write {MANIFEST}"))
+    return None
+
+
+def _gather(models: dict[str, Frozen], kind: type[_M]) -> tuple[_M, ...]:
+    return tuple(model for model in models.values() if isinstance(model, kind))
 
 
 def _templates(manifest: Manifest, root: Path) -> Iterator[tuple[str, Path]]:
@@ -189,6 +177,24 @@ def _templates(manifest: Manifest, root: Path) -> Iterator[tuple[str, Path]]:
         path = inside(root, relative)
         if path is not None and path.is_file():
             yield relative, path
+
+
+def _template(path: Path, label: str, problems: list[Problem]) -> Document:
+    document = read(path, name=label)
+    problems.extend(document.problems)
+    if not document.problems and not isinstance(document.value, dict):
+        found = f"a {type(document.value).__name__}"
+        problems.append(document.problem((), found, "a mapping of fields", "rewrite it"))
+    return document
+
+
+def _models(documents: dict[str, Document], problems: list[Problem]) -> dict[str, Frozen]:
+    models = {}
+    for label, document in documents.items():
+        model = _validate(document, problems)
+        if model is not None:
+            models[label] = model
+    return models
 
 
 def _validate(document: Document, problems: list[Problem]) -> Frozen | None:
@@ -211,7 +217,7 @@ def _validate(document: Document, problems: list[Problem]) -> Frozen | None:
 
 
 def _topics(
-    models: dict[str, Frozen | None], documents: dict[str, Document], problems: list[Problem]
+    models: dict[str, Frozen], documents: dict[str, Document], problems: list[Problem]
 ) -> dict[str, Topic]:
     topics: dict[str, Topic] = {}
     owners: dict[str, str] = {}
@@ -220,13 +226,11 @@ def _topics(
             continue
         for name, topic in model.topics.items():
             if name in topics:
+                found = f"the topic {name} a second time"
+                expected = f"one place (the other is {owners[name]})"
+                at = ("topics", name)
                 problems.append(
-                    documents[label].problem(
-                        ("topics", name),
-                        f"the topic {name} a second time",
-                        f"one place (the other is {owners[name]})",
-                        "merge them",
-                    )
+                    documents[label].problem(at, found, expected, "merge them", key=True)
                 )
             topics[name], owners[name] = topic, label
     return topics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
@@ -30,6 +31,16 @@ def select(pack: Pack, selectors: Sequence[str]) -> tuple[Clause, ...]:
             )
         chosen |= matched
     return tuple(clause for clause in pack.clauses if clause.id in chosen)
+
+
+def one_clause(pack: Pack, clause_id: str) -> Clause:
+    """The clause of an id; a near miss is named."""
+    known = {clause.id: clause for clause in pack.clauses}
+    if clause_id in known:
+        return known[clause_id]
+    close = difflib.get_close_matches(clause_id, known, 1)
+    hint = f"did you mean {close[0]}?" if close else "`verify list` shows what there is"
+    raise NothingSelectedError(f"no clause {clause_id!r}; {hint}")
 
 
 def needed_by(claim: Claim, clauses: Iterable[Clause]) -> tuple[Clause, ...]:

@@ -1,47 +1,31 @@
 """YAML read strictly: one reading of a scalar, no code, no surprises, every error with its place.
 
 Built on libyaml's event stream, so depth, aliases and size are bounded while reading and nothing
-recurses. Plain scalars have exactly one type each; every form that YAML 1.1 and 1.2 read differently
-(`on`, `1e-4`, `010`, `2026-01-01`) is refused with the spelling that is not ambiguous.
+recurses. Plain scalars have exactly one type each (`verify.spec.scalars`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from verify.problems import Problem, format_path
+from verify.spec.places import read_text
+from verify.spec.scalars import Refusal, resolve
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 MAX_ALIASES = 64
 MAX_NODES = 200_000  # after aliases are expanded
+MAX_PROBLEMS = 100  # of one file: more help nobody
 
 Value = Any
 Path_ = tuple[str | int, ...]
-
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+][0-9]+)?\Z")
-_WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
-_AMBIGUOUS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?i:true|false)\Z"), "write true or false in lower case"),
-    (re.compile(r"(?i:null)\Z|~\Z"), "write null"),
-    (re.compile(r"(?i:yes|no|on|off|y|n)\Z"), "write true or false, or quote the word"),
-    (re.compile(r"[-+]?\.(?i:inf|nan)\Z"), "use a finite number"),
-    (re.compile(r"(?i:nan|[-+]?inf|[-+]?infinity)\Z"), "use a finite number, or quote the word"),
-    (re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+\Z"), "write the float as 1.0e-4"),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.)\Z"), "write digits on both sides of the point"),
-    (re.compile(r"[-+]?0[0-9_]+\Z|[-+]?0[xob][0-9a-fA-F_]+\Z"), "write a decimal, or quote it"),
-    (re.compile(r"[-+]?[0-9][0-9_]*_[0-9_.]*\Z"), "write the number without underscores"),
-    (re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?\Z"), "quote it: YAML 1.1 reads base 60"),
-    (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?\Z"), "quote the date"),
-    (re.compile(r"=\Z|<<\Z"), "quote it"),
-)
+Mark = tuple[int, int]  # line and column, from 1
 
 
 @dataclass(frozen=True)
@@ -53,43 +37,35 @@ class Document:
     value: Value
     problems: tuple[Problem, ...]
 
-    def locate(self, path: Path_) -> tuple[int, int]:
-        """Line and column (from 1) of the deepest existing node on `path`.
+    @cached_property
+    def _places(self) -> dict[Path_, tuple[Mark, Mark]]:
+        """Marks of key and value by path; wanted only where something is wrong, so read late."""
+        places: dict[Path_, tuple[Mark, Mark]] = {}
+        _Builder(self.file, places).run(self.text)
+        return places
 
-        Positions are wanted only where something is wrong, so the file is read again for them.
-        """
-        builder = _Builder(self.file, wanted=path)
-        builder.run(self.text)
-        return builder.mark
+    def locate(self, path: Path_, *, key: bool = False) -> Mark:
+        """Line and column of the deepest existing node on `path`, or of its key."""
+        for length in range(len(path), -1, -1):
+            marks = self._places.get(path[:length])
+            if marks is not None:
+                return marks[0] if key and length == len(path) else marks[1]
+        return (1, 1)
 
-    def problem(self, path: Path_, found: str, expected: str = "", remedy: str = "") -> Problem:
-        """A problem at a place inside this document."""
-        line, column = self.locate(path)
+    def problem(
+        self, path: Path_, found: str, expected: str = "", remedy: str = "", *, key: bool = False
+    ) -> Problem:
+        """A problem at a place inside this document; `key` points at the key, not its value."""
+        line, column = self.locate(path, key=key)
         return Problem(self.file, line, column, format_path(path), found, expected, remedy)
 
 
 def read(path: Path, *, name: str | None = None) -> Document:
     """Read one file; nothing is raised for its contents, all problems are in the result."""
     label = name or str(path)
-
-    def refuse(found: str, expected: str, remedy: str) -> Document:
-        return Document(label, "", None, (Problem(label, 0, 0, "", found, expected, remedy),))
-
-    try:
-        if not path.is_file():
-            return refuse("no such file", "a YAML file", "create it or correct the path")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            return refuse(f"{size} bytes", f"at most {MAX_BYTES} bytes", "split the file")
-        data = path.read_bytes()
-    except OSError as error:
-        return refuse(f"an unreadable file ({error.strerror})", "a readable file", "mend its mode")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return refuse(
-            f"a byte that is not UTF-8 at offset {error.start}", "UTF-8 text", "re-encode the file"
-        )
+    text = read_text(path, label)
+    if isinstance(text, Problem):
+        return Document(label, "", None, (text,))
     return parse(text, file=label)
 
 
@@ -105,24 +81,33 @@ def parse(text: str, *, file: str) -> Document:
 class _Frame:
     """An open collection; `pending` is the key that waits for its value."""
 
-    kind: str
+    mapping: bool
     value: Any
     anchor: str | None
+    is_key: bool  # it stands where a key belongs: refused, and what follows it is skipped
     pending: str | None = None
+    pending_mark: Mark = (0, 0)
     skip_value: bool = False
     size: int = 1
     seen: set[str] = field(default_factory=set)
+
+    @property
+    def at_key(self) -> bool:
+        """Whether the next node is a key."""
+        return self.mapping and self.pending is None and not self.skip_value
+
+
+class _StopReadingError(Exception):
+    """Reading on makes no sense."""
 
 
 class _Builder:
     """Turns libyaml events into plain Python values and problems."""
 
-    def __init__(self, file: str, wanted: Path_ | None = None) -> None:
+    def __init__(self, file: str, places: dict[Path_, tuple[Mark, Mark]] | None = None) -> None:
         self.file = file
         self.problems: list[Problem] = []
-        self.mark = (1, 1)
-        self._wanted = wanted
-        self._best = -1
+        self._places = places
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
@@ -130,85 +115,99 @@ class _Builder:
         self._nodes = 0
         self._documents = 0
         self._root: Any = None
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._start,
+            yaml.SequenceStartEvent: self._start,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
 
     def run(self, text: str) -> Value:
+        """Read all of the text; the value means nothing where there are problems."""
         try:
+            self._refuse_tabs(text)
             for event in _events(text):
-                if not self._take(event):
-                    break
+                handler = self._handlers.get(type(event))
+                if handler is not None:
+                    handler(event)
+        except _StopReadingError:
+            pass
         except yaml.YAMLError as error:
-            self._syntax(error, text)
-        except (ValueError, RecursionError) as error:
+            self.problems.append(_syntax(error, self.file))
+        except ValueError as error:
             self._report(None, f"text that cannot be read ({error})", "YAML", "correct the text")
         if not self.problems and self._documents == 0:
             self._report(None, "an empty file", "a mapping", "fill it in or delete it")
         return self._root
 
+    def _refuse_tabs(self, text: str) -> None:
+        """Readers disagree about where a tab may stand, so it may stand nowhere."""
+        if "\t" not in text:
+            return
+        for number, line in enumerate(text.split("\n"), start=1):
+            if "\t" in line:
+                remedy = "use spaces, or write \\t inside double quotes"
+                place = (number, line.index("\t") + 1)
+                self._say(place, "", "a tab", "spaces", remedy)
+        raise _StopReadingError
+
     # -- events ---------------------------------------------------------------------------------
 
-    def _take(self, event: Any) -> bool:
-        """Handle one event; False stops the reading."""
-        kind = type(event).__name__
-        if kind == "ScalarEvent":
-            return self._scalar(event)
-        if kind == "MappingStartEvent" or kind == "SequenceStartEvent":
-            return self._start(event, "mapping" if kind[0] == "M" else "sequence")
-        if kind == "MappingEndEvent" or kind == "SequenceEndEvent":
-            self._end()
-        elif kind == "AliasEvent":
-            return self._alias(event)
-        elif kind == "DocumentStartEvent":
-            self._documents += 1
-            if self._documents > 1:
-                self._report(event, "a second document", "one document a file", "split the file")
-                return False
-        return True
+    def _document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self._stop(event, "a second document", "one document a file", "split the file")
 
-    def _start(self, event: Any, kind: str) -> bool:
+    def _start(self, event: Any) -> None:
         if event.tag is not None:
             self._report(event, f"the tag {event.tag}", "no tags", "remove the tag")
         if len(self._frames) >= MAX_DEPTH:
-            self._report(
-                event, "a deeper nesting", f"at most {MAX_DEPTH} levels", "flatten the document"
-            )
-            return False
-        if not self._count(event, 1):
-            return False
-        self._expect_value(event)
-        self._remember_place(event)
-        value: Any = {} if kind == "mapping" else []
+            limit = f"at most {MAX_DEPTH} levels"
+            self._stop(event, "a deeper nesting", limit, "flatten the document")
+        self._count(event, 1)
+        is_key = self._at_key()
+        if is_key:
+            self._report(event, "a key that is no text", "a text as key", "rewrite the key")
+        else:
+            self._remember_place(event)
         if event.anchor:
             self._open.add(event.anchor)
-        self._frames.append(_Frame(kind, value, event.anchor))
-        return True
+        mapping = type(event) is yaml.MappingStartEvent
+        self._frames.append(_Frame(mapping, {} if mapping else [], event.anchor, is_key))
 
-    def _end(self) -> None:
+    def _end(self, _: Any) -> None:
         frame = self._frames.pop()
         if frame.anchor:
             self._open.discard(frame.anchor)
             self._anchors[frame.anchor] = (frame.value, frame.size)
-        self._add(frame.value, frame.size)
+        if frame.is_key:
+            self._frames[-1].skip_value = True
+        else:
+            self._add(frame.value, frame.size)
 
-    def _scalar(self, event: Any) -> bool:
-        if not self._count(event, 1):
-            return False
-        frame = self._frames[-1] if self._frames else None
-        if frame and frame.kind == "mapping" and frame.pending is None and not frame.skip_value:
-            self._key(event, frame)
-            return True
-        self._remember_place(event)
+    def _scalar(self, event: Any) -> None:
+        self._count(event, 1)
+        if self._at_key():
+            self._key(event, self._frames[-1])
+            return
+        if self._places is not None:
+            self._remember_place(event)
         value = self._resolve(event)
         if event.anchor:
             self._anchors[event.anchor] = (value, 1)
         self._add(value, 1)
-        return True
 
     def _key(self, event: Any, frame: _Frame) -> None:
         if event.anchor:
             self._report(event, "an anchor on a key", "a plain key", "remove the anchor")
+        known = len(self.problems)
         key = self._resolve(event)
         if not isinstance(key, str):
-            self._report(event, f"the key {event.value}", "a text as key", "quote the key")
+            if len(self.problems) == known:
+                self._report(event, f"the key {event.value}", "a text as key", "quote the key")
             key = event.value
         if key in frame.seen:
             self._report(event, f"the key {key!r} a second time", "each key once", "remove one")
@@ -216,27 +215,31 @@ class _Builder:
             return
         frame.seen.add(key)
         frame.pending = key
+        frame.pending_mark = _mark(event)
 
-    def _alias(self, event: Any) -> bool:
+    def _alias(self, event: Any) -> None:
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
-            self._report(event, "one more alias", f"at most {MAX_ALIASES}", "write values out")
-            return False
-        self._expect_value(event)
+            limit = f"at most {MAX_ALIASES}"
+            self._stop(event, f"{self._aliases} aliases", limit, "write values out")
         if event.anchor in self._open:
-            self._report(event, f"*{event.anchor} inside itself", "no recursion", "write it out")
-            return False
+            self._stop(event, f"*{event.anchor} inside itself", "no recursion", "write it out")
         if event.anchor not in self._anchors:
-            self._report(event, f"*{event.anchor}", "an anchor defined above", "define &anchor")
-            return False
+            found = f"*{event.anchor}, which is not defined above"
+            self._stop(event, found, "an anchor", f"define &{event.anchor} first")
+        if self._at_key():
+            self._report(event, "an alias as a key", "a text as key", "write the key out")
+            self._frames[-1].skip_value = True
+            return
         value, size = self._anchors[event.anchor]
-        if not self._count(event, size):
-            return False
+        self._count(event, size)
         self._remember_place(event)
         self._add(value, size)
-        return True
 
     # -- helpers --------------------------------------------------------------------------------
+
+    def _at_key(self) -> bool:
+        return bool(self._frames) and self._frames[-1].at_key
 
     def _add(self, value: Any, size: int) -> None:
         if not self._frames:
@@ -244,91 +247,73 @@ class _Builder:
             return
         frame = self._frames[-1]
         frame.size += size
-        if frame.kind == "sequence":
+        if not frame.mapping:
             frame.value.append(value)
         elif frame.skip_value:
             frame.skip_value = False
-        elif frame.pending is not None:
+        else:
             frame.value[frame.pending] = value
             frame.pending = None
 
-    def _expect_value(self, event: Any) -> None:
-        """A collection or alias where a key belongs is reported and its value dropped."""
-        frame = self._frames[-1] if self._frames else None
-        if frame and frame.kind == "mapping" and frame.pending is None and not frame.skip_value:
-            self._report(event, "a key that is no text", "a text as key", "rewrite the key")
-            frame.pending = f"?{len(frame.seen)}"
-
-    def _count(self, event: Any, size: int) -> bool:
+    def _count(self, event: Any, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            self._report(
-                event, "more values", f"at most {MAX_NODES} after aliases", "split the file"
-            )
-            return False
-        return True
+            limit = f"at most {MAX_NODES} after aliases are expanded"
+            self._stop(event, f"more than {MAX_NODES} values", limit, "split the file")
 
     def _resolve(self, event: Any) -> Value:
-        text: str = event.value
         if event.tag is not None:
             self._report(event, f"the tag {event.tag}", "no tags", "remove the tag")
-            return text
+            return event.value
         if not event.implicit[0]:  # quoted or block style: always a text
-            return text
-        if text == "":
-            self._report(event, "nothing", "a value", "write null or a value")
+            return event.value
+        value = resolve(event.value)
+        if isinstance(value, Refusal):
+            self._report(event, value.found, value.expected, value.remedy)
             return None
-        if text in _WORDS:
-            return _WORDS[text]
-        if _INTEGER.match(text):
-            return int(text) if len(text) < 20 else self._refuse(event, text, "a 64-bit integer")
-        if _FLOAT.match(text):
-            number = float(text)
-            finite = number not in (float("inf"), float("-inf"))
-            return number if finite else self._refuse(event, text, "a finite number")
-        for pattern, remedy in _AMBIGUOUS:
-            if pattern.match(text):
-                self._report(event, f"the ambiguous scalar {text}", "one reading", remedy)
-                return None
-        return text
-
-    def _refuse(self, event: Any, found: str, expected: str) -> None:
-        self._report(event, found[:40], expected, "use a smaller number or quote it")
+        return value
 
     def _remember_place(self, event: Any) -> None:
-        if self._wanted is None:
-            return
-        path = self._path()
-        if len(path) > self._best and path == self._wanted[: len(path)]:
-            self._best = len(path)
-            self.mark = (event.start_mark.line + 1, event.start_mark.column + 1)
+        if self._places is not None:
+            mark = _mark(event)
+            frame = self._frames[-1] if self._frames else None
+            key = frame.pending_mark if frame and frame.pending is not None else mark
+            self._places.setdefault(self._path(), (key, mark))
 
     def _path(self) -> Path_:
         """Path of the node that is about to be added."""
         parts: list[str | int] = []
         for frame in self._frames:
-            if frame.kind == "sequence":
+            if not frame.mapping:
                 parts.append(len(frame.value))
             elif frame.pending is not None:
                 parts.append(frame.pending)
         return tuple(parts)
 
     def _report(self, event: Any, found: str, expected: str, remedy: str) -> None:
-        line = column = 0
-        if event is not None:
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
-        path = format_path(self._path())
-        self.problems.append(Problem(self.file, line, column, path, found, expected, remedy))
+        mark = _mark(event) if event is not None else (0, 0)
+        self._say(mark, format_path(self._path()), found, expected, remedy)
 
-    def _syntax(self, error: yaml.YAMLError, text: str) -> None:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        at_tab = mark is not None and text.splitlines()[mark.line : mark.line + 1]
-        tab = bool(at_tab) and at_tab[0][mark.column : mark.column + 1] == "\t"
-        found = "a tab" if tab else f"text that is not YAML ({what})"
-        remedy = "indent with spaces" if tab else "correct it"
-        self.problems.append(Problem(self.file, line, column, "", found, "YAML", remedy))
+    def _say(self, mark: Mark, path: str, found: str, expected: str, remedy: str) -> None:
+        self.problems.append(Problem(self.file, *mark, path, found, expected, remedy))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _StopReadingError
+
+    def _stop(self, event: Any, found: str, expected: str, remedy: str) -> None:
+        """A problem after which the rest would only repeat it."""
+        self._report(event, found, expected, remedy)
+        raise _StopReadingError
+
+
+def _mark(event: Any) -> Mark:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _syntax(error: yaml.YAMLError, file: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    return Problem(file, line, column, "", f"text that is not YAML ({what})", "YAML", "correct it")
 
 
 def _events(text: str) -> Iterator[Any]:

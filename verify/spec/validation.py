@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from verify.problems import Problem
 from verify.spec.model import Frozen
-from verify.spec.strict_yaml import Document
+from verify.spec.strict_yaml import MAX_PROBLEMS, Document
 
 _M = TypeVar("_M", bound=Frozen)
 
@@ -21,25 +21,49 @@ def validate(document: Document, model: type[_M], problems: list[Problem]) -> _M
         # JSON mode is strict about types and yet reads lists as tuples and texts as enums.
         return model.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            problems.append(_explain(document, model, dict(item)))
+        items = [dict(item) for item in error.errors(include_url=False)]
+        real = [item for item in items if not _echo(item)]
+        problems.extend(_explain(document, model, item) for item in real[:MAX_PROBLEMS])
         return None
+
+
+def _echo(item: dict[str, Any]) -> bool:
+    """A list counted as too short only because its items are wrong, each with its own error."""
+    return item["type"] == "too_short" and len(item["input"]) >= int(item["ctx"]["min_length"])
 
 
 def _explain(document: Document, model: type[Frozen], item: dict[str, Any]) -> Problem:
     path = tuple(part for part in item["loc"] if part != "[key]")
-    kind, message = item["type"], item["msg"].removeprefix("Value error, ")
+    kind = item["type"]
     if kind == "extra_forbidden":
         known = _fields(model, path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, 1)
         remedy = f"did you mean {close[0]}?" if close else "remove it"
-        return document.problem(path, f"the unknown key {path[-1]}", _listing(known), remedy)
+        found = f"the unknown key {path[-1]}"
+        return document.problem(path, found, _listing(known), remedy, key=True)
     if kind == "missing":
         return document.problem(path, f"no {path[-1]}", "this key", f"add {path[-1]}")
     found = json.dumps(item.get("input"), ensure_ascii=False, default=str)
     if len(found) > 80:
         found = found[:77] + "..."
-    return document.problem(path, found, message[0].lower() + message[1:], "correct the value")
+    key = item["loc"][-1:] == ("[key]",)
+    return document.problem(path, found, _expected(item), "correct the value", key=key)
+
+
+def _expected(item: dict[str, Any]) -> str:
+    """What pydantic expected, in this program's words where they are shorter."""
+    limits = item.get("ctx", {})
+    shorter = {
+        "string_type": "a text",
+        "tuple_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+        "string_too_short": "a text that is not empty",
+        "too_short": f"at least {limits.get('min_length')}",
+        "string_pattern_mismatch": f"a text that matches {limits.get('pattern')}",
+    }
+    message: str = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return shorter.get(item["type"], message)
 
 
 def _listing(known: list[str]) -> str:

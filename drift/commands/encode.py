@@ -1,0 +1,176 @@
+"""`drift encode`: a latent cache from a folder of images."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drift.progress import progress
+
+if TYPE_CHECKING:
+    from drift.data.listing import Listing
+    from drift.data.manifest import Settings
+    from drift.data.tokenizer import Tokenizer
+
+PLAIN_EVERY_S = 30.0
+TIMED_IMAGES = 4
+
+
+@click.command("encode")
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the cache.")
+@click.option(
+    "--vae",
+    metavar="REPOSITORY|DIR",
+    help="AutoencoderKL: of the model hub, or a local folder.  [default: "
+    "stabilityai/sd-vae-ft-mse at its pinned revision]",
+)
+@click.option("--revision", metavar="HEX", help="Commit of the repository: 40 hexadecimal digits.")
+@click.option("--resolution", type=click.IntRange(min=1), default=256, show_default=True)
+@click.option(
+    "--posterior", type=click.Choice(["sample", "mean"]), default="sample", show_default=True
+)
+@click.option(
+    "--mirror/--no-mirror",
+    "mirrored",
+    default=True,
+    show_default=True,
+    help="Store the latent of the mirrored image too.",
+)
+@click.option(
+    "--dtype", type=click.Choice(["float16", "float32"]), default="float32", show_default=True
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--per-shard",
+    type=click.IntRange(1, 1 << 20),
+    default=1024,
+    show_default=True,
+    help="Images a file.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=4,
+    show_default=True,
+    help="Threads that read and crop images.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:N].")
+@click.option("--dry-run", is_flag=True, help="Print images, bytes and time; write nothing.")
+def command(
+    images: Path,
+    out: Path,
+    vae: str | None,
+    revision: str | None,
+    batch: int,
+    workers: int,
+    device: str,
+    dry_run: bool,
+    **chosen: Any,
+) -> None:
+    """Encode IMAGES (a folder per class, or tar archives) into a cache of latents.
+
+    Images are cropped as ADM does, encoded once as they are and once mirrored, scaled by the
+    autoencoder's factor and stored in safetensors shards with a manifest. The same command goes on
+    where it was interrupted; every shard it keeps is verified first.
+    """
+    from drift.data import encode as encoding
+    from drift.data.listing import list_images
+    from drift.data.tokenizer import VAE, open_tokenizer
+
+    listing = list_images(images)
+    device = _device(device)
+    tokenizer = open_tokenizer(vae or VAE, revision, device=device)
+    settings = encoding.settings_for(tokenizer, **chosen)
+    if dry_run:
+        pace = encoding.Pace(batch=batch, workers=workers, device=device)
+        click.echo("\n".join(_plan(listing, out, tokenizer, settings, pace)))
+        return
+    with _shown(f"encode {images.name}", len(listing)) as on_images:
+        pace = encoding.Pace(batch, workers, device, on_images, _say)
+        manifest = encoding.encode(listing, out, tokenizer, settings, pace)
+    size = sum(shard.bytes for shard in manifest.shards)
+    click.echo(
+        f"{out}: {len(listing):,} images of {len(listing.classes):,} classes in "
+        f"{len(manifest.shards):,} shards, {size:,} bytes; digest {manifest.digest}"
+    )
+
+
+def _plan(
+    listing: Listing, out: Path, tokenizer: Tokenizer, settings: Settings, pace: Any
+) -> list[str]:
+    """What would be done; the time is measured on the first images, all else is counted."""
+    from drift.data import encode as encoding
+    from drift.data import latents
+    from drift.data.manifest import sizes
+
+    bytes_of_one = latents.image_bytes(settings)
+    shards = sizes(len(listing), settings.per_shard)
+    timed = range(min(TIMED_IMAGES, len(listing)))
+    encoding.shard_tensors(listing, timed[:1], tokenizer, settings, pace)  # first use is slower
+    begin = time.perf_counter()
+    encoding.shard_tensors(listing, timed, tokenizer, settings, pace)
+    rate = len(timed) / (time.perf_counter() - begin)
+    pair = "and mirrored " if settings.mirrored else ""
+    return [
+        f"images    {len(listing):,} of {len(listing.classes):,} classes, list {listing.outline}",
+        f"tokenizer {settings.vae} at {settings.vae_revision}, parameters {settings.vae_sha256}",
+        f"latents   {'x'.join(map(str, settings.shape))} {settings.dtype}, {settings.posterior} of "
+        f"the posterior {pair}x {settings.scaling_factor:g}, crop {settings.crop} to "
+        f"{settings.resolution}",
+        f"cache     {out}: {len(shards):,} shards, {len(listing) * bytes_of_one:,} bytes "
+        f"({encoding.free_bytes(out):,} free)",
+        f"time      {_duration(len(listing) / rate)} at {rate:.3g} images/s, measured on "
+        f"{len(timed)} images on {pace.device}",
+    ]
+
+
+@contextmanager
+def _shown(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; where output is piped, a plain line now and then."""
+    if sys.stderr.isatty():
+        with progress(description, total, unit="images") as advance:
+            yield advance
+        return
+    begun = said = time.monotonic()
+    start: int | None = None
+
+    def plain(done: int) -> None:
+        nonlocal said, start
+        now = time.monotonic()
+        if start is None:
+            start = done
+        elif now - said >= PLAIN_EVERY_S or done == total:
+            said = now
+            rate = (done - start) / max(now - begun, 1e-9)
+            left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
+            _say(f"{description}: {done:,} of {total:,} images, {rate:,.3g} images/s{left}")
+
+    yield plain
+
+
+def _duration(seconds: float) -> str:
+    """About how long, in one unit that a person would use."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.3g} {unit}"
+    return f"about {seconds:.3g} seconds"
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

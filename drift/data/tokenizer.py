@@ -1,0 +1,150 @@
+"""The autoencoder that turns images into latents, and which one it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from drift.artifacts import contents
+from drift.artifacts.errors import shown
+from drift.data.listing import sha256_of
+from drift.data.source import DataError
+
+# The release's tokenizer. It names no revision; this one is pinned, because without one the latents
+# of two runs may differ (fact community:data.tokenizer_revision).
+VAE = "stabilityai/sd-vae-ft-mse"
+REVISION = "31f26fdeee1355a5c34592e401dd41e45d25a493"
+SCALING_FACTOR = 0.18215
+LOCAL = "local:"
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+\Z", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """`model` is a frozen diffusers AutoencoderKL in evaluation mode, `sha256` its parameters'."""
+
+    model: Any
+    name: str
+    revision: str
+    sha256: str
+    scaling_factor: float
+
+    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
+        """(C, H, W) of the latent of a square image; raises DataError where it does not divide."""
+        config = self.model.config
+        reduction = 2 ** (len(config.block_out_channels) - 1)
+        if resolution % reduction:
+            raise DataError(
+                "--resolution",
+                found=resolution,
+                expected=f"a multiple of {reduction}, by which {self.name} reduces a side",
+            )
+        return config.latent_channels, resolution // reduction, resolution // reduction
+
+
+def open_tokenizer(
+    vae: str = VAE, revision: str | None = None, *, device: str = "cpu", offline: bool = False
+) -> Tokenizer:
+    """Load an autoencoder from a folder, or from the model hub at a commit.
+
+    offline  take it from this machine's cache or not at all
+    Raises DataError where it is not there, is not pinned, or does not fit its own configuration.
+    """
+    local = Path(vae).is_dir()
+    name, commit = (LOCAL + Path(vae).resolve().name, "none") if local else (vae, revision)
+    if local and revision is not None:
+        raise DataError(
+            "--revision", found=revision, expected="none with the folder of a local autoencoder"
+        )
+    if not local:
+        commit = _pinned(vae, revision)
+    model = _load(vae, None if local else commit, offline=offline)
+    factor = _scaling_factor(model, name)
+    try:
+        model = model.to(device).eval().requires_grad_(False)
+    except (RuntimeError, AssertionError) as error:
+        reason = shown(str(error).splitlines()[0])
+        raise DataError("--device", found=f"{device} ({reason})", expected="a device") from error
+    return Tokenizer(model, name, str(commit), parameters_sha256(model), factor)
+
+
+def parameters_sha256(model: Any) -> str:
+    """The digest of drift.artifacts.contents over all parameters, as float32."""
+    lines = []
+    for name, tensor in model.state_dict().items():
+        data = tensor.cpu().contiguous().numpy().tobytes()
+        lines.append(contents.digest_line(name, "F32", tensor.shape, sha256_of(data)))
+    return contents.combined(lines)
+
+
+def _pinned(vae: str, revision: str | None) -> str:
+    if not _REPOSITORY.match(vae):
+        raise DataError(
+            "--vae",
+            found=shown(vae),
+            expected="the folder of an AutoencoderKL, or a repository OWNER/NAME of the model hub",
+        )
+    revision = REVISION if revision is None and vae == VAE else revision
+    if revision is None or not _COMMIT.match(revision):
+        raise DataError(
+            "--revision",
+            found=revision or "none",
+            expected="a commit, 40 hexadecimal digits in lower case",
+            remedy="A branch or tag may move, and the latents of two runs would differ.",
+        )
+    return revision
+
+
+def _load(vae: str, revision: str | None, *, offline: bool) -> Any:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    try:
+        model, info = AutoencoderKL.from_pretrained(
+            vae,
+            revision=revision,
+            local_files_only=offline or revision is None,
+            use_safetensors=True,  # never a pickle
+            torch_dtype=torch.float32,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
+        )
+    except Exception as error:  # of the hub, the file system, safetensors, or a bad configuration
+        reason = shown(str(error).strip().splitlines()[0] if str(error).strip() else error)
+        raise DataError(
+            f"autoencoder {vae}",
+            found=reason,
+            expected="config.json and diffusion_pytorch_model.safetensors of an AutoencoderKL",
+            remedy="Fetch it where there is a network and pass its folder with --vae.",
+        ) from error
+    odd = {key: names for key, names in info.items() if names}
+    if odd:  # diffusers would go on with random parameters in their place
+        raise DataError(
+            f"autoencoder {vae}",
+            found="; ".join(f"{key}: {shown(list(names)[:3])}" for key, names in odd.items()),
+            expected="exactly the parameters of its configuration",
+        )
+    return model
+
+
+def _scaling_factor(model: Any, name: str) -> float:
+    """The factor of the configuration; any other map to the generator's latents is refused."""
+    config = model.config
+    for key in ("shift_factor", "latents_mean", "latents_std"):
+        if config.get(key) is not None:
+            raise DataError(
+                f"autoencoder {name}: {key}",
+                found=config[key],
+                expected="none: latents are scaled by one factor and not shifted",
+            )
+    factor = float(config.scaling_factor)
+    if name == VAE and factor != SCALING_FACTOR:
+        raise DataError(
+            f"autoencoder {name}", found=f"factor {factor}", expected=str(SCALING_FACTOR)
+        )
+    return factor

@@ -1,0 +1,66 @@
+"""From latents to images, by an autoencoder that is named and pinned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from drift.sample.loading import NONE, Origin, SampleError
+
+
+class Decoder:
+    """Latents [N, C, h, w] -> samples [N, 3, H, W] in about [-1, 1]; none: the identity."""
+
+    def __init__(self, vae: Any | None, scaling_factor: float, identity: str) -> None:
+        self._vae = vae
+        self._factor = scaling_factor
+        self.identity = identity
+
+    @torch.no_grad()
+    def __call__(self, latents: Tensor) -> Tensor:
+        if self._vae is None:
+            return latents
+        device = next(self._vae.parameters()).device
+        decoded: Tensor = self._vae.decode(latents.to(device) / self._factor).sample
+        return decoded.float().cpu()
+
+
+def decoder_for(
+    origin: Origin, vae: str | None, revision: str | None, *, device: str = "cpu"
+) -> Decoder:
+    """The decoder of a generator's samples.
+
+    vae       an AutoencoderKL of diffusers: a repository with the 40 digits of a commit as
+              `revision`, or a folder with the digest of its parameters, which `drift encode` shows
+    Raises SampleError for latents without such a pair, for a pair that is not the one the
+    generator was trained with, and for a pair where the samples are pixels; DataError where the
+    autoencoder cannot be read.
+    """
+    if origin.tokenizer == NONE:
+        if vae is not None:
+            raise SampleError("--vae", found=vae, expected="none: the samples are pixels")
+        return Decoder(None, 1.0, NONE)
+    if vae is None or revision is None:
+        raise SampleError(
+            "latents", found=f"--vae {vae}, --vae-revision {revision}",
+            expected=f"the autoencoder of {origin.tokenizer}, with its pinned revision",
+            remedy="Latents are never decoded by an unnamed autoencoder; or write .safetensors.",
+        )  # fmt: skip
+    from drift.data import tokenizer
+
+    local = Path(vae).is_dir()
+    if not local and f"{vae}@{revision}" != origin.tokenizer:
+        raise SampleError(
+            "--vae", found=f"{vae}@{revision}",
+            expected=f"{origin.tokenizer}, with which the generator was trained",
+        )  # fmt: skip
+    opened = tokenizer.open_tokenizer(vae, None if local else revision, device=device)
+    if local and opened.sha256 != revision:
+        raise SampleError(
+            f"{vae}: parameters", found=f"sha256 {opened.sha256}", expected=revision,
+            remedy="Name the digest of the autoencoder that made the latents.",
+        )  # fmt: skip
+    return Decoder(opened.model, opened.scaling_factor, f"{opened.name}@{revision}")

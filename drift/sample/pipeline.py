@@ -1,0 +1,169 @@
+"""A pipeline in the manner of diffusers: `DriftPipeline.from_pretrained(folder)(class_labels=[207])`.
+
+The folder is diffusers' own layout: model_index.json, transformer/ and, for latents, vae/, each with
+its config and safetensors weights. `transformer` is the name that DiTPipeline uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, ConfigMixin, DiffusionPipeline, ImagePipelineOutput, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor
+
+from drift.errors import InputError
+from drift.generator import Generator, GeneratorConfig
+from drift.sample import images, loading, sampler
+
+OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+
+
+class DriftTransformer(ModelMixin, ConfigMixin):
+    """The generator as a model of diffusers; its config is that of `GeneratorConfig`."""
+
+    @register_to_config
+    def __init__(
+        self,
+        input_size: int,
+        in_channels: int,
+        out_channels: int,
+        patch_size: int,
+        hidden_dim: int,
+        depth: int,
+        num_heads: int,
+        cond_dim: int,
+        num_classes: int,
+        style_tokens: int = 32,
+        style_codes: int = 64,
+        register_tokens: int = 16,
+        mlp_ratio: float = 4.0,
+        rmsnorm: bool = True,
+        qk_norm: bool = True,
+        rope: bool = True,
+        swiglu: bool = True,
+        bfloat16: bool = False,
+        attention_fp32: bool = True,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        given = {name: value for name, value in locals().items() if name in FIELDS}
+        self.generator = Generator(GeneratorConfig(**given))
+
+    @classmethod
+    def wrapping(cls, generator: Generator) -> DriftTransformer:
+        """A model that holds these very weights."""
+        with torch.device("meta"):
+            model = cls(**asdict(generator.config))
+        model.generator = generator
+        return model.eval()
+
+    def forward(
+        self, hidden_states: Tensor, class_labels: Tensor, guidance_scale: Tensor, style: Tensor
+    ) -> Tensor:
+        """noise [B, C, H, W], labels [B], alpha [B], style [B, style_tokens] -> samples."""
+        found: Tensor = self.generator(hidden_states, class_labels, guidance_scale, style)
+        return found
+
+
+FIELDS = frozenset(GeneratorConfig.__dataclass_fields__)
+
+
+class DriftPipeline(DiffusionPipeline):
+    """Class labels in, images out, in one step.
+
+    transformer  a DriftTransformer
+    vae          turns latents into images; None for a generator of pixels
+    """
+
+    model_cpu_offload_seq = "transformer->vae"
+    _optional_components = ["vae"]  # noqa: RUF012 - as in the base class
+
+    def __init__(self, transformer: DriftTransformer, vae: AutoencoderKL | None = None) -> None:
+        super().__init__()
+        self.register_modules(transformer=transformer, vae=vae)
+
+    @classmethod
+    def from_run(
+        cls, path: Path | str, *, vae: AutoencoderKL | None = None, **chosen: Any
+    ) -> DriftPipeline:
+        """From an artefact, a checkpoint or a run folder; `chosen` as in `drift.sample.load`.
+
+        Raises InputError for a generator of latents without its autoencoder.
+        """
+        loaded = loading.load(path, **chosen)
+        if loaded.origin.tokenizer != loading.NONE and vae is None:
+            raise InputError(
+                "DriftPipeline.from_run", found="no vae",
+                expected=f"the autoencoder {loaded.origin.tokenizer} of these latents",
+            )  # fmt: skip
+        return cls(DriftTransformer.wrapping(loaded.generator), vae)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        class_labels: int | Sequence[int],
+        guidance_scale: float = 1.0,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+    ) -> ImagePipelineOutput | tuple[Any]:
+        """Images of the classes asked for, one forward pass for all of them.
+
+        guidance_scale  alpha of the method: 1 is without guidance
+        generator       one, from which all samples are drawn in order, or one for each sample
+        output_type     pil, np ([N, H, W, C] in [0, 1]), pt ([N, C, H, W] in [0, 1]) or latent (what
+                        the network gives). PIL images are bytes by truncation, as in evaluation
+        """
+        labels = [class_labels] if isinstance(class_labels, int) else list(class_labels)
+        if output_type not in OUTPUT_TYPES:
+            raise InputError("output_type", found=output_type, expected=", ".join(OUTPUT_TYPES))
+        samples = self._sample(labels, guidance_scale, _streams(generator, len(labels)))
+        found = samples if output_type == "latent" else _shown(self._decoded(samples), output_type)
+        return ImagePipelineOutput(images=found) if return_dict else (found,)
+
+    def _sample(self, labels: list[int], alpha: float, streams: list[torch.Generator]) -> Tensor:
+        config = self.transformer.generator.config
+        device = self.transformer.device
+        drawn = [(sampler.draw_noise(config, s), sampler.draw_style(config, s)) for s in streams]
+        found: Tensor = self.transformer(
+            torch.stack([noise for noise, _ in drawn]).to(device),
+            torch.tensor(labels, dtype=torch.int64, device=device),
+            torch.full((len(labels),), float(alpha), device=device),
+            torch.stack([style for _, style in drawn]).to(device),
+        )
+        return found
+
+    def _decoded(self, samples: Tensor) -> Tensor:
+        if self.vae is None:
+            return samples
+        decoded: Tensor = self.vae.decode(samples / self.vae.config.scaling_factor).sample
+        return decoded
+
+
+def _streams(
+    generator: torch.Generator | Sequence[torch.Generator] | None, count: int
+) -> list[torch.Generator]:
+    if generator is None:
+        generator = torch.Generator()
+        generator.seed()
+    if isinstance(generator, torch.Generator):
+        return [generator] * count
+    if len(generator) != count:
+        raise InputError("generator", found=len(generator), expected=f"one, or {count}")
+    return list(generator)
+
+
+def _shown(samples: Tensor, output_type: str) -> Any:
+    if output_type == "pil":
+        from PIL import Image
+
+        array = images.pixels(samples.cpu()).permute(0, 2, 3, 1).numpy()
+        return [Image.fromarray(np.squeeze(one, -1) if one.shape[-1] == 1 else one) for one in array]
+    unit = ((samples.float() + 1.0) / 2.0).clamp(0.0, 1.0)
+    return unit if output_type == "pt" else unit.cpu().permute(0, 2, 3, 1).numpy()

@@ -1,0 +1,5 @@
+"""`python -m verify`, the same as the console script."""
+
+from verify.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""`verify replay`: one clause in this process, where a debugger can follow it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from verify.commands.common import audited_subject, pack_option, sound_pack
+from verify.outcome import Outcome
+from verify.problems import UsageError
+from verify.report.words import number
+from verify.run import columns
+from verify.run.answers import decode, encode
+from verify.run.engine import PROFILES
+from verify.run.results import Verdict
+from verify.run.tasks import make_task
+from verify.run.worker import execute, load, mount
+from verify.spec.model import Clause, Falsifier, Kind
+from verify.spec.pack import LoadedPack
+from verify.spec.select import one_clause
+
+
+@click.command()
+@click.argument("clause_id", metavar="ID")
+@click.option(
+    "--mutant", "label", metavar="LABEL", help="Run under this falsifier; `verify explain` lists."
+)
+@pack_option
+@click.option("--subject", metavar="NAME", help="Implementation to audit [default: the pack's].")
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--evidence",
+    "evidence_dir",
+    type=click.Path(path_type=Path),
+    default=Path("reports/evaluations"),
+    metavar="DIR",
+    show_default=True,
+)
+def command(
+    clause_id: str,
+    label: str | None,
+    pack_dir: Path | None,
+    subject: str | None,
+    profile: str,
+    seed: int,
+    evidence_dir: Path,
+) -> int:
+    """Run one clause, or one of its falsifiers, in the foreground and print what it measured.
+
+    No worker and no budget: breakpoint() works, and an exception shows its whole traceback. Exit
+    code 0 when the clause passes, or turns red under --mutant; 1 when not; 3 when nothing was
+    judged. No evidence is written.
+    """
+    loaded = sound_pack(pack_dir)
+    clause = one_clause(loaded.pack, clause_id)
+    if clause.kind is Kind.CONFIG:
+        verdict = _config(loaded, clause, label)
+    else:
+        falsifier = None if label is None else _falsifier(clause, label)
+        task = make_task(
+            loaded,
+            clause,
+            falsifier,
+            subject=audited_subject(loaded, subject),
+            seed=seed,
+            examples=PROFILES[profile],
+            evidence_dir=evidence_dir,
+        )
+        mount(loaded.root)
+        answer = encode(execute(task.payload, load(task.payload), loaded.root))
+        verdict = decode({**answer, "elapsed_s": 0.0, "peak_mb": 0.0})
+    _show(clause, label, verdict)
+    if not verdict.outcome.evaluated:
+        return 3
+    wanted = Outcome.PASS if label is None else Outcome.FAIL
+    return 0 if verdict.outcome is wanted else 1
+
+
+def _falsifier(clause: Clause, label: str) -> Falsifier:
+    """The falsifier of this label, or the only one of this mutant."""
+    exact = [f for f in clause.falsifiers if f.label == label]
+    named = exact or [f for f in clause.falsifiers if f.mutant == label]
+    if len(named) != 1:
+        known = "; ".join(falsifier.label for falsifier in clause.falsifiers)
+        raise UsageError(f"--mutant: found {label!r}; expected one of {known}")
+    return named[0]
+
+
+def _config(loaded: LoadedPack, clause: Clause, label: str | None) -> Verdict:
+    templates = columns.templates(loaded)
+    if label is None:
+        return columns.judge(clause, loaded, templates)
+    runs = list(columns.falsify(clause, loaded, templates))
+    for run in runs:
+        if run.label == label:
+            return run.verdict
+    known = "; ".join(run.label for run in runs)
+    raise UsageError(f"--mutant: found {label!r}; expected one of {known}")
+
+
+def _show(clause: Clause, label: str | None, verdict: Verdict) -> None:
+    under = f" under {label}" if label else ""
+    click.echo(f"{clause.id}{under}: {verdict.outcome} ({verdict.cause})")
+    click.echo(f"because   {verdict.reason}")
+    tolerance = clause.tolerance
+    allowed = "exact" if tolerance.exact else number(tolerance.value, tolerance.unit)
+    click.echo(f"measured  {number(verdict.measured, verdict.unit)}, allowed {allowed}")
+    if verdict.details:
+        click.echo(f"details   {json.dumps(verdict.details, indent=2, ensure_ascii=False)}")
+    for name, data in sorted(verdict.files.items()):
+        click.echo(f"file      {name}, {len(data)} bytes")

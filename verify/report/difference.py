@@ -1,0 +1,110 @@
+"""Two bundles side by side: what was found differently, and what was different about the runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verify.problems import IntegrityError
+from verify.report.bundle import check
+from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.words import measured
+
+ABOUT = ("pack", "subject", "seed", "profile", "selectors", "falsify", "verify", "python")
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is not the same in both; `kind` is clause, claim, run or environment."""
+
+    kind: str
+    name: str
+    before: str
+    after: str
+
+    @property
+    def result(self) -> bool:
+        """Whether a finding differs, not only its circumstances."""
+        return self.kind in ("clause", "falsifiers", "claim")
+
+
+def compare(before: Path, after: Path) -> tuple[Change, ...]:
+    """All differences between two sealed bundles, each re-verified first."""
+    a, b = check(before), check(after)
+    return (
+        *_clauses(a, b),
+        *_claims(a, b),
+        *_mappings("run", _about(a), _about(b)),
+        *_mappings("environment", _environment(before), _environment(after)),
+    )
+
+
+def _clauses(a: Report, b: Report) -> Iterator[Change]:
+    for name, one, other in _paired({c.id: c for c in a.clauses}, {c.id: c for c in b.clauses}):
+        same = one and other and one.outcome is other.outcome and one.measured == other.measured
+        if not same:
+            yield Change("clause", name, _found(one), _found(other))
+        if one and other:
+            killed = [_killed(report, name) for report in (a, b)]
+            if killed[0] != killed[1]:
+                yield Change("falsifiers", name, *killed)
+
+
+def _claims(a: Report, b: Report) -> Iterator[Change]:
+    for name, one, other in _paired({c.claim: c for c in a.claims}, {c.claim: c for c in b.claims}):
+        if _said(one) != _said(other):
+            yield Change("claim", name, _said(one), _said(other))
+
+
+def _mappings(kind: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Change]:
+    for name, one, other in _paired(a, b):
+        if one != other:
+            yield Change(kind, name, _word(one), _word(other))
+
+
+def _paired(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Each name of either, in the order of the first and then of the second."""
+    for name in {**a, **b}:
+        yield name, a.get(name), b.get(name)
+
+
+def _found(clause: ClauseView | None) -> str:
+    if clause is None:
+        return NOTHING
+    if not isinstance(clause.measured, (int, float)):
+        return f"{clause.outcome} {measured(clause)}".removesuffix(f" {NOTHING}")
+    return f"{clause.outcome} {clause.measured!r} {clause.unit}".strip()
+
+
+def _killed(report: Report, clause: str) -> str:
+    runs = report.falsifiers_of(clause)
+    survivors = [run.label for run in runs if not run.killed]
+    survived = f", survived: {', '.join(survivors)}" if survivors else ""
+    return f"{len(runs) - len(survivors)}/{len(runs)} killed{survived}"
+
+
+def _said(claim: ClaimView | None) -> str:
+    return NOTHING if claim is None else f"{claim.scope}, tier {claim.tier}"
+
+
+def _word(value: object) -> str:
+    return NOTHING if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _about(report: Report) -> dict[str, Any]:
+    digests = {f"digest {name}": value for name, value in report.about["digests"].items()}
+    return {**{name: report.about[name] for name in ABOUT}, **digests}
+
+
+def _environment(bundle: Path) -> dict[str, Any]:
+    path = bundle / "env.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        packages = {f"package {name}": version for name, version in found.pop("packages").items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"{path}: not the environment of a run ({error})") from None
+    return {**found, **packages}

@@ -1,0 +1,47 @@
+"""Numbers and sources of a clause in words, the same in every rendering."""
+
+from __future__ import annotations
+
+import re
+
+from verify.report.model import ClauseView
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def number(value: float | str | None, unit: str) -> str:
+    """A measured value with its unit, or a dash."""
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else f"{value:.3g}"
+    return f"{text} {unit}".strip()
+
+
+def measured(clause: ClauseView) -> str:
+    """What the check measured, with its unit."""
+    return number(clause.measured, clause.unit)
+
+
+def tolerance(clause: ClauseView) -> str:
+    """The clause's tolerance with its unit."""
+    if clause.tolerance["exact"]:
+        return "exact"
+    return number(clause.tolerance["value"], clause.tolerance["unit"])
+
+
+def share_of_tolerance(clause: ClauseView) -> float | None:
+    """Measured value over tolerance, where both are numbers."""
+    allowed: float | None = clause.tolerance["value"]
+    if not allowed or not isinstance(clause.measured, (int, float)):
+        return None
+    return clause.measured / allowed
+
+
+def sources(clause: ClauseView) -> str:
+    """Cited facts with their locators."""
+    return ", ".join(f"{source.id} ({source.at})" for source in clause.sources)
+
+
+def printable(text: str) -> str:
+    """Without control characters: neither XML nor a terminal should obey a contract's text."""
+    return _UNPRINTABLE.sub("\ufffd", text)

@@ -1,0 +1,52 @@
+"""What a worker is told about one clause, or about one falsifier of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from verify.run.pool import Task
+from verify.spec.bindings import Binding
+from verify.spec.model import Clause, Falsifier
+from verify.spec.pack import LoadedPack
+
+
+def make_task(
+    loaded: LoadedPack,
+    clause: Clause,
+    falsifier: Falsifier | None,
+    *,
+    subject: str,
+    seed: int,
+    examples: int,
+    evidence_dir: Path,
+) -> Task:
+    """The task of a clause that has a check; a config clause needs no worker."""
+    assert clause.check is not None
+    facts = {source: loaded.pack.fact(source) for source in clause.sources}
+    mutant = None
+    if falsifier is not None:
+        binding = loaded.bindings.find("mutant", falsifier.mutant)
+        mutant = {**(_place(binding) or {}), "with": falsifier.arguments}
+    payload = {
+        "clause": clause.id,
+        "check": _place(loaded.bindings.find("check", clause.check)),
+        "subject": _place(loaded.bindings.find("subject", subject)),
+        "mutant": mutant,
+        "params": clause.params,
+        "tolerance": clause.tolerance.value,
+        "facts": {source: fact.value for source, fact in facts.items() if fact},
+        "seed": seed,
+        "examples": examples,
+        "evidence_dir": str(evidence_dir.resolve()),
+        "seconds": clause.budget.seconds,
+        "memory_mb": clause.budget.memory_mb,
+    }
+    key = (clause.id, falsifier.label if falsifier else None)
+    return Task(key, payload, clause.budget.seconds)
+
+
+def _place(binding: Binding | None) -> dict[str, Any] | None:
+    if binding is None:
+        return None
+    return {"role": binding.role, "name": binding.name, "module": binding.module}

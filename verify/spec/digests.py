@@ -1,0 +1,57 @@
+"""Digests of what evidence is about: the pack's texts, the code under test, the recorded data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from verify.spec.pack import LoadedPack
+
+_SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+
+
+def digests(loaded: LoadedPack) -> dict[str, str]:
+    """All digests of a pack by name."""
+    return {
+        "pack": pack_digest(loaded),
+        "code": files_digest(code_files(loaded), loaded.root),
+        "specs": files_digest(files_below(loaded.specs_dir), loaded.root),
+    }
+
+
+def pack_digest(loaded: LoadedPack) -> str:
+    """sha256 over every text the pack consists of, names included."""
+    digest = hashlib.sha256()
+    for label in sorted(loaded.documents):
+        digest.update(f"{label}\0{loaded.documents[label].text}\0".encode())
+    records = sorted((loaded.specs_dir / "decisions").glob("*.md"))
+    digest.update(files_digest(records, loaded.root).encode())
+    return digest.hexdigest()
+
+
+def files_digest(paths: Iterable[Path], root: Path) -> str:
+    """sha256 over names, relative to `root`, and contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256")
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        digest.update(content.digest())
+    return digest.hexdigest()
+
+
+def code_files(loaded: LoadedPack) -> Iterator[Path]:
+    """Files of the manifest's `code` and of the bindings, in order, each once."""
+    places = {loaded.bindings_dir, *(loaded.root / name for name in loaded.pack.manifest.code)}
+    yield from sorted({path for place in places for path in files_below(place)})
+
+
+def files_below(place: Path) -> Iterator[Path]:
+    """A file itself, or all files below a folder, in order; nothing where there is neither."""
+    if place.is_file():
+        yield place
+        return
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and not _SKIPPED.intersection(path.relative_to(place).parts):
+            yield path
