@@ -37,6 +37,7 @@ ENGINE = {
     "TrainState": ("drift.train", "TrainState"),
     "TrainConfig": ("drift.train", "TrainConfig"),
     "update": ("drift.train.step", "update"),
+    "train_gradients": ("drift.train.step", "gradients"),
     "mask_from_uniform": ("drift.encoder.masking", "mask_from_uniform"),
     "resize_bilinear": ("drift.resize", "resize_bilinear"),
     "encoder_to_reference": ("drift.interop.encoder_layout", "encoder_to_reference"),

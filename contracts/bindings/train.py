@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -157,6 +158,34 @@ def chained(ctx: CheckContext) -> Measurement:
         ctx.subject.train_step(run.state, batch(ctx, run.case, step))
         ratios |= _parameters(ctx, run, step, share * run.scalar(f"step{step}/lr"))
     return _judge(ctx, ratios)
+
+
+@check("train.accumulated", needs=(*NEEDS, "train_gradients"))
+def accumulated(ctx: CheckContext) -> Measurement:
+    """Gradients in passes against those of the whole batch, entry by entry."""
+    run = replay(ctx)
+    drawn = batch(ctx, run.case, 0)
+    whole_loss, whole = _gradients(ctx, run, drawn)
+    worst, place = 0.0, ""
+    for labels in ctx.params["labels_per_pass"]:
+        run.state.config = dataclasses.replace(run.state.config, labels_per_pass=labels)
+        loss, parts = _gradients(ctx, run, drawn)
+        errors = {
+            name: float((parts[name] - wanted).abs().max() / wanted.abs().max().clamp_min(1e-12))
+            for name, wanted in whole.items()
+        }
+        errors["loss"] = abs(loss - whole_loss) / abs(whole_loss)
+        name = max(errors, key=errors.__getitem__)
+        if errors[name] >= worst:
+            worst, place = errors[name], f"{name} with {labels} labels a pass"
+    return ctx.judge(worst, f"largest difference at {place}", unit="of the largest entry")
+
+
+def _gradients(ctx: CheckContext, run: Replay, drawn: Any) -> tuple[float, dict[str, Tensor]]:
+    run.state.optimizer.zero_grad(set_to_none=True)
+    loss, _ = ctx.subject.train_gradients(run.state, drawn)
+    named = run.state.generator.named_parameters()
+    return float(loss), {name: parameter.grad.clone() for name, parameter in named}
 
 
 @check("train.not_finite", needs=NEEDS)

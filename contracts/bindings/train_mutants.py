@@ -142,6 +142,32 @@ def finite_check_missing(subject: object) -> Patch:
     return patch.object(step, "require_finite", lambda name, value, state: None)
 
 
+@mutant("train.added_label_by_label")
+def added_label_by_label(subject: object) -> Patch:
+    """Each pass computes a loss of its own, with its own scales, and the losses are averaged."""
+
+    def separate(state: Any, batch: Any, labels: int) -> Any:
+        parts = step.split(batch, labels)
+        losses = [step.sample_and_compare(state, part) for part in parts]
+        loss = torch.stack([value for value, _ in losses]).mean()
+        loss.backward()
+        return loss.detach(), losses[0][1]
+
+    return patch.object(step, "accumulate", separate)
+
+
+@mutant("train.passes_of_the_first_label")
+def passes_of_the_first_label(subject: object) -> Patch:
+    """Every pass takes the rows of the first labels."""
+    original = step.split
+
+    def stuck(batch: Any, labels: int) -> Any:
+        parts = original(batch, labels)
+        return [parts[0]] * len(parts)
+
+    return patch.object(step, "split", stuck)
+
+
 def _optimizer(**changed: Any) -> Patch:
     original = step.OPTIMIZER
     return patch.object(step, "OPTIMIZER", lambda params, **kw: original(params, **(kw | changed)))

@@ -142,7 +142,8 @@ def _shown(evidence: Evidence, name: str) -> str:
 
 
 def _provenance(metadata: Mapping[str, str], stamp: str) -> Iterator[Item]:
-    points = {"source_sha256": 8, "weights": 5, "template": 5, "source_layout": 4, "created": 3}
+    points = {"source_sha256": 8, "weights": 5, "template": 4, "source_layout": 3}
+    points |= {"data": 3, "created": 2}
     for name, possible in points.items():
         if schema.parsed(metadata, name) is None:
             yield Item(name, 0, possible, "absent", f"{stamp} {schema.FIELDS[name].option} VALUE")

@@ -130,6 +130,7 @@ FIELDS: Mapping[str, Field] = {
         Field("source_layout", "provenance", f"{_LINE}: flax-msgpack, drift-train, ...", _text),
         Field("weights", "provenance", " or ".join(WEIGHTS), _one_of(WEIGHTS)),
         Field("template", "provenance", f"{_LINE}: name and fingerprint", _text),
+        Field("data", "provenance", f"{_LINE}: training data, name and digest", _text),
         Field("created", "provenance", "an ISO 8601 time with its offset", _moment),
         Field("tokenizer", "tokenizer", f"{_LINE}: name@revision, or none", _text),
         Field("evaluation", "evaluation", _EVALUATION, _evaluation),

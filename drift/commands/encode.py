@@ -83,11 +83,11 @@ def command(
     """
     from drift.data import encode as encoding
     from drift.data.listing import list_images
-    from drift.data.tokenizer import VAE, open_tokenizer
+    from drift.data.tokenizer import open_tokenizer
 
     listing = list_images(images)
     device = _device(device)
-    tokenizer = open_tokenizer(vae or VAE, revision, device=device)
+    tokenizer = open_tokenizer(vae, revision, device=device)
     settings = encoding.settings_for(tokenizer, **chosen)
     if dry_run:
         pace = encoding.Pace(batch=batch, workers=workers, device=device)

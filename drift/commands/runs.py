@@ -15,7 +15,9 @@ def source_of(template: Template, data: Path | None) -> Source:
     """The real samples of a template: embedded digits, a latent cache or a folder of images."""
     if template.data.dataset == "digits":
         if data is not None:
-            raise DriftError("--data", found=str(data), expected="no folder: the digits are embedded")
+            raise DriftError(
+                "--data", found=str(data), expected="no folder: the digits are embedded"
+            )
         return DigitsSource()
     if data is None:
         raise DriftError(

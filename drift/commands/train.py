@@ -30,6 +30,12 @@ from drift.train import build
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
 @click.option("--resume-model-only", is_flag=True,
               help="Take parameters and averages only; the run is marked diagnostic.")  # fmt: skip
+@click.option("--reset-learning-rate", type=click.FloatRange(min=0, min_open=True),
+              help="On resume: this rate, constant; the run is marked diagnostic.")  # fmt: skip
+@click.option("--labels-per-pass", type=click.IntRange(min=1),
+              help="Hold the activations of so many labels at once; same gradient.")  # fmt: skip
+@click.option("--bypass-gates", metavar="REASON",
+              help="Start a faithful run with closed gates; recorded, numbers are demoted.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop before any work.")
 @click.option("--rate", type=float, default=5e10, show_default=True,
               help="Operations a second for the plan's time.")  # fmt: skip
@@ -43,6 +49,8 @@ def command(
     **chosen: Any,
 ) -> None:
     """Train the generator of TEMPLATE (a shipped name or a file).
+
+    A template that calls itself faithful starts only where `verify run` is green for this code.
 
     Writes immutable checkpoints, metrics/windows.jsonl, a live run_metadata.json and pictures of
     samples over time. The flat loss is no sign of life: watch field/<tau>, spread and overlap.
@@ -69,6 +77,9 @@ def _train(
     checkpoint_every: int,
     resume: bool,
     resume_model_only: bool,
+    reset_learning_rate: float | None,
+    labels_per_pass: int | None,
+    bypass_gates: str | None,
 ) -> None:
     from drift import gates
     from drift.artifacts import store
@@ -76,7 +87,7 @@ def _train(
     from drift.features import FeatureExtractor
     from drift.train import run as running
 
-    labels = gates.require(template)
+    labels = gates.require(template, bypass=bypass_gates)
     path = encoder or runs.folder_of(template, None, "-encoder") / "encoder.safetensors"
     if not path.is_file():
         raise DriftError(
@@ -94,6 +105,8 @@ def _train(
         device=device,
         resume=resume or resume_model_only,
         model_only=resume_model_only,
+        learning_rate=reset_learning_rate,
+        labels_per_pass=labels_per_pass,
         labels=labels,
     )
     extractor = FeatureExtractor(model, config=build.feature_config(template))

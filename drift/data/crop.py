@@ -34,7 +34,7 @@ def adm_centre(image: Image.Image, size: int) -> Image.Image:
 def halved(image: Image.Image, size: int) -> Image.Image:
     """Halve both sides (an odd pixel is averaged in) while the shorter is at least 2 `size`."""
     while min(image.size) >= 2 * size:
-        image = image.resize((image.width // 2, image.height // 2), HALVING)
+        image = filtered(image, (image.width // 2, image.height // 2), HALVING)
     return image
 
 
@@ -43,7 +43,16 @@ def resized(image: Image.Image, size: int) -> Image.Image:
     width, height = target_size(image.size, size)
     if width * height > MAX_PIXELS:
         raise ValueError(f"sides so unequal that the resized image has {width} x {height} pixels")
-    return image.resize((width, height), RESIZING)
+    return filtered(image, (width, height), RESIZING)
+
+
+def filtered(image: Image.Image, sides: tuple[int, int], kernel: Image.Resampling) -> Image.Image:
+    """Resize rows first, then columns, each rounded to whole levels.
+
+    Two calls, because Pillow 13 swaps the two passes for some tall images and 12 does not: in one
+    call the same image would give other pixels, up to tens of levels apart where they clip.
+    """
+    return image.resize((sides[0], image.height), kernel).resize(sides, kernel)
 
 
 def target_size(sides: tuple[int, int], size: int) -> tuple[int, int]:

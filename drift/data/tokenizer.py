@@ -49,13 +49,18 @@ class Tokenizer:
 
 
 def open_tokenizer(
-    vae: str = VAE, revision: str | None = None, *, device: str = "cpu", offline: bool = False
+    vae: str | None = None,
+    revision: str | None = None,
+    *,
+    device: str = "cpu",
+    offline: bool = False,
 ) -> Tokenizer:
-    """Load an autoencoder from a folder, or from the model hub at a commit.
+    """Load an autoencoder from a folder, or from the model hub at a commit; default: the pinned one.
 
     offline  take it from this machine's cache or not at all
     Raises DataError where it is not there, is not pinned, or does not fit its own configuration.
     """
+    vae = VAE if vae is None else vae
     local = Path(vae).is_dir()
     name, commit = (LOCAL + Path(vae).resolve().name, "none") if local else (vae, revision)
     if local and revision is not None:

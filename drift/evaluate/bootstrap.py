@@ -8,7 +8,7 @@ distances get the spread of the resamples around the measured value, not their q
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,26 @@ REPLICATES = 200
 Z = 1.959963984540054  # the normal quantile of LEVEL, two-sided
 
 
-def counts(n: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """How often each of n samples is in one resample of n; sums to n."""
-    return np.bincount(generator.integers(n, size=n), minlength=n)
+def strata_of(labels: NDArray[np.int64] | None, n: int) -> list[NDArray[np.int64]]:
+    """Places of the samples of each label; all in one without labels.
+
+    Samples are asked for by label in fixed numbers, so a resample keeps these numbers: another mix
+    of classes would add a spread that no second run has.
+    """
+    if labels is None:
+        return [np.arange(n)]
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
+def counts(
+    strata: Sequence[NDArray[np.int64]], generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """How often each sample is in one resample; the sum over a stratum is its size."""
+    drawn = np.zeros(sum(map(len, strata)), dtype=np.int64)
+    for places in strata:
+        size = len(places)
+        drawn[places] = np.bincount(generator.integers(size, size=size), minlength=size)
+    return drawn
 
 
 def share(
@@ -57,13 +74,13 @@ def wilson(value: float, n: int) -> tuple[float, float]:
 
 def deviation(
     statistic: Callable[[NDArray[np.int64]], float],
-    n: int,
+    strata: Sequence[NDArray[np.int64]],
     generator: np.random.Generator,
     *,
     replicates: int = REPLICATES,
 ) -> float:
     """Standard deviation of `statistic(counts [n])` over resamples."""
-    values = [statistic(counts(n, generator)) for _ in range(replicates)]
+    values = [statistic(counts(strata, generator)) for _ in range(replicates)]
     return float(np.std(values, ddof=1))
 
 
@@ -73,7 +90,8 @@ def mean(
 ) -> Figure:  # fmt: skip
     """Mean of values [N] with the quantiles of its resamples."""
     n = len(values)
-    resampled = [float(counts(n, generator) @ values) / n for _ in range(REPLICATES)]
+    strata = strata_of(None, n)
+    resampled = [float(counts(strata, generator) @ values) / n for _ in range(REPLICATES)]
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Figure(
         value=float(np.mean(values)), low=float(low), high=float(high),

@@ -133,8 +133,8 @@ def evaluate_digits(
     pixels = images.pixels(samples)
     features = encoded(pixels)
     held_out, training = fid.moments(encoded.held_out), data.load()[0]
-    figures = {"fid_proxy": fid.figure(features, held_out, generator)}
-    figures["fid_pixel"] = _pixel_distance(pixels, generator)
+    figures = {"fid_proxy": fid.figure(features, held_out, generator, labels=asked)}
+    figures["fid_pixel"] = _pixel_distance(pixels, asked, generator)
     figures |= neighbours(features, encoded.held_out, generator)
     per_class, hits = _classes(features, asked, encoded, pixels, generator)
     figures["coverage"] = bootstrap.share(
@@ -244,10 +244,13 @@ def _reached(generated: Array, real: Array) -> NDArray[np.bool_]:
     return prdc.coverage_hits(generated, real) if len(generated) else np.zeros(len(real), np.bool_)
 
 
-def _pixel_distance(pixels: Tensor, generator: np.random.Generator) -> Figure:
+def _pixel_distance(
+    pixels: Tensor, asked: NDArray[np.int64], generator: np.random.Generator
+) -> Figure:
     """Frechet distance of pixels: the encoder's norms hide contrast, this does not."""
     held_out = images.pixels(data.load()[1].images)
-    return fid.figure(_unit(pixels), fid.moments(_unit(held_out)), generator)
+    reference = fid.moments(_unit(held_out))
+    return fid.figure(_unit(pixels), reference, generator, labels=asked)
 
 
 def _audits(

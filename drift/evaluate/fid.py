@@ -22,7 +22,7 @@ ROWS = 4096  # of features that are widened to float64 at once
 WIDE = 256  # features beyond which a covariance costs seconds
 REPLICATES_WIDE = 20
 FRACTIONS = (1, 2, 3, 4)  # a whole, halves, thirds and quarters of the samples
-DEFINITION = "torch-fidelity 2048-style: eigenvalues of the product of covariances (n - 1)"
+DEFINITION = "Frechet distance of Gaussians by eigenvalues of S1 S2, covariances over n - 1"
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,15 @@ class Fast:
 
 
 def figure(
-    features: NDArray[np.floating], reference: Moments, generator: np.random.Generator
+    features: NDArray[np.floating],
+    reference: Moments,
+    generator: np.random.Generator,
+    *,
+    labels: NDArray[np.int64] | None = None,
 ) -> Figure:
     """FID of features [N, D] against a reference, with interval and bias.
+
+    labels  [N], in whose fixed numbers the samples were drawn; resamples and parts keep them
 
     The interval is the value plus and minus 1.96 standard deviations of resampled FIDs: each
     resample is biased upwards by as much again as the value, so their quantiles would miss it.
@@ -125,11 +131,11 @@ def figure(
     n, wide = features.shape
     spread = bootstrap.deviation(
         lambda drawn: fast(moments(features, drawn.astype(np.float64))),
-        n,
+        bootstrap.strata_of(labels, n),
         generator,
         replicates=bootstrap.REPLICATES if wide <= WIDE else REPLICATES_WIDE,
     )
-    by_count = at_counts(features, fast, generator)
+    by_count = at_counts(features, fast, generator, labels)
     infinity = extrapolate(by_count)
     return Figure(
         value=value,
@@ -150,16 +156,23 @@ def figure(
 
 
 def at_counts(
-    features: NDArray[np.floating], fast: Fast, generator: np.random.Generator
+    features: NDArray[np.floating],
+    fast: Fast,
+    generator: np.random.Generator,
+    labels: NDArray[np.int64] | None = None,
 ) -> list[tuple[int, float]]:
-    """(samples, mean FID over disjoint parts of that many) for the FRACTIONS that make sense."""
-    order = generator.permutation(len(features))
+    """(samples, mean FID over disjoint parts of that many) for the FRACTIONS that make sense.
+
+    Every k-th sample of an order that goes label by label: each part has the mix of the whole.
+    """
+    shuffled = [generator.permutation(places) for places in bootstrap.strata_of(labels, len(features))]
+    order = np.concatenate(shuffled)
     found = []
     for parts in FRACTIONS:
         size = len(features) // parts
         if size < 2:
             break
-        pieces = (order[i * size : (i + 1) * size] for i in range(parts))
+        pieces = (order[part::parts][:size] for part in range(parts))
         found.append((size, float(np.mean([fast(_part(features, piece)) for piece in pieces]))))
     return found
 

@@ -20,6 +20,8 @@ class TrainConfig:
     gradient_clip   global norm above which the gradient is scaled down to it
     ema_decays      one average of the parameters for each
     features        which entries of the feature dictionary the loss uses
+    labels_per_pass labels whose activations are held at once; None: all. The gradient is that of
+                    the whole batch either way
     """
 
     learning_rate: float
@@ -34,12 +36,15 @@ class TrainConfig:
     temperatures: tuple[float, ...] = (0.02, 0.05, 0.2)
     semantics: str = "reference"
     features: FeatureConfig = field(default_factory=FeatureConfig)
+    labels_per_pass: int | None = None
 
     def __post_init__(self) -> None:
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
         _check("weight_decay", self.weight_decay, self.weight_decay >= 0, "at least 0")
         _check("eps", self.eps, self.eps > 0, "above 0")
         _check("gradient_clip", self.gradient_clip, self.gradient_clip > 0, "above 0")
+        if self.labels_per_pass is not None:
+            _check("labels_per_pass", self.labels_per_pass, self.labels_per_pass > 0, "above 0")
         for decay in (*self.betas, *self.ema_decays):
             _check("betas, ema_decays", decay, 0 <= decay < 1, "in [0, 1)")
         if len(set(self.ema_decays)) != len(self.ema_decays):

@@ -7,6 +7,7 @@ never interrupted.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class RunOptions:
     checkpoint_every steps between step files; the last step always has one
     resume           go on from the newest good checkpoint of the folder
     model_only       take parameters and averages from it, nothing else: a diagnostic run
+    labels_per_pass  labels whose activations are held at once; the gradient stays the batch's
     learning_rate    replaces the template's on resume: a diagnostic run
     """
 
@@ -47,6 +49,7 @@ class RunOptions:
     resume: bool = False
     model_only: bool = False
     learning_rate: float | None = None
+    labels_per_pass: int | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)  # of the record: gates, bypasses
 
 
@@ -90,7 +93,10 @@ def start(
             expected=f"{list(_shape(template))}, as generator.input_shape says",
         )
     generator = build.generator(template, seed=options.seed).to(options.device)
-    state = TrainState.create(generator, extractor.to(options.device), build.train_config(template))
+    config = dataclasses.replace(
+        build.train_config(template), labels_per_pass=options.labels_per_pass
+    )
+    state = TrainState.create(generator, extractor.to(options.device), config)
     run = Run(
         template=template,
         options=options,
@@ -189,10 +195,22 @@ def restore(run: Run, kept: Checkpoint) -> None:
         draw.warm_up(run.feed, run.template)
         return
     modules.put_moments(kept, state.generator, state.optimizer)
-    run.feed.by_class.load_state_dict(kept.group("queue/by_class"))
-    run.feed.overall.load_state_dict(kept.group("queue/overall"))
+    if run.options.learning_rate is not None:
+        state.config = dataclasses.replace(
+            state.config, learning_rate=run.options.learning_rate, warmup_steps=0
+        )
     run.feed.loader.position = kept.facts["position"]
+    if run.template.queue.resume == "saved":
+        run.feed.by_class.load_state_dict(kept.group("queue/by_class"))
+        run.feed.overall.load_state_dict(kept.group("queue/overall"))
+    else:  # the release fills its queues anew (DEC-0121): faithful, and not the same run bit by bit
+        for _ in range(run.template.queue.resume_prefill_steps):
+            draw.push(run.feed, run.template.queue.push_per_step)
     run.facts["diagnostic"] = list(kept.facts["diagnostic"])
+    if run.options.learning_rate is not None:
+        run.facts["diagnostic"].append(
+            f"learning rate {run.options.learning_rate} from {kept.step}"
+        )
     state.step = kept.step
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from drift import features, schedule, trace
+from drift import loss as drifting
 from drift.encoder import MaskedAutoencoder
 from drift.errors import InputError
 from drift.features import FeatureExtractor
@@ -103,13 +104,86 @@ def train_step(state: TrainState, batch: StepBatch) -> tuple[TrainState, dict[st
     "scale/<feature>" and "loss_<tau>/<feature>", the raw mean square of the force, which is what
     falls. Nothing is updated where loss or gradient are not finite: FloatingPointError names them.
     """
+    state.optimizer.zero_grad(set_to_none=True)
+    loss, info = gradients(state, batch)
+    norm, lr = update(state)
+    metrics = {"loss": loss, "grad_norm": norm, "lr": norm.new_tensor(lr)}
+    return state, metrics | info
+
+
+def gradients(state: TrainState, batch: StepBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Fill the parameters' gradients -> (loss, info); all labels at once, or in passes."""
+    if state.config.labels_per_pass is not None:
+        return accumulate(state, batch, state.config.labels_per_pass)
     loss, info = sample_and_compare(state, batch)
     require_finite("loss", loss.detach(), state)
-    state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    norm, lr = update(state)
-    metrics = {"loss": loss.detach(), "grad_norm": norm, "lr": norm.new_tensor(lr)}
-    return state, metrics | info
+    return loss.detach(), info
+
+
+def accumulate(
+    state: TrainState, batch: StepBatch, labels: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The gradient of the whole batch with the activations of `labels` labels at a time.
+
+    The loss couples all labels through its scales, so it cannot be added up label by label.
+    Features are computed first without their graphs, the loss on all of them gives their
+    gradients, and each pass computes its features again and sends its share of these back. Equal
+    to the full batch up to rounding.
+    """
+    parts = split(batch, labels)
+    with torch.no_grad():
+        held = [_features(state, part) for part in parts]
+    leaves = {name: torch.cat([part[name] for part in held]).requires_grad_() for name in held[0]}
+    del held
+    loss, info = drifting.feature_loss(
+        leaves,
+        features.real_features(
+            state.extractor, batch.positives, batch.unconditional, chunk=len(parts[0].noise)
+        ),
+        batch.alpha,
+        positives=batch.positives.shape[1],
+        temperatures=state.config.temperatures,
+        semantics=state.config.semantics,
+    )
+    require_finite("loss", loss.detach(), state)
+    wanted = list(leaves)
+    upstream = dict(
+        zip(wanted, torch.autograd.grad(loss, [leaves[n] for n in wanted]), strict=True)
+    )
+    start = 0
+    for part in parts:
+        again = _features(state, part)
+        stop = start + len(part.labels)
+        torch.autograd.backward(
+            [again[name] for name in wanted], [upstream[name][start:stop] for name in wanted]
+        )
+        start = stop
+    return loss.detach(), info
+
+
+def split(batch: StepBatch, labels: int) -> list[StepBatch]:
+    """Batches of at most `labels` labels, in order."""
+    rows = labels * batch.generated
+    return [
+        StepBatch(
+            labels=batch.labels[i : i + labels],
+            positives=batch.positives[i : i + labels],
+            unconditional=batch.unconditional[i : i + labels],
+            noise=batch.noise[n : n + rows],
+            style=batch.style[n : n + rows],
+            alpha=batch.alpha[i : i + labels],
+        )
+        for i, n in zip(
+            range(0, len(batch.labels), labels), range(0, len(batch.noise), rows), strict=True
+        )
+    ]
+
+
+def _features(state: TrainState, part: StepBatch) -> dict[str, Tensor]:
+    return features.generated_features(
+        state.extractor, generate(state, part), labels=len(part.labels)
+    )
 
 
 def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dict[str, Tensor]]:

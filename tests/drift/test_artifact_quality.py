@@ -25,6 +25,7 @@ POOR = {
 BEST = {
     "source_sha256": "ab" * 32,
     "template": "latent-b2@" + "cd" * 32,
+    "data": "imagenet-1k train, manifest " + "ef" * 32,
     "tokenizer": "stabilityai/sd-vae-ft-mse@" + "0" * 40,
     "licence": "Apache-2.0",
     "evaluation": '{"axis": "paper-eval", "metric": "fid", "samples": 50000, "value": 1.75}',
@@ -92,6 +93,7 @@ MOVES = {
     "source_layout": ("flax-msgpack", None),
     "weights": ("ema", None),
     "template": (BEST["template"], None),
+    "data": (BEST["data"], None),
     "created": ("2026-11-21T10:00:00+00:00", None),
     "tokenizer": (BEST["tokenizer"], "sd-vae"),
     "evaluation": (BEST["evaluation"], None),

@@ -36,6 +36,7 @@ def data_of(path: Path) -> bytes:
         ("source_layout", "flax-msgpack"),
         ("weights", "raw"),
         ("template", "latent-b2@0123"),
+        ("data", "digits@0123"),
         ("created", "2026-11-21T10:00:00+00:00"),
         ("tokenizer", "stabilityai/sd-vae-ft-mse@" + "0" * 40),
         ("evaluation", '{"axis":"proxy","metric":"fid","samples":5000,"value":30.5}'),

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ class Points:
     """Two kinds of real samples, at 0 and at 10 on a line."""
 
     name, features, modes = "points", 1, 2
-    starts: dict[str, targets.Start] = {}
+    starts: ClassVar[dict[str, targets.Start]] = {}
     condition = torch.eye(2)
 
     def positives(self, n: int, generator: torch.Generator) -> torch.Tensor:

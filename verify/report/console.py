@@ -28,6 +28,7 @@ _COLOUR = {
 _SCOPE_COLOUR = {Scope.ALLOWED: "green", Scope.CONDITIONAL: "cyan", Scope.DENIED: "yellow"}
 SHOWN_FAILURES = 12
 SHOWN_REASONS = 3
+SHOWN_CLAUSES = 6
 _INDENT = "    "
 
 
@@ -60,15 +61,14 @@ class Line:
 
 def summary(report: Report, *, bundle: str | None, width: int | None = None) -> str:
     """The whole summary, with colours as escapes; `click.echo` drops them where none are wanted."""
-    lines = [
-        *_failures(report),
-        *_open_ends(report),
-        *_survivors(report),
-        *(Line(row) for row in _contracts(report)),
-        *(line for claim in report.claims for line in _claim(claim)),
-        *_ending(report, bundle),
+    sections: list[list[Line]] = [
+        [*_failures(report), *_open_ends(report), *_survivors(report)],
+        [Line(row) for row in _contracts(report)],
+        [line for claim in report.claims for line in _claim(claim, report)],
+        list(_ending(report, bundle)),
     ]
-    return "\n".join(line.show(width) for line in lines)
+    shown = ["\n".join(line.show(width) for line in section) for section in sections if section]
+    return "\n\n".join(shown)
 
 
 def _failures(report: Report) -> Iterator[Line]:
@@ -141,15 +141,21 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _claim(claim: ClaimView) -> Iterator[Line]:
+def _claim(claim: ClaimView, report: Report) -> Iterator[Line]:
     tier = "" if claim.scope is Scope.DENIED else f" tier {claim.tier}"
     word = f"{claim.scope.upper()}{tier}"
     yield Line(f"{claim.claim}: {claim.sentence or claim.title}", word, _SCOPE_COLOUR[claim.scope])
-    for reason in claim.reasons[:SHOWN_REASONS]:
+    told = {f"{c.id} {c.outcome}: {c.reason}": f"{c.id} {c.outcome}" for c in report.troubled}
+    clauses = [told[reason] for reason in claim.reasons if reason in told]
+    others = [reason for reason in claim.reasons if reason not in told]
+    if clauses:  # why they did not pass stands above
+        more = f" and {len(clauses) - SHOWN_CLAUSES} more" if len(clauses) > SHOWN_CLAUSES else ""
+        yield Line(f"{', '.join(clauses[:SHOWN_CLAUSES])}{more}", indent=True)
+    for reason in others[:SHOWN_REASONS]:
         yield Line(reason, indent=True)
-    if len(claim.reasons) > SHOWN_REASONS:
-        more = len(claim.reasons) - SHOWN_REASONS
-        yield Line(f"and {more} more reasons, see report.md", indent=True)
+    if len(others) > SHOWN_REASONS:
+        more = f"{len(others) - SHOWN_REASONS} more reasons"
+        yield Line(f"and {more}, see report.md", indent=True)
 
 
 def _ending(report: Report, bundle: str | None) -> Iterator[Line]:

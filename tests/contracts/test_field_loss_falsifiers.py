@@ -1,0 +1,100 @@
+"""Every clause about field and loss holds for the engine, and each falsifier turns it red."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contracts.bindings import (
+    divergences,
+    field,
+    loss,
+    loss_golden,
+    loss_mutants,
+    loss_mutants_force,
+    loss_stages,
+)
+from contracts.bindings.subjects import drift_subject
+from verify.api import CheckContext, Measurement, Outcome, registered
+
+ROOT = Path(__file__).parents[2]
+MODULES = (divergences, field, loss, loss_golden, loss_mutants, loss_mutants_force, loss_stages)
+SUBJECT = drift_subject()
+NAMED = {
+    (entry.role, entry.name): function
+    for module in MODULES
+    for function in vars(module).values()
+    for entry in registered(function)
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return document
+
+
+FACTS = {
+    f"{authority}:{topic}": fact["value"]
+    for path in (ROOT / "specs/facts").glob("*.yaml")
+    for topic, entry in read(path)["topics"].items()
+    for authority, fact in entry["facts"].items()
+}
+CLAUSES = list(
+    chain.from_iterable(
+        read(ROOT / f"contracts/{area}.yaml")["clauses"] for area in ("field", "loss")
+    )
+)
+FALSIFIERS = [
+    pytest.param(clause, falsifier, id=f"{clause['id']}-{falsifier['mutant']}-{number}")
+    for clause in CLAUSES
+    for number, falsifier in enumerate(clause["falsifiers"])
+]
+
+
+def evaluate(clause: dict[str, Any], *, falsifying: bool) -> Measurement:
+    context = CheckContext(
+        clause_id=clause["id"],
+        subject=SUBJECT,
+        params=clause.get("params", {}),
+        tolerance=clause["tolerance"].get("value"),
+        facts={source: FACTS[source] for source in clause["sources"]},
+        specs_dir=ROOT / "specs",
+        examples=20,
+        falsifying=falsifying,
+    )
+    return NAMED["check", clause["check"]](context)
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause["id"])
+def test_the_engine_satisfies_the_clause(clause: dict[str, Any]) -> None:
+    measurement = evaluate(clause, falsifying=False)
+    assert measurement.outcome is Outcome.PASS, measurement.reason
+
+
+@pytest.mark.parametrize(("clause", "falsifier"), FALSIFIERS)
+def test_the_falsifier_turns_its_clause_red_and_leaves_no_trace(
+    clause: dict[str, Any], falsifier: dict[str, Any]
+) -> None:
+    with NAMED["mutant", falsifier["mutant"]](SUBJECT, **falsifier.get("with", {})):
+        measurement = evaluate(clause, falsifying=True)
+    assert measurement.outcome is Outcome.FAIL, measurement.reason
+    assert evaluate(clause, falsifying=True).outcome is Outcome.PASS
+
+
+def test_a_falsified_golden_clause_names_the_first_differing_stage() -> None:
+    clause = next(clause for clause in CLAUSES if clause["id"] == "LOSS-001")
+    mutants = {
+        "loss.squared_distance": "step32/dist",
+        "loss.no_self_mask": "step32/dist_normed_masked",
+        "loss.drop_repulsion": "step32/R0.02/R_coeff",
+        "loss.gradient_without_scale": "step32/grad_gen",
+    }
+    for name, stage in mutants.items():
+        with NAMED["mutant", name](SUBJECT):
+            measurement = evaluate(clause, falsifying=True)
+        assert f"first differing stage {stage}:" in measurement.reason
+        assert set(measurement.files) == {"expected.npy", "got.npy"}

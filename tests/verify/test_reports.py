@@ -1,0 +1,370 @@
+"""The same findings in every rendering, safe whatever a contract or a check may say."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import Any
+
+import jsonschema
+import pytest
+from rich.console import Console
+
+from verify.outcome import Outcome
+from verify.report import console, html, junit, markdown, sarif
+from verify.report.console import summary
+from verify.report.model import Report
+from verify.report.progress import LiveProgress
+
+from .conftest import Finished
+
+HOSTILE = ']]> <script>alert(1)</script> & "quotes" | bar \x1b[31m \x00 \u2028 \ud800 `code`'
+
+
+def hostile(report: Report) -> Report:
+    """Every text that a pack or a check controls says something nasty."""
+    clauses = [
+        c.model_copy(
+            update={"statement": HOSTILE, "reason": HOSTILE, "remedy": HOSTILE, "unit": "<u>"}
+        )
+        for c in report.clauses
+    ]
+    falsifiers = [
+        f.model_copy(update={"label": HOSTILE, "reason": HOSTILE}) for f in report.falsifiers
+    ]
+    claims = [
+        c.model_copy(update={"title": HOSTILE, "sentence": HOSTILE, "reasons": [HOSTILE]})
+        for c in report.claims
+    ]
+    return report.model_copy(
+        update={"clauses": clauses, "falsifiers": falsifiers, "claims": claims}
+    )
+
+
+# -- markdown -------------------------------------------------------------------------------------
+
+
+def test_markdown_and_json_agree_on_every_outcome(sealed: Finished) -> None:
+    rows = re.findall(r"^\| (THING-\d+) \| (\w+) \|.*$", markdown.render(sealed.report), re.M)
+    table = dict(rows[-len(sealed.report.clauses) :])
+    assert table == {c.id: str(c.outcome) for c in sealed.report.clauses}
+
+
+def test_markdown_begins_with_the_verdict_and_names_every_trouble(sealed: Finished) -> None:
+    text = markdown.render(sealed.report)
+    assert text.startswith(f"# {sealed.report.verdict.line}\n")
+    assert "NO-GO: 4/6 evaluated, 1 failed, 1 unknown, 1 errors, 1 waived, falsifiers 1/2" in text
+    assert "**THING-002** fail (judged): Some <b>statement</b> | with bars & signs." in text
+    assert "- a < b & c > d | e" in text
+    assert "- measured 7, tolerance 0.5 units" in text
+    assert "- sources: book:thing.one (p. 1)" in text
+    assert "- [mismatches/THING-002/got.txt](mismatches/THING-002/got.txt)" in text
+    assert "**THING-003** unknown (evidence_missing, not required)" in text
+    assert "| THING-005 | `thing.two_for_one(by=0.1)` | pass |" in text
+    assert "### CLAIM-THING: denied" in text
+    assert "1. verify run THING-002: Count again." in text
+
+
+def test_a_bar_in_a_statement_does_not_break_the_table(sealed: Finished) -> None:
+    for report in (sealed.report, hostile(sealed.report)):
+        table = markdown.render(report).partition("## All clauses\n\n")[2].strip().split("\n")
+        assert {len(re.findall(r"(?<!\\)\|", row)) for row in table} == {8}
+        assert len(table) == len(report.clauses) + 2
+
+
+# -- junit ----------------------------------------------------------------------------------------
+
+
+def test_junit_is_well_formed_and_counts_what_it_holds(sealed: Finished) -> None:
+    root = ET.fromstring(junit.render(sealed.report))
+    (suite,) = root
+    counted = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
+    assert counted == {"tests": "7", "failures": "2", "errors": "1", "skipped": "2"}
+    cases = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert cases == {
+        "THING-001": [], "THING-002": ["failure"], "THING-003": ["skipped"],
+        "THING-004": ["error"], "THING-005": [], "THING-006": ["skipped"],
+        "falsifier thing.two_for_one(by=0.1)": ["failure"],
+    }  # fmt: skip
+    failure = suite.find("testcase[@name='THING-002']/failure")
+    assert failure is not None
+    assert failure.get("message") == "a < b & c > d | e"
+    assert "remedy: Count again." in (failure.text or "")
+
+
+def test_junit_stays_well_formed_whatever_is_said(sealed: Finished) -> None:
+    root = ET.fromstring(junit.render(hostile(sealed.report)))
+    assert len(root[0]) == 7
+
+
+# -- html -----------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; asserts that tags are balanced."""
+
+    VOID = frozenset({"meta", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_html_is_one_page_without_scripts_or_outside_files(sealed: Finished) -> None:
+    text = html.render(sealed.report)
+    page = Page(text)
+    assert text.startswith("<!doctype html>")
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not {"src", "href", "onclick", "onload"} & {name for name, _ in page.attributes}
+    assert "http" not in text
+    assert page.text.count(sealed.report.verdict.line) == 2, "in the title and on top"
+
+
+def test_html_shows_every_clause_with_the_colour_of_its_outcome(sealed: Finished) -> None:
+    text = html.render(sealed.report)
+    for found in sealed.report.clauses:
+        assert f'<td>{found.id}</td><td class="{found.outcome}">{found.outcome}</td>' in text
+    for outcome in Outcome:
+        assert re.search(rf"\.{outcome}\b", html._STYLE), outcome
+    assert "Some &lt;b&gt;statement&lt;/b&gt; | with bars &amp; signs." in text
+
+
+def test_html_escapes_everything(sealed: Finished) -> None:
+    text = html.render(hostile(sealed.report))
+    assert "<script" not in text
+    assert "<u>" not in text
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    assert "alert(1)" in Page(text).text
+
+
+# -- sarif ----------------------------------------------------------------------------------------
+
+# The parts of the SARIF 2.1.0 schema that this program uses, strict about names and words.
+TEXT = {"type": "string", "minLength": 1}
+MESSAGE = {
+    "type": "object", "required": ["text"], "properties": {"text": TEXT},
+    "additionalProperties": False,
+}  # fmt: skip
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+RULE = {
+    "type": "object", "required": ["id"], "additionalProperties": False,
+    "properties": {
+        "id": TEXT, "shortDescription": MESSAGE, "help": MESSAGE,
+        "defaultConfiguration": {
+            "type": "object", "properties": {"level": LEVEL}, "additionalProperties": False
+        },
+        "properties": {"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}},
+    },
+}  # fmt: skip
+LOCATION = {
+    "type": "object", "required": ["physicalLocation"], "additionalProperties": False,
+    "properties": {"physicalLocation": {
+        "type": "object", "required": ["artifactLocation"], "additionalProperties": False,
+        "properties": {
+            "artifactLocation": {
+                "type": "object", "additionalProperties": False,
+                "properties": {"uri": {"type": "string", "pattern": "^[A-Za-z0-9._/%-]+$"},
+                               "uriBaseId": TEXT},
+            },
+            "region": {
+                "type": "object", "additionalProperties": False,
+                "properties": {"startLine": {"type": "integer", "minimum": 1}},
+            },
+        },
+    }},
+}  # fmt: skip
+RESULT = {
+    "type": "object", "required": ["message", "ruleId"], "additionalProperties": False,
+    "properties": {
+        "ruleId": TEXT, "ruleIndex": {"type": "integer", "minimum": 0}, "message": MESSAGE,
+        "kind": {"enum": ["notApplicable", "pass", "fail", "review", "open", "informational"]},
+        "level": LEVEL, "locations": {"type": "array", "items": LOCATION},
+        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+        "suppressions": {"type": "array", "items": {
+            "type": "object", "required": ["kind"], "additionalProperties": False,
+            "properties": {"kind": {"enum": ["inSource", "external"]}, "justification": TEXT},
+        }},
+    },
+}  # fmt: skip
+STAMP = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+SARIF: dict[str, Any] = {
+    "type": "object", "required": ["version", "runs"], "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"}, "version": {"const": "2.1.0"},
+        "runs": {"type": "array", "minItems": 1, "items": {
+            "type": "object", "required": ["tool"], "additionalProperties": False,
+            "properties": {
+                "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
+                    "type": "object", "required": ["name"], "additionalProperties": False,
+                    "properties": {"name": TEXT, "version": TEXT,
+                                   "rules": {"type": "array", "items": RULE, "uniqueItems": True}},
+                }}},
+                "invocations": {"type": "array", "items": {
+                    "type": "object", "required": ["executionSuccessful"],
+                    "additionalProperties": False,
+                    "properties": {"executionSuccessful": {"type": "boolean"},
+                                   "exitCode": {"type": "integer"},
+                                   "startTimeUtc": STAMP, "endTimeUtc": STAMP},
+                }},
+                "results": {"type": "array", "items": RESULT}, "properties": {"type": "object"},
+            },
+        }},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("nasty", [False, True])
+def test_sarif_has_the_shape_that_scanners_read(sealed: Finished, nasty: bool) -> None:
+    report = hostile(sealed.report) if nasty else sealed.report
+    jsonschema.validate(json.loads(sarif.render(report)), SARIF)
+
+
+def test_sarif_locates_each_result_at_its_clause(sealed: Finished) -> None:
+    (run,) = json.loads(sarif.render(sealed.report))["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    lines = {c.id: c.line for c in sealed.report.clauses}
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == "contracts/thing.yaml"
+        assert place["region"]["startLine"] == lines[result["ruleId"]]
+    found = [(r["ruleId"], r["kind"], r["level"]) for r in run["results"]]
+    assert found == [
+        ("THING-002", "fail", "error"), ("THING-004", "open", "none"),
+        ("THING-003", "open", "none"), ("THING-006", "fail", "error"),
+        ("THING-005", "fail", "error"),
+    ]  # fmt: skip
+    assert run["results"][3]["suppressions"][0]["kind"] == "external"
+    prints = [result["partialFingerprints"]["clause/v1"] for result in run["results"]]
+    assert len(set(prints)) == len(prints)
+
+
+# -- terminal -------------------------------------------------------------------------------------
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def test_the_summary_puts_failures_first_and_the_verdict_last(sealed: Finished) -> None:
+    text = ESCAPES.sub("", summary(sealed.report, bundle="reports/x"))
+    lines = text.split("\n")
+    assert lines[0] == "FAIL THING-002 Some <b>statement</b> | with bars & signs."
+    assert lines[1] == "    a < b & c > d | e"
+    assert lines[2] == "    measured 7 , allowed 0.5 units".replace(" ,", ",")
+    assert lines[3] == "    remedy: Count again."
+    assert lines[4] == "    sources: book:thing.one (p. 1)"
+    assert lines[5] == "    kept mismatches/THING-002/got.txt"
+    assert "UNKNOWN THING-003 (not required)" in lines
+    assert "ERROR THING-004" in lines
+    assert "WAIVED THING-006" in lines
+    assert "SURVIVED THING-005 under thing.two_for_one(by=0.1): pass" in lines
+    assert "DENIED CLAIM-THING: Right" in lines
+    assert lines[-2:] == ["bundle reports/x", sealed.report.verdict.line]
+
+
+def test_the_contract_table_is_aligned(sealed: Finished) -> None:
+    text = ESCAPES.sub("", summary(sealed.report, bundle=None))
+    header, row = re.findall(r"^(?:contract|THING) .*$", text, re.M)
+    assert len(header) == len(row)
+    assert row.split() == ["THING", "2/6", "1/2", "14", row.split()[-1]]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_on_a_terminal_lines_fit_and_no_word_is_cut(sealed: Finished, width: int) -> None:
+    name = "THING-" + "9" * 30
+    clauses = [
+        c.model_copy(update={"id": name, "reason": " ".join(f"word{n}" for n in range(60))})
+        for c in sealed.report.clauses
+    ]
+    report = sealed.report.model_copy(update={"clauses": clauses})
+    text = ESCAPES.sub("", summary(report, bundle="reports/x", width=width))
+    assert max(map(len, text.split("\n"))) <= width
+    assert text.count(name) >= len(report.troubled) - 1
+    assert "word59" in text
+
+
+def test_piped_the_summary_is_plain_and_unwrapped(sealed: Finished) -> None:
+    text = ESCAPES.sub("", summary(sealed.report, bundle=None))
+    assert text.isascii()
+    assert not re.search(r"[━│┃─╭]", text)
+
+
+def test_many_clauses_with_one_reason_are_one_entry(sealed: Finished) -> None:
+    """Twenty clauses that all lack the same module say it once."""
+    unknown = next(c for c in sealed.report.clauses if c.outcome is Outcome.UNKNOWN)
+    clauses = [unknown.model_copy(update={"id": f"THING-{n}"}) for n in range(20)]
+    text = summary(sealed.report.model_copy(update={"clauses": clauses}), bundle=None)
+    assert text.count(unknown.reason) == 1
+
+
+def test_a_hundred_failures_do_not_scroll_the_reader_away(sealed: Finished) -> None:
+    failed = next(c for c in sealed.report.clauses if c.outcome is Outcome.FAIL)
+    clauses = [failed.model_copy(update={"id": f"THING-{n:03d}"}) for n in range(100)]
+    text = summary(sealed.report.model_copy(update={"clauses": clauses}), bundle=None)
+    assert text.count(failed.reason) == console.SHOWN_FAILURES
+    assert all(f"THING-{n:03d}" in text for n in range(100)), "but every id is there"
+
+
+def test_the_worst_severity_comes_first(sealed: Finished) -> None:
+    failed = next(c for c in sealed.report.clauses if c.outcome is Outcome.FAIL)
+    clauses = [
+        failed.model_copy(update={"id": f"THING-{severity}", "severity": severity})
+        for severity in ("minor", "blocker", "major")
+    ]
+    report = sealed.report.model_copy(update={"clauses": clauses})
+    assert [c.severity for c in report.troubled] == ["blocker", "major", "minor"]
+
+
+def test_a_contract_cannot_write_to_the_terminal(sealed: Finished) -> None:
+    text = summary(hostile(sealed.report), bundle=None)
+    assert set(ESCAPES.findall(text)) <= {"\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[35m",
+                                          "\x1b[36m", "\x1b[37m"}  # fmt: skip
+    assert "\x1b" not in ESCAPES.sub("", text)
+
+
+# -- progress -------------------------------------------------------------------------------------
+
+
+def test_progress_shows_what_is_done_and_keeps_failures_on_the_screen(sealed: Finished) -> None:
+    screen = io.StringIO()
+    live = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    with LiveProgress(live) as progress:
+        for event in sealed.events:
+            progress(event)
+        progress._progress.refresh()
+    text = screen.getvalue()
+    assert "6/6" in text
+    assert "2/2" in text
+    assert "falsifiers" in text
+    assert "FAIL THING-002 a < b & c > d | e" in text
+    assert "SURVIVED THING-005 under thing.two_for_one(by=0.1)" in text
+    assert re.search(r"\d+\.\d/s, \d+ s left", text)
+
+
+def test_progress_takes_no_markup_from_labels(sealed: Finished) -> None:
+    screen = io.StringIO()
+    with LiveProgress(Console(file=screen, force_terminal=True, width=100)) as progress:
+        progress(sealed.events[0])
+        progress._advance("[/nonsense] [bold]x\x1b[2J")
+    assert "[/nonsense]" in screen.getvalue()
+    assert "\x1b[2J" not in screen.getvalue()
