@@ -21,14 +21,16 @@ BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 # Name -> module that has it as `command`, and what `drift --help` says about it.
 COMMANDS = {
     "toy": ("drift.commands.toy", "Train a small generator in seconds and show what it learned."),
-    "train": ("drift.commands.train", "Train a generator from a template, under its gates."),
-    "pretrain": ("drift.commands.pretrain", "Train the masked autoencoder that gives features."),
-    "encode": ("drift.commands.encode", "Encode a folder of images into a latent cache."),
-    "params": ("drift.commands.params", "Count a template's parameters, module by module."),
-    "import": ("drift.commands.import_", "Turn the reference's directory into an artefact."),
-    "export": ("drift.commands.export", "Turn an artefact into the reference's directory."),
-    "inspect": ("drift.commands.inspect", "Say what an artefact is and how good its record is."),
-    "stamp": ("drift.commands.stamp", "Patch an artefact's metadata; no tensor is touched."),
+    "encode": ("drift.commands.encode", "Make a latent cache from a folder of images."),
+    "pretrain": ("drift.commands.pretrain", "Train the masked autoencoder of a template."),
+    "train": ("drift.commands.train", "Train the generator of a template, under its gates."),
+    "sample": ("drift.commands.sample", "Generate samples from a run or an artefact."),
+    "eval": ("drift.commands.eval", "Measure samples and write a record with its provenance."),
+    "params": ("drift.commands.params", "Count the parameters of a template, module by module."),
+    "import": ("drift.commands.import_", "Read a published checkpoint into an artefact."),
+    "export": ("drift.commands.export", "Write an artefact in the reference's layout."),
+    "inspect": ("drift.commands.inspect", "Score an artefact and say what would raise the score."),
+    "stamp": ("drift.commands.stamp", "Patch an artefact's metadata, never its tensors."),
 }
 
 

@@ -299,8 +299,10 @@ class _Pull(torch.autograd.Function):
         return drift.loss
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None]:
+        if torch.is_grad_enabled():
+            # Otherwise the second derivative would be zero without a word.
+            raise RuntimeError("drift_loss has no second derivative; drop create_graph=True")
         gradient = gradient_of_sum(*ctx.saved_tensors) * grad_loss[:, None, None]
         return gradient.to(ctx.dtype), None
 

@@ -26,27 +26,27 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _exact_products() -> Iterator[None]:
+    """Torch has two ways to set this and refuses to multiply while they disagree: mind both."""
     backends: list[Any] = [torch.backends.cuda, torch.backends.mkldnn]
-    switches: list[Any] = [getattr(backend, "matmul", None) for backend in backends]
-    if not all(hasattr(switch, "fp32_precision") for switch in switches):
-        yield from _exact_products_legacy()
-        return
-    # Torch refuses to mix its two ways to set this; only this one can be read after either.
-    chosen = [switch.fp32_precision for switch in switches]
+    matmuls: list[Any] = [getattr(backend, "matmul", None) for backend in backends]
+    switches = [matmul for matmul in matmuls if hasattr(matmul, "fp32_precision")]
+    by_backend = [switch.fp32_precision for switch in switches]
+    for_all = _precision_for_all()
+    if for_all != "highest":
+        torch.set_float32_matmul_precision("highest")
     for switch in switches:
         switch.fp32_precision = "ieee"
     try:
         yield
     finally:
-        for switch, precision in zip(switches, chosen, strict=True):
+        if for_all != "highest":
+            torch.set_float32_matmul_precision(for_all)
+        for switch, precision in zip(switches, by_backend, strict=True):
             switch.fp32_precision = precision
 
 
-def _exact_products_legacy() -> Iterator[None]:
-    """For torch before the setting by backend."""
-    chosen = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+def _precision_for_all() -> str:
     try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(chosen)
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # set by backend, which leaves this one at its default
+        return "highest"

@@ -49,6 +49,12 @@ ENGINE = {
     "FeatureConfig": ("drift.features", "FeatureConfig"),
     "sample_loss": ("drift.features", "sample_loss"),
     "real_features": ("drift.features", "real_features"),
+    "save_artifact": ("drift.artifacts.store", "save_artifact"),
+    "load_artifact": ("drift.artifacts.store", "load_artifact"),
+    "import_artifact": ("drift.artifacts.convert", "import_directory"),
+    "export_artifact": ("drift.artifacts.convert", "export_artifact"),
+    "stamp_artifact": ("drift.artifacts.stamping", "stamp"),
+    "assess_artifact": ("drift.artifacts.quality", "assess"),
     "apply_rope": ("drift.generator.attention", "apply_rope"),
     "generator_to_reference": ("drift.interop.generator_layout", "generator_to_reference"),
 }

@@ -83,7 +83,6 @@ def _train(
 ) -> None:
     from drift import gates
     from drift.artifacts import store
-    from drift.encoder import MaskedAutoencoder
     from drift.features import FeatureExtractor
     from drift.train import run as running
 
@@ -94,9 +93,7 @@ def _train(
             str(path), found="no encoder", expected="an exported masked autoencoder",
             remedy=f"`drift pretrain {template.name}` makes one; --encoder names another.",
         )  # fmt: skip
-    model = store.load_artifact(path, require_metadata=template.fidelity == "faithful").model
-    if not isinstance(model, MaskedAutoencoder):
-        raise DriftError(str(path), found="a generator", expected="a masked autoencoder")
+    model = store.load_encoder(path, require_metadata=template.fidelity == "faithful")
     options = running.RunOptions(
         folder=runs.folder_of(template, out),
         seed=seed,

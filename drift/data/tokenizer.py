@@ -55,8 +55,9 @@ def open_tokenizer(
     device: str = "cpu",
     offline: bool = False,
 ) -> Tokenizer:
-    """Load an autoencoder from a folder, or from the model hub at a commit; default: the pinned one.
+    """Load an autoencoder from a folder, or from the model hub at a commit.
 
+    vae      folder, or OWNER/NAME; default: the pinned one
     offline  take it from this machine's cache or not at all
     Raises DataError where it is not there, is not pinned, or does not fit its own configuration.
     """

@@ -7,7 +7,6 @@ digits; everything is compared with the 599 held-out digits, which no training h
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,40 +19,20 @@ from torch import Tensor
 from drift import digits as data
 from drift.encoder import MaskedAutoencoder
 from drift.errors import InputError
-from drift.evaluate import audit, bootstrap, classifier, fid, prdc
+from drift.evaluate import audit, bootstrap, classes, classifier, fid, prdc
+from drift.evaluate.classes import ClassReport
 from drift.evaluate.figures import Figure
 from drift.sample import images
+from drift.train import build
 
 AXIS = "proxy"
 EXTRACTOR = "drift-mae-layer4-pca64"
 TAP = "layer4_mean"
 COMPONENTS = 64  # the 599 held-out digits cannot carry a covariance of all 512 features
 CHUNK = 500  # images that go through the encoder at once
-COVERED = 0.5  # of the coverage that as many real training digits reach: a class is then covered
+JUDGED = "share of samples that a support vector machine, trained on the real digits, names right"
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ClassReport:
-    """One digit: samples, share named right, share of real ones reached, spread over the real."""
-
-    label: int
-    count: int
-    accuracy: float
-    coverage: float
-    real_coverage: float
-    spread: float
-
-    @property
-    def covered(self) -> bool:
-        """At least half of what as many real training digits cover."""
-        return self.coverage >= COVERED * self.real_coverage
-
-    @property
-    def collapsed(self) -> bool:
-        """The samples spread far less than the real digits do."""
-        return self.spread < audit.COLLAPSE
 
 
 @dataclass(frozen=True)
@@ -62,9 +41,9 @@ class Report:
 
     figures     by name: fid_proxy, fid_pixel, precision, recall, coverage, class_accuracy,
                 classifier_accuracy (of the judge on held-out digits), copies_* and closer_*
-    real        the values of the same figures for the real training digits: what is possible
+    real        the values of some of them for the real training digits: what is possible
     per_class   ten entries; memorised: an audit of nearest neighbours was flagged
-    components  arrays from which fid_proxy can be recomputed
+    components  arrays from which figures can be recomputed (drift.evaluate.records.recomputed)
     """
 
     axis: str
@@ -75,7 +54,7 @@ class Report:
     per_class: tuple[ClassReport, ...]
     memorised: bool
     encoder_sha256: str
-    components: Mapping[str, Array]
+    components: Mapping[str, NDArray[Any]]
 
     @property
     def classes_covered(self) -> int:
@@ -111,11 +90,13 @@ class Encoded:
         return self._project(self._pooled(pixels))
 
     def _pooled(self, pixels: Tensor) -> Array:
-        rows = [pooled(self._encoder, part) for part in torch.split(pixels, CHUNK)]
-        return np.concatenate(rows)
+        return np.concatenate(
+            [pooled_map(self._encoder, part) for part in torch.split(pixels, CHUNK)]
+        )
 
     def _project(self, pooled: Array) -> Array:
-        return (pooled - self._centre) @ self._axes
+        projected: Array = (pooled - self._centre) @ self._axes
+        return projected
 
 
 def evaluate_digits(
@@ -127,56 +108,56 @@ def evaluate_digits(
           of generated samples, so they use as many as there are real ones
     Raises InputError for other shapes, too few samples or numbers that are not finite.
     """
-    _check(samples, labels)
+    return evaluate_pixels(images.pixels(samples), labels, encoder=encoder, seed=seed)
+
+
+def evaluate_pixels(
+    pixels: Tensor, labels: Tensor, *, encoder: MaskedAutoencoder, seed: int = 0
+) -> Report:
+    """`evaluate_digits` of uint8 [N, 1, 8, 8]."""
+    _check(pixels, labels)
     generator = np.random.default_rng(seed)
     encoded, asked = Encoded(encoder), labels.numpy()
-    pixels = images.pixels(samples)
-    features = encoded(pixels)
-    held_out, training = fid.moments(encoded.held_out), data.load()[0]
-    figures = {"fid_proxy": fid.figure(features, held_out, generator, labels=asked)}
-    figures["fid_pixel"] = _pixel_distance(pixels, asked, generator)
-    figures |= neighbours(features, encoded.held_out, generator)
-    per_class, hits = _classes(features, asked, encoded, pixels, generator)
-    figures["coverage"] = bootstrap.share(
-        hits,
-        generator,
-        definition="share of held-out digits with a generated one of their class inside their "
-        f"{prdc.COVERAGE_K}-NN radius, as many generated as real ones",
-    )
-    judge = classifier.digits_classifier()
-    figures["class_accuracy"] = bootstrap.share(
-        judge.predict(pixels) == asked, generator, definition=JUDGED
-    )
-    figures["classifier_accuracy"] = bootstrap.share(
-        judge.hits, generator, definition="share of held-out digits that the judge names right"
-    )
+    features, held_out = encoded(pixels), fid.moments(encoded.held_out)
+    right = classifier.digits_classifier().predict(pixels) == asked
+    per_class, reached = classes.by_class(
+        features, asked, encoded.held_out, data.load()[1].labels.numpy(), generator,
+        classes=range(data.CLASSES), right=right,
+    )  # fmt: skip
+    near, hits = neighbours(features, encoded.held_out, generator)
+    hits |= {"coverage": reached, "class_accuracy": right}
     audits = _audits(pixels, features, encoded, generator)
-    for space, found in audits.items():
-        figures |= {f"copies_{space}": found.copies, f"closer_{space}": found.closer}
-    found_moments = fid.moments(features)
+    figures = {
+        "fid_proxy": fid.figure(features, held_out, generator, labels=asked),
+        "fid_pixel": _pixel_distance(pixels, asked, generator),
+        **near,
+        "coverage": bootstrap.share(reached, generator, definition=classes.DEFINITION),
+        **_accuracies(right, generator),
+        **{f"copies_{space}": found.copies for space, found in audits.items()},
+        **{f"closer_{space}": found.closer for space, found in audits.items()},
+    }
+    ours = fid.moments(features)
     return Report(
         axis=AXIS,
-        count=len(samples),
+        count=len(pixels),
         seed=seed,
         figures=figures,
-        real=_possible(encoded, training.labels.numpy(), held_out, seed),
+        real=_possible(encoded, held_out, seed),
         per_class=per_class,
         memorised=any(found.flagged for found in audits.values()),
-        encoder_sha256=encoder_digest(encoder),
+        encoder_sha256=build.parameters_digest(encoder),
         components={
-            "mu": found_moments.mean,
-            "sigma": found_moments.covariance,
-            "reference_mu": held_out.mean,
-            "reference_sigma": held_out.covariance,
+            "fid_proxy/mu": ours.mean,
+            "fid_proxy/sigma": ours.covariance,
+            "fid_proxy/reference_mu": held_out.mean,
+            "fid_proxy/reference_sigma": held_out.covariance,
+            **{f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()},
         },
     )
 
 
-JUDGED = "share of samples that a support vector machine, trained on the real digits, names right"
-
-
 @torch.no_grad()
-def pooled(encoder: MaskedAutoencoder, pixels: Tensor) -> Array:
+def pooled_map(encoder: MaskedAutoencoder, pixels: Tensor) -> Array:
     """uint8 [N, 1, 8, 8] -> the pooled last map of the encoder, [N, D]."""
     device = next(encoder.parameters()).device
     entries = encoder.activations(
@@ -187,69 +168,40 @@ def pooled(encoder: MaskedAutoencoder, pixels: Tensor) -> Array:
     return found
 
 
-def neighbours(features: Array, real: Array, generator: np.random.Generator) -> dict[str, Figure]:
-    """Precision and recall with as many generated as real samples."""
+def neighbours(
+    features: NDArray[np.floating], real: NDArray[np.floating], generator: np.random.Generator
+) -> tuple[dict[str, Figure], dict[str, NDArray[np.bool_]]]:
+    """Precision and recall with as many generated as real samples, and their indicators."""
     few = min(len(features), len(real))
     ours = features[generator.permutation(len(features))[:few]]
     theirs = real[generator.permutation(len(real))[:few]]
+    hits = {
+        "precision": prdc.precision_hits(ours, theirs),
+        "recall": prdc.recall_hits(ours, theirs),
+    }
+    said = {"precision": prdc.PRECISION, "recall": prdc.RECALL}
+    figures = {
+        name: bootstrap.share(hit, generator, definition=said[name].format(k=prdc.K))
+        for name, hit in hits.items()
+    }
+    return figures, hits
+
+
+def _accuracies(right: NDArray[np.bool_], generator: np.random.Generator) -> dict[str, Figure]:
+    judge = classifier.digits_classifier()
     return {
-        "precision": bootstrap.share(
-            prdc.precision_hits(ours, theirs), generator,
-            definition=prdc.PRECISION.format(k=prdc.K),
+        "class_accuracy": bootstrap.share(right, generator, definition=JUDGED),
+        "classifier_accuracy": bootstrap.share(
+            judge.hits, generator, definition="share of held-out digits that the judge names right"
         ),
-        "recall": bootstrap.share(
-            prdc.recall_hits(ours, theirs), generator, definition=prdc.RECALL.format(k=prdc.K)
-        ),
-    }  # fmt: skip
-
-
-def encoder_digest(encoder: MaskedAutoencoder) -> str:
-    """sha256 over names, shapes and values of the encoder's parameters."""
-    digest = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _classes(
-    features: Array, asked: NDArray[np.int64], encoded: Encoded, pixels: Tensor,
-    generator: np.random.Generator,
-) -> tuple[tuple[ClassReport, ...], NDArray[np.bool_]]:  # fmt: skip
-    """Reports of the ten classes, and per held-out digit whether it was reached."""
-    training, held_out = data.load()
-    right = classifier.digits_classifier().predict(pixels) == asked
-    reports, hits = [], []
-    for label in range(data.CLASSES):
-        mine = generator.permutation(np.flatnonzero(asked == label))
-        real = encoded.held_out[held_out.labels.numpy() == label]
-        known = generator.permutation(np.flatnonzero(training.labels.numpy() == label))
-        reached = _reached(features[mine[: len(real)]], real)
-        possible = _reached(encoded.training[known[: len(real)]], real)
-        hits.append(reached)
-        reports.append(
-            ClassReport(
-                label=label,
-                count=len(mine),
-                accuracy=float(right[mine].mean()) if len(mine) else 0.0,
-                coverage=float(reached.mean()),
-                real_coverage=float(possible.mean()),
-                spread=audit.spread_ratio(features[mine], real),
-            )
-        )
-    return tuple(reports), np.concatenate(hits)
-
-
-def _reached(generated: Array, real: Array) -> NDArray[np.bool_]:
-    return prdc.coverage_hits(generated, real) if len(generated) else np.zeros(len(real), np.bool_)
+    }
 
 
 def _pixel_distance(
     pixels: Tensor, asked: NDArray[np.int64], generator: np.random.Generator
 ) -> Figure:
     """Frechet distance of pixels: the encoder's norms hide contrast, this does not."""
-    held_out = images.pixels(data.load()[1].images)
-    reference = fid.moments(_unit(held_out))
+    reference = fid.moments(_unit(images.pixels(data.load()[1].images)))
     return fid.figure(_unit(pixels), reference, generator, labels=asked)
 
 
@@ -258,24 +210,21 @@ def _audits(
 ) -> dict[str, audit.Memorisation]:
     training, held_out = (_unit(images.pixels(part.images)) for part in data.load())
     return {
-        "pixels": audit.memorisation(
-            _unit(pixels), training, held_out, generator, space="pixels"
-        ),
+        "pixels": audit.memorisation(_unit(pixels), training, held_out, generator, space="pixels"),
         "features": audit.memorisation(
             features, encoded.training, encoded.held_out, generator, space="features"
         ),
-    }  # fmt: skip
+    }
 
 
-def _possible(
-    encoded: Encoded, labels: NDArray[np.int64], held_out: fid.Moments, seed: int
-) -> dict[str, float]:
+def _possible(encoded: Encoded, held_out: fid.Moments, seed: int) -> dict[str, float]:
     """The figures of the real training digits, in place of generated ones."""
     generator = np.random.default_rng(seed)
-    found = neighbours(encoded.training, encoded.held_out, generator)
+    found, _ = neighbours(encoded.training, encoded.held_out, generator)
     return {
         "fid_proxy": fid.frechet(fid.moments(encoded.training), held_out),
         **{name: figure.value for name, figure in found.items()},
+        "coverage": classes.expected_coverage(60, 60),  # the held-out digits of a class, about
         "class_accuracy": classifier.digits_classifier().accuracy,
     }
 
@@ -289,15 +238,18 @@ def _square(flat: Tensor) -> Tensor:
     return flat.reshape(-1, 1, data.SIDE, data.SIDE)
 
 
-def _check(samples: Tensor, labels: Tensor) -> None:
-    expected = (len(samples), 1, data.SIDE, data.SIDE)
-    if tuple(samples.shape) != expected or tuple(labels.shape) != (len(samples),):
+def _check(pixels: Tensor, labels: Tensor) -> None:
+    expected = (len(pixels), 1, data.SIDE, data.SIDE)
+    if tuple(pixels.shape) != expected or tuple(labels.shape) != (len(pixels),):
         raise InputError(
-            "evaluate_digits", found=f"samples {tuple(samples.shape)}, labels "
-            f"{tuple(labels.shape)}", expected="samples [N, 1, 8, 8] and labels [N]",
+            "digits", found=f"samples {tuple(pixels.shape)}, labels {tuple(labels.shape)}",
+            expected="samples [N, 1, 8, 8] and labels [N]",
         )  # fmt: skip
-    if len(samples) <= prdc.COVERAGE_K or not 0 <= int(labels.min()) <= int(labels.max()) <= 9:
+    least = prdc.COVERAGE_K + 1
+    if len(pixels) < least or not 0 <= int(labels.min()) <= int(labels.max()) < data.CLASSES:
+        low, high = (int(labels.min()), int(labels.max())) if len(labels) else (None, None)
         raise InputError(
-            "evaluate_digits", found=f"{len(samples)} samples of classes {int(labels.min())} to "
-            f"{int(labels.max())}", expected=f"more than {prdc.COVERAGE_K} samples of digits 0 to 9",
+            "digits", found=f"{len(pixels)} samples of classes {low} to {high}",
+            expected=f"at least {least} samples, each labelled with a digit",
+            remedy="A folder gives labels by its class folders, 0 to 9.",
         )  # fmt: skip

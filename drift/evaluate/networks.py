@@ -121,14 +121,16 @@ def write_tiny(path: Path, seed: int) -> None:
 def create(kind: Kind, name: str, weights: Path) -> FeatureExtractorBase:
     """The network of a kind with its weights, frozen, in evaluation mode."""
     layers = [layer for layer in (kind.pool, kind.logits) if layer is not None]
-    network: FeatureExtractorBase = globals()[kind.network](
+    network: FeatureExtractorBase = NETWORKS[kind.network](
         name, layers, feature_extractor_weights_path=str(weights)
     )
     return network.requires_grad_(False).eval()
 
 
-for _name, _network in (
-    ("drift-fid-inception", ReferenceInception),
-    ("drift-tiny", Tiny),
-):
-    register_feature_extractor(_name, _network)
+NETWORKS = {
+    "ReferenceInception": ReferenceInception,
+    "TensorflowInception": TensorflowInception,
+    "Tiny": Tiny,
+}
+register_feature_extractor("drift-fid-inception", ReferenceInception)
+register_feature_extractor("drift-tiny", Tiny)

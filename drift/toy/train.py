@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -109,28 +110,47 @@ def train(
     objective  in place of `drift.loss.drift_loss`; its signature, as in interface v1
     rows       how often the samples are measured, besides at the start
     """
-    objective = objective or objective_named(plan.objective)
+    chosen = objective or objective_named(plan.objective)
+    with one_thread():
+        return _train(target, plan, chosen, rows, on_update, on_row)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Tensors this small gain nothing from more threads, and sums do not depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    target: Target,
+    plan: Plan,
+    objective: Objective,
+    rows: int,
+    on_update: Callable[[int], None],
+    on_row: Callable[[dict[str, Any]], None],
+) -> Run:
     recipe, device = plan.recipe, torch.device(plan.device)
     weights, noises, data, probe = (_stream(plan.seed, k) for k in range(4))
     model = _model(target, plan, weights).to(device)
-    condition, ruler = target.condition.to(device), Ruler(target)
+    condition = target.condition.to(device)
     probes = _noise(model, target, recipe.evaluated, probe).to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.rate, betas=(0.9, 0.95), weight_decay=0.0
     )
     run = Run(plan, target.name, torch.zeros(recipe.steps, len(recipe.temperatures)))
-    log = _Log(run, ruler, rows, on_row)
+    log = _Log(run, Ruler(target), rows, on_row)
     log.measure(0, model, condition, probes)
     for step in range(recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate(
-                step, base=recipe.rate, warmup_steps=0, total_steps=recipe.steps, kind="cosine"
-            )
+        _set_rate(optimizer, step, recipe)
         noise = _noise(model, target, recipe.generated, noises).to(device)
         positives = target.positives(recipe.positives, data).to(device)
-        value, info = objective(
-            model(noise, condition), positives, temperatures=recipe.temperatures
-        )
+        samples = model(noise, condition)
+        value, info = objective(samples, positives, temperatures=recipe.temperatures)
         optimizer.zero_grad()
         torch.autograd.backward(value.mean())
         optimizer.step()
@@ -139,6 +159,13 @@ def train(
         log.measure(step + 1, model, condition, probes)
     run.seconds = log.elapsed_s()
     return run
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate(
+            step, base=recipe.rate, warmup_steps=0, total_steps=recipe.steps, kind="cosine"
+        )
 
 
 def objective_named(name: str) -> Objective:

@@ -171,6 +171,19 @@ def test_measuring_more_often_does_not_change_a_run() -> None:
     assert [row["step"] for row in seldom.rows] == [0, 12]
 
 
+def test_a_run_is_the_same_on_any_number_of_threads_and_leaves_that_number_alone() -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(train.train(targets.make("bimodal"), plan(steps=5), rows=1))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0].drift, found[1].drift)
+    assert torch.equal(found[0].snapshots[5], found[1].snapshots[5])
+
+
 def test_rows_hold_the_mean_drift_since_the_row_before() -> None:
     run = train.train(targets.make("bimodal"), plan(steps=6), rows=2)
     assert [row["step"] for row in run.rows] == [0, 3, 6]

@@ -174,7 +174,9 @@ RULE = {
         "defaultConfiguration": {
             "type": "object", "properties": {"level": LEVEL}, "additionalProperties": False
         },
-        "properties": {"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}},
+        "properties": {
+            "type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}
+        },
     },
 }  # fmt: skip
 LOCATION = {
@@ -313,8 +315,14 @@ def test_many_clauses_with_one_reason_are_one_entry(sealed: Finished) -> None:
     """Twenty clauses that all lack the same module say it once."""
     unknown = next(c for c in sealed.report.clauses if c.outcome is Outcome.UNKNOWN)
     clauses = [unknown.model_copy(update={"id": f"THING-{n}"}) for n in range(20)]
-    text = summary(sealed.report.model_copy(update={"clauses": clauses}), bundle=None)
-    assert text.count(unknown.reason) == 1
+    report = sealed.report.model_copy(update={"clauses": clauses, "claims": []})
+    assert summary(report, bundle=None).count(unknown.reason) == 1
+
+
+def test_a_denied_claim_points_at_clauses_whose_reasons_stand_above(sealed: Finished) -> None:
+    text = ESCAPES.sub("", summary(sealed.report, bundle=None))
+    assert "    THING-002 fail, THING-003 unknown, THING-004 error\n" in text
+    assert "    THING-005 stayed pass under its falsifier thing.two_for_one(by=0.1)\n" in text
 
 
 def test_a_hundred_failures_do_not_scroll_the_reader_away(sealed: Finished) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -28,6 +29,7 @@ def command(directory: Path) -> None:
             f"{directory}: found {' and '.join(taken)} already there; expected neither; remedy: "
             "choose another folder, nothing is overwritten"
         )
+    made: list[Path] = []
     partial = directory / f".verify-init-{os.getpid()}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -36,9 +38,12 @@ def command(directory: Path) -> None:
             shutil.copytree(scaffold, partial, ignore=ignore)
         for part in PARTS:
             (partial / part).rename(directory / part)
+            made.append(directory / part)
     except OSError as error:
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True)
         raise UsageError(f"{directory}: cannot be written ({error.strerror})") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    shown = "" if directory == Path() else f" --pack {directory}"
+    shown = "" if directory == Path() else f" --pack {shlex.quote(str(directory))}"
     click.echo(f"scaffolded contracts/ and specs/ in {directory}; next: verify run{shown}")

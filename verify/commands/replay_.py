@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pdb
+import traceback
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from verify.report.words import number
 from verify.run import columns
 from verify.run.answers import decode, encode
 from verify.run.engine import PROFILES
+from verify.run.pool import Task
 from verify.run.results import Verdict
 from verify.run.tasks import make_task
 from verify.run.worker import execute, load, mount
@@ -39,6 +42,7 @@ from verify.spec.select import one_clause
     metavar="DIR",
     show_default=True,
 )
+@click.option("--pdb", "debug", is_flag=True, help="Open the debugger where the check raises.")
 def command(
     clause_id: str,
     label: str | None,
@@ -47,6 +51,7 @@ def command(
     profile: str,
     seed: int,
     evidence_dir: Path,
+    debug: bool,
 ) -> int:
     """Run one clause, or one of its falsifiers, in the foreground and print what it measured.
 
@@ -69,14 +74,29 @@ def command(
             examples=PROFILES[profile],
             evidence_dir=evidence_dir,
         )
-        mount(loaded.root)
-        answer = encode(execute(task.payload, load(task.payload), loaded.root))
-        verdict = decode({**answer, "elapsed_s": 0.0, "peak_mb": 0.0})
+        found = _here(task, loaded, debug=debug)
+        if found is None:
+            click.echo(f"{clause.id}: error; the traceback stands on standard error")
+            return 3
+        verdict = found
     _show(clause, label, verdict)
     if not verdict.outcome.evaluated:
         return 3
     wanted = Outcome.PASS if label is None else Outcome.FAIL
     return 0 if verdict.outcome is wanted else 1
+
+
+def _here(task: Task, loaded: LoadedPack, *, debug: bool) -> Verdict | None:
+    """The verdict of a task run in this process; None where it raised."""
+    try:
+        mount(loaded.root)
+        answer = encode(execute(task.payload, load(task.payload), loaded.root))
+    except Exception as error:
+        traceback.print_exception(error)
+        if debug:
+            pdb.post_mortem(error.__traceback__)
+        return None
+    return decode({**answer, "elapsed_s": 0.0, "peak_mb": 0.0})
 
 
 def _falsifier(clause: Clause, label: str) -> Falsifier:

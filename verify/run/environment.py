@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
 
-def environment() -> dict[str, Any]:
+@cache
+def environment() -> Mapping[str, Any]:
     """Interpreter, platform and the version of every installed distribution."""
-    packages = {item.name: item.version for item in distributions() if item.name is not None}
+    found = [item.metadata for item in distributions()]
+    packages = {item["Name"]: item["Version"] for item in found if item["Name"] is not None}
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -1,0 +1,92 @@
+"""Each class on its own: a good figure over all classes can hide one that is never generated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drift.evaluate import audit, prdc
+
+COVERED = 0.5  # of what equal distributions cover: a class is then covered
+DEFINITION = (
+    f"share of real samples with a generated one of their class inside their {prdc.COVERAGE_K}-NN "
+    "radius, as many generated as real ones"
+)
+
+Array = NDArray[np.floating]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class: samples, share of real ones reached, what equal distributions reach, spread.
+
+    accuracy  share of its samples that a judge names right; None without a judge
+    spread    of its samples, over that of the real ones
+    """
+
+    label: int
+    count: int
+    coverage: float
+    expected_coverage: float
+    spread: float
+    accuracy: float | None = None
+
+    @property
+    def covered(self) -> bool:
+        """At least half of what samples of the same distribution cover."""
+        return self.coverage >= COVERED * self.expected_coverage
+
+    @property
+    def collapsed(self) -> bool:
+        """The samples spread far less than the real ones do."""
+        return self.spread < audit.COLLAPSE
+
+
+def expected_coverage(real: int, generated: int, k: int = prdc.COVERAGE_K) -> float:
+    """Coverage of samples of the same distribution (Naeem 2020, Lemma 2); 0 without samples."""
+    if not generated:
+        return 0.0
+    missed = math.prod((real - j) / (real + generated - j) for j in range(1, k + 1))
+    return 1.0 - missed
+
+
+def by_class(
+    features: Array,
+    asked: Labels,
+    real: Array,
+    real_labels: Labels,
+    generator: np.random.Generator,
+    *,
+    classes: Iterable[int],
+    right: NDArray[np.bool_] | None = None,
+) -> tuple[tuple[ClassReport, ...], NDArray[np.bool_]]:
+    """(a report of each class, whether each real sample was reached, class by class).
+
+    right  [N], whether a judge named the sample as asked
+    A class with too few real samples for its neighbours is left out.
+    """
+    reports, hits = [], []
+    for label in classes:
+        mine = generator.permutation(np.flatnonzero(asked == label))
+        theirs = real[real_labels == label]
+        if len(theirs) <= prdc.COVERAGE_K:
+            continue
+        few = features[mine[: len(theirs)]]
+        reached = prdc.coverage_hits(few, theirs) if len(few) else np.zeros(len(theirs), np.bool_)
+        hits.append(reached)
+        reports.append(
+            ClassReport(
+                label=int(label),
+                count=len(mine),
+                coverage=float(reached.mean()),
+                expected_coverage=expected_coverage(len(theirs), len(theirs)),
+                spread=audit.spread_ratio(features[mine], theirs),
+                accuracy=None if right is None else float(right[mine].mean()) if len(mine) else 0.0,
+            )
+        )
+    return tuple(reports), np.concatenate(hits) if hits else np.zeros(0, np.bool_)
