@@ -258,7 +258,7 @@ def cross_weights(affinity: Tensor, sum_pos: Tensor, sum_neg: Tensor, repelling:
 
 def force(coefficients: Tensor, call: clouds.Clouds) -> Tensor:
     """sum_j c_j y_j - (sum_j c_j) x: [B, G, T] -> [B, G, S], in the coordinates of the input."""
-    total_coeffs = coefficients.sum(-1)
+    total_coeffs = total_coefficient(coefficients, call.repelling)
     trace.record("total_coeffs", total_coeffs)
     pulled = -total_coeffs[..., None] * call.gen
     start = 0
@@ -266,6 +266,18 @@ def force(coefficients: Tensor, call: clouds.Clouds) -> Tensor:
         pulled.baddbmm_(coefficients[..., start : start + y.shape[1]], y)
         start += y.shape[1]
     return pulled
+
+
+def total_coefficient(coefficients: Tensor, repelling: int) -> Tensor:
+    """sum_j c_j, [B, G, T] -> [B, G]; a remainder within rounding is zero.
+
+    S+ and S- being the sums of A, the two sides add up to S- S+ and -S+ S-: exactly zero. What
+    float arithmetic leaves of that is no force, and would be multiplied by |x|.
+    """
+    attracting, pushing = side_sums(coefficients, repelling)
+    total = attracting + pushing
+    rounding = torch.finfo(total.dtype).eps * coefficients.shape[-1] * attracting.abs()
+    return total.masked_fill(total.abs() <= rounding, 0.0)
 
 
 def force_power(raw: Tensor) -> Tensor:

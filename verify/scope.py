@@ -47,12 +47,11 @@ _ORDER = [Tier.A, Tier.B, Tier.C, Tier.NONE]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run found. `falsified` is False where falsifiers were not run to their end."""
+    """What a run found; a falsifier that is not among `falsifiers` was not tried."""
 
     clauses: tuple[Clause, ...]
     verdicts: Mapping[str, Verdict]
     falsifiers: tuple[FalsifierRun, ...]
-    falsified: bool
     subject: str
 
     def survivors(self, clause_id: str) -> tuple[FalsifierRun, ...]:
@@ -158,9 +157,9 @@ def _clause_obstacles(clause: Clause, evidence: Evidence) -> Iterable[Obstacle]:
             f"sharpen the check of {clause.id}",
         )
     untried = [f.label for f in clause.falsifiers if not evidence.tried(clause.id, f.label)]
-    if untried or not evidence.falsified:
-        names = f": {', '.join(untried)}" if untried and evidence.falsified else ""
-        yield f"falsifiers of {clause.id} did not run{names}", f"{rerun} without --no-falsify"
+    if untried:
+        text = f"falsifiers of {clause.id} did not run: {', '.join(untried)}"
+        yield text, f"{rerun} without --no-falsify"
 
 
 def _decision_obstacles(

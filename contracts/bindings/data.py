@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from contracts.bindings import data_cases as cases
+from drift.config.sections import Data
 from drift.data import encode as encoding
-from drift.data import opening, tokenizer
+from drift.data import tokenizer
+from drift.data.latents import LatentSource
 from drift.data.source import DataError
 from drift.errors import DriftError
 from verify.api import CheckContext, Measurement, check
@@ -141,8 +140,11 @@ def round_trip(ctx: CheckContext) -> Measurement:
             before = source.get(every)
         except DriftError as error:
             return ctx.decide(False, f"a cache that was just written is refused: {error}")
-        if not torch.equal(before[every.flip(0)], source.get(every.flip(0))):
-            return ctx.decide(False, "read backwards, the latents are not the same")
+        written = [load_file(path) for path in sorted((root / "cache").glob("*.safetensors"))]
+        stored = [shard[side] for side in ("latents", "mirrored") for shard in written]
+        backwards = source.get(every.flip(0)).flip(0)
+        if not (torch.equal(before, torch.cat(stored)) and torch.equal(before, backwards)):
+            return ctx.decide(False, "latents are read that are not the stored ones at their place")
         path = root / "cache" / "shard-00001.safetensors"
         good = path.read_bytes()
         places = torch.randint(len(good), (ctx.examples,), generator=generator).tolist()
@@ -192,7 +194,7 @@ def template(ctx: CheckContext) -> Measurement:
             "mirror": "own-latent",
             "crop": "adm-centre",
         }
-        source = ctx.subject.open_source(root / "cache", opening.Data(**right))
+        source = ctx.subject.open_source(root / "cache", Data.model_validate(right))
         if len(source.labels) != 2 * manifest.origin.images:
             return ctx.decide(False, "the mirrored pair of the template is not used")
         other = {
@@ -205,7 +207,7 @@ def template(ctx: CheckContext) -> Measurement:
             "mirror": "flip",
         }
         for key, value in other.items():
-            wrong = opening.Data(**(right | {key: value}))
+            wrong = Data.model_validate(right | {key: value})
             said = _refusal(lambda w=wrong: ctx.subject.open_source(root / "cache", w))
             if said is None or f"data.{key}" not in said:
                 return ctx.decide(
@@ -261,7 +263,8 @@ def _residuals(source: Any) -> Tensor:
     crops = _crops()
     mean, deviation = cases.posterior(torch.cat([crops, crops.flip(-1)]))
     latents: Tensor = source.get(torch.arange(len(source.labels)))
-    return (latents / source.manifest.settings.scaling_factor - mean) / deviation
+    residuals: Tensor = (latents / source.manifest.settings.scaling_factor - mean) / deviation
+    return residuals
 
 
 def _flip(source: Any, path: Path, good: bytes, place: int) -> str | None:
@@ -272,12 +275,13 @@ def _flip(source: Any, path: Path, good: bytes, place: int) -> str | None:
     said = _refusal(lambda: source.get(torch.arange(6, 12)))
     if said is None:
         return f"byte {place} of {path.name} flipped, and its latents are read"
-    missing = [part for part in (path.name, *map(_sha256, (good, bad))) if part not in said]
+    named = (path.name, _sha256(good), _sha256(bytes(bad)))
+    missing = [part for part in named if part not in said]
     return f"byte {place} flipped: the error lacks {missing[0]}: {said}" if missing else None
 
 
 def _fill_up(images: Path, out: Path, failing: int, whole: dict[str, bytes]) -> str | None:
-    with full_disk(after=failing):
+    with cases.full_disk(after=failing):
         said = _refusal(lambda: cases.encoded(images, out))
     if said is None or "full disk" not in said:
         return f"the error is {said}"
@@ -286,7 +290,7 @@ def _fill_up(images: Path, out: Path, failing: int, whole: dict[str, bytes]) -> 
             if name != "manifest.json" and whole.get(name) != data]  # fmt: skip
     if half:
         return f"{half[0]} is left half-written"
-    if left and _refusal(lambda: opening.LatentSource(out)) is None:
+    if left and _refusal(lambda: LatentSource(out)) is None:
         return "the unfinished cache can be opened"
     return None
 
@@ -298,11 +302,14 @@ def _damage_and_go_on(
     shard = out / "shard-00000.safetensors"
     again = 15 - min(6 * finished, 15)
     if finished and (out / "manifest.json").exists():
-        shard.write_bytes(shard.read_bytes()[:-1] + b"\0")
+        data = shard.read_bytes()
+        shard.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         again += 6
     done: list[int] = []
     pace = encoding.Pace(batch=4, workers=1, on_images=done.append)
-    cases.encoded(images, out, pace)
+    said = _refusal(lambda: cases.encoded(images, out, pace))
+    if said is not None:
+        return f"going on is refused: {said}"
     if cases.contents(out) != whole:
         return "going on gives other files than an undisturbed run"
     if done[-1] - done[0] != again:
@@ -310,47 +317,14 @@ def _damage_and_go_on(
     return None
 
 
-@contextmanager
-def full_disk(after: int) -> Iterator[None]:
-    """Write number `after` stores half of its bytes, then fails as on a full disk."""
-    original = Path.open
-    opened = [0]
-
-    def limited(path: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
-        stream = original(path, mode, *rest, **named)
-        if mode != "wb":
-            return stream
-        opened[0] += 1
-        if opened[0] <= after:
-            return stream
-        raw = stream.write
-
-        def write(data: bytes) -> int:
-            raw(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        class Full:
-            def __enter__(self) -> Any:
-                return self
-
-            def __exit__(self, *_: object) -> None:
-                stream.close()
-
-            def __getattr__(self, name: str) -> Any:
-                return write if name == "write" else getattr(stream, name)
-
-        return Full()
-
-    with patch.object(Path, "open", limited):
-        yield
-
-
 def _refusal(action: Any) -> str | None:
-    """The message of the DataError that `action` raises; None where it succeeds."""
+    """What `action` raises, with its type where it is not a DataError; None where it succeeds."""
     try:
         action()
     except DataError as error:
         return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
     return None
 
 

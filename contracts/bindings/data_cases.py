@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -104,6 +106,8 @@ def tokenizer(factor: float = 0.18215) -> Tokenizer:
             latent_channels=4,
             scaling_factor=factor,
         )
+    with torch.no_grad():  # deviations well off 1, so that a variance is not taken for one
+        model.quant_conv.bias[model.config.latent_channels :] -= 2.0
     model = model.eval().requires_grad_(False)
     return Tokenizer(model, "local:small", "none", parameters_sha256(model), factor)
 
@@ -130,3 +134,38 @@ def encoded(
 def contents(root: Path) -> dict[str, bytes]:
     """File name -> bytes of a flat folder."""
     return {path.name: path.read_bytes() for path in sorted(root.iterdir())}
+
+
+@contextmanager
+def full_disk(after: int) -> Iterator[None]:
+    """Write number `after` stores half of its bytes, then fails as on a full disk."""
+    original = Path.open
+    opened = [0]
+
+    def limited(path: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        stream = original(path, mode, *rest, **named)
+        if mode != "wb":
+            return stream
+        opened[0] += 1
+        if opened[0] <= after:
+            return stream
+        raw = stream.write
+
+        def write(data: bytes) -> int:
+            raw(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        class Full:
+            def __enter__(self) -> Any:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                stream.close()
+
+            def __getattr__(self, name: str) -> Any:
+                return write if name == "write" else getattr(stream, name)
+
+        return Full()
+
+    with patch.object(Path, "open", limited):
+        yield

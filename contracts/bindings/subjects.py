@@ -85,7 +85,7 @@ class ModuleSubject:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """The names of the table whose modules exist; none of them is imported for that."""
+        """The names of the table whose modules exist; at most their packages are imported."""
         return frozenset(name for name, (module, _) in self.table.items() if _exists(module))
 
     def __getattr__(self, capability: str) -> Any:
@@ -102,7 +102,10 @@ class ModuleSubject:
 
 @cache
 def _exists(module: str) -> bool:
-    return find_spec(module, __package__) is not None
+    try:
+        return find_spec(module, __package__) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
 
 
 @subject("drift")

@@ -38,13 +38,13 @@ class ClassReport:
 
     @property
     def covered(self) -> bool:
-        """At least half of what samples of the same distribution cover."""
-        return self.coverage >= COVERED * self.expected_coverage
+        """Generated, and at least half of what as many samples of the same distribution cover."""
+        return self.count > 0 and self.coverage >= COVERED * self.expected_coverage
 
     @property
     def collapsed(self) -> bool:
-        """The samples spread far less than the real ones do."""
-        return self.spread < audit.COLLAPSE
+        """There are samples, and they spread far less than the real ones do."""
+        return self.count > 1 and self.spread < audit.COLLAPSE
 
 
 def expected_coverage(real: int, generated: int, k: int = prdc.COVERAGE_K) -> float:
@@ -84,7 +84,7 @@ def by_class(
                 label=int(label),
                 count=len(mine),
                 coverage=float(reached.mean()),
-                expected_coverage=expected_coverage(len(theirs), len(theirs)),
+                expected_coverage=expected_coverage(len(theirs), len(few)),
                 spread=audit.spread_ratio(features[mine], theirs),
                 accuracy=None if right is None else float(right[mine].mean()) if len(mine) else 0.0,
             )

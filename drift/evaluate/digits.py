@@ -7,7 +7,7 @@ digits; everything is compared with the 599 held-out digits, which no training h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,19 +80,17 @@ class Encoded:
     def __init__(self, encoder: MaskedAutoencoder) -> None:
         self._encoder = encoder.eval()
         training, held_out = (images.pixels(_square(part.images)) for part in data.load())
-        pooled = self._pooled(training)
+        pooled = np.concatenate(list(self._pooled(training)))
         self._centre = pooled.mean(axis=0)
         self._axes = np.linalg.svd(pooled - self._centre, full_matrices=False)[2][:COMPONENTS].T
         self.training = self._project(pooled)
         self.held_out = self(held_out)
 
     def __call__(self, pixels: Tensor) -> Array:
-        return self._project(self._pooled(pixels))
+        return np.concatenate([self._project(part) for part in self._pooled(pixels)])
 
-    def _pooled(self, pixels: Tensor) -> Array:
-        return np.concatenate(
-            [pooled_map(self._encoder, part) for part in torch.split(pixels, CHUNK)]
-        )
+    def _pooled(self, pixels: Tensor) -> Iterator[Array]:
+        return (pooled_map(self._encoder, part) for part in torch.split(pixels, CHUNK))
 
     def _project(self, pooled: Array) -> Array:
         projected: Array = (pooled - self._centre) @ self._axes
@@ -142,7 +140,7 @@ def evaluate_pixels(
         count=len(pixels),
         seed=seed,
         figures=figures,
-        real=_possible(encoded, held_out, seed),
+        real=_possible(encoded, held_out, per_class, seed),
         per_class=per_class,
         memorised=any(found.flagged for found in audits.values()),
         encoder_sha256=build.parameters_digest(encoder),
@@ -217,14 +215,18 @@ def _audits(
     }
 
 
-def _possible(encoded: Encoded, held_out: fid.Moments, seed: int) -> dict[str, float]:
+def _possible(
+    encoded: Encoded, held_out: fid.Moments, per_class: tuple[ClassReport, ...], seed: int
+) -> dict[str, float]:
     """The figures of the real training digits, in place of generated ones."""
     generator = np.random.default_rng(seed)
+    training, unseen = (fid.moments(_unit(images.pixels(part.images))) for part in data.load())
     found, _ = neighbours(encoded.training, encoded.held_out, generator)
     return {
         "fid_proxy": fid.frechet(fid.moments(encoded.training), held_out),
         **{name: figure.value for name, figure in found.items()},
-        "coverage": classes.expected_coverage(60, 60),  # the held-out digits of a class, about
+        "fid_pixel": fid.frechet(training, unseen),
+        "coverage": float(np.mean([one.expected_coverage for one in per_class])),
         "class_accuracy": classifier.digits_classifier().accuracy,
     }
 

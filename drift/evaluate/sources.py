@@ -114,7 +114,10 @@ def holds_samples(path: Path) -> bool:
 def _folder(folder: Path) -> Images:
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
-        raise SourceError(str(folder), found="no images", expected=f"files {', '.join(SUFFIXES)}")
+        raise SourceError(
+            str(folder), found="neither checkpoints nor images",
+            expected=f"a run folder, or files {', '.join(SUFFIXES)}",
+        )  # fmt: skip
     labels = _folder_labels(folder, files)
     manifest = hashlib.sha256()
     for file in files:

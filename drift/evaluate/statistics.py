@@ -161,6 +161,14 @@ def require_same(statistics: Statistics, extractor: Extractor, place: str) -> No
         )  # fmt: skip
 
 
+def require_new(path: Path) -> None:
+    """Raises StatisticsError for a file in the way."""
+    if path.exists():
+        raise StatisticsError(
+            str(path), found="a file there", expected="none", remedy="Choose another name."
+        )
+
+
 def digest(tensors: Mapping[str, NDArray[Any]], contract: Contract) -> str:
     """sha256 over contract, names, shapes, types and values."""
     found = hashlib.sha256(_text(contract).encode())

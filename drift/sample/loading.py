@@ -104,6 +104,15 @@ def load(
     return loaded
 
 
+def is_generator(path: Path) -> bool:
+    """Whether `path` is a run folder or holds parameters, and not images or tensors of samples."""
+    if path.is_dir():
+        return bool(checkpoint.steps(path / "checkpoints") or checkpoint.steps(path))
+    if not path.is_file() or path.suffix != ".safetensors":
+        return False
+    return "samples" not in header.read_header(path).tensors
+
+
 def checkpoint_of(folder: Path, step: int | None = None) -> Path:
     """The file of a step of a run, by default of the newest that verifies."""
     checkpoints = folder / "checkpoints" if (folder / "checkpoints").is_dir() else folder

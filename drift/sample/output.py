@@ -11,7 +11,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,6 +41,8 @@ def fresh(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield working
         refuse_to_overwrite(path)
+        if path.is_dir():
+            path.rmdir()  # an empty folder may be given
         working.replace(path)
     except OSError as error:
         raise SampleError(
@@ -50,7 +52,8 @@ def fresh(path: Path) -> Iterator[Path]:
     finally:
         if working.is_dir():
             shutil.rmtree(working, ignore_errors=True)
-        working.unlink(missing_ok=True) if not working.is_dir() else None
+        else:
+            working.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -93,16 +96,6 @@ def npz(path: Path, shape: tuple[int, ...], labels: Tensor) -> Iterator[Write]:
             np.lib.format.write_array_header_1_0(stream, description)
             with _exactly(stream, int(np.prod(shape)), "|u1") as write:
                 yield lambda images: write(images.permute(0, 2, 3, 1))
-
-
-def nothing() -> AbstractContextManager[Write]:
-    """Where no tensors are wanted."""
-
-    @contextmanager
-    def accept() -> Iterator[Write]:
-        yield lambda images: None
-
-    return accept()
 
 
 @contextmanager

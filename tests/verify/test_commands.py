@@ -33,7 +33,7 @@ def test_help_names_every_command_and_every_exit_code(cli: Cli) -> None:
         assert " ".join(line.split()[:2]).rstrip(":,") in result.out
         assert cli(name, "--help").code == 0
     for code in range(6):
-        assert f"\n  {code}  " in result.out
+        assert f"\n    {code}  " in result.out
 
 
 def test_help_and_lint_import_nothing_heavy(scaffold: MiniPack) -> None:

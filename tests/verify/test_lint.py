@@ -255,6 +255,22 @@ def test_a_contradiction_that_has_vanished(mini: MiniPack) -> None:
     assert seen(mini) == [], "one of them is silent: that is no contradiction"
 
 
+def test_authorities_conflicts_and_disputed_topics_are_named_once(mini: MiniPack) -> None:
+    disagree(mini)
+    declare(mini)
+    path = mini.root / "specs/conflicts.yaml"
+    entry = path.read_text().partition("conflicts:\n")[2]
+    path.write_text(path.read_text() + entry)
+    book = "- id: book\n  title: b\n  identifier: '1'\n  role: source\n  licence: public\n"
+    with (mini.root / "specs/authorities.yaml").open("a") as file:
+        file.write(book)
+    assert [(p.file, p.path, p.found) for p in mini.problems()] == [
+        ("specs/authorities.yaml", "book", "the authority book a second time"),
+        ("specs/conflicts.yaml", "CONF-001", "the conflict CONF-001 a second time"),
+        ("specs/conflicts.yaml", "thing.one", "the conflict on thing.one a second time"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "found"),
     [
@@ -358,6 +374,18 @@ def test_a_sentence_with_an_unknown_word_in_braces(mini: MiniPack) -> None:
 def test_a_manifest_whose_subject_nobody_registers(mini: MiniPack) -> None:
     mini.edit("contracts/pack.yaml", "subject: thing", "subject: nothing")
     assert seen(mini) == [("contracts/pack.yaml", "subject", "the subject nothing")]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [("source", "source, which is missing"), ("../other", "../other, which leaves the pack")],
+)
+def test_a_manifest_that_names_code_which_is_not_there(
+    mini: MiniPack, path: str, found: str
+) -> None:
+    with (mini.root / "contracts/pack.yaml").open("a") as file:
+        file.write(f"code: ['{path}']\n")
+    assert seen(mini) == [("contracts/pack.yaml", "code[0]", found)]
 
 
 def test_a_second_manifest(mini: MiniPack) -> None:

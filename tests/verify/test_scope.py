@@ -80,19 +80,19 @@ def verdict(outcome: Outcome, axis: Axis | None = None) -> Verdict:
 
 
 def evidence(
-    clauses: Iterable[Clause], outcomes: dict[str, Verdict], *, falsified: bool = True,
-    survivors: Iterable[str] = (), subject: str = "thing",
+    clauses: Iterable[Clause], outcomes: dict[str, Verdict], *, survivors: Iterable[str] = (),
+    untried: Iterable[str] = (), subject: str = "thing",
 ) -> Evidence:  # fmt: skip
-    """Every falsifier of every passing clause ran, and killed unless listed."""
+    """Every falsifier of every passing clause ran and killed, but for those listed."""
     runs = [
         FalsifierRun(
             c.id, f.label, Verdict(Outcome.FAIL if c.id not in survivors else Outcome.PASS, "")
         )
         for c in clauses
         for f in c.falsifiers
-        if c.id in outcomes and outcomes[c.id].outcome is Outcome.PASS
+        if c.id in outcomes and outcomes[c.id].outcome is Outcome.PASS and c.id not in untried
     ]
-    return Evidence(tuple(clauses), outcomes, tuple(runs), falsified, subject)
+    return Evidence(tuple(clauses), outcomes, tuple(runs), subject)
 
 
 def only(pack: Pack, found: Evidence) -> ClaimVerdict:
@@ -124,7 +124,7 @@ SITUATIONS = st.fixed_dictionaries(
         "claim": CLAIMS,
         "verdicts": VERDICTS,
         "survivors": st.sets(st.sampled_from(IDS), max_size=1),
-        "falsified": st.sampled_from([True, True, True, False]),
+        "untried": st.sampled_from([(), (), (), *((name,) for name in IDS)]),
         "status": DECISIONS,
     }
 )
@@ -133,9 +133,7 @@ SITUATIONS = st.fixed_dictionaries(
 def solved(situation: dict[str, Any], **changes: Any) -> ClaimVerdict:
     now = {**situation, **changes}
     pack = pack_of(CLAUSES, [now["claim"]], decision(now["status"]))
-    found = evidence(
-        CLAUSES, now["verdicts"], falsified=now["falsified"], survivors=now["survivors"]
-    )
+    found = evidence(CLAUSES, now["verdicts"], survivors=now["survivors"], untried=now["untried"])
     return only(pack, found)
 
 
@@ -171,12 +169,12 @@ def test_one_more_pass_never_lowers_a_claim(
     situation: dict[str, Any], name: str, axis: Axis | None
 ) -> None:
     """An outcome becomes a pass, on the same axis, that its falsifiers could turn red."""
-    assume(situation["falsified"])
     before = situation["verdicts"].get(name)
     kept = before.axis if before is not None else axis
     better = {**situation["verdicts"], name: verdict(Outcome.PASS, kept)}
     survivors = situation["survivors"] - {name}
-    after = solved(situation, verdicts=better, survivors=survivors)
+    untried = set(situation["untried"]) - {name}
+    after = solved(situation, verdicts=better, survivors=survivors, untried=untried)
     assert rank(after) >= rank(solved(situation))
 
 
@@ -186,8 +184,8 @@ def test_a_pass_turned_into_anything_else_never_raises_a_claim(
     situation: dict[str, Any], name: str, outcome: Outcome
 ) -> None:
     """But for a waiver: that is somebody's word, and no falsifier is asked about it."""
-    assume(outcome is not Outcome.WAIVED or situation["falsified"])
-    assume(outcome is not Outcome.WAIVED or name not in situation["survivors"])
+    unproven = name in situation["survivors"] or name in situation["untried"]
+    assume(outcome is not Outcome.WAIVED or not unproven)
     axis = situation["verdicts"].get(name, verdict(Outcome.PASS)).axis
     good = {**situation["verdicts"], name: verdict(Outcome.PASS, axis)}
     bad = {**situation["verdicts"], name: verdict(outcome, axis)}
@@ -202,8 +200,8 @@ def test_a_claim_is_never_better_than_its_evidence(situation: dict[str, Any]) ->
     outcomes = {v.outcome if v else None for v in found.values()}
     if result.scope is not Scope.DENIED:
         assert outcomes <= {Outcome.PASS, Outcome.WAIVED}, "unknown is never a pass"
-        assert situation["falsified"] or outcomes == {Outcome.WAIVED}
         passing = {name for name, v in found.items() if v and v.outcome is Outcome.PASS}
+        assert not passing & set(situation["untried"]), "an untried falsifier denies"
         assert not passing & situation["survivors"], "a survivor denies"
         assert result.sentence
     if result.scope is Scope.ALLOWED:
@@ -317,6 +315,12 @@ def test_a_claim_without_an_axis_is_not_raised_by_a_number_on_one() -> None:
     assert only(pack_of(clauses, [claim()]), evidence(clauses, outcomes)).tier is Tier.C
 
 
+def test_a_claim_whose_patterns_match_nothing_is_denied() -> None:
+    result = only(pack_of(TWO, [claim(clauses=["FIELD-*"])]), evidence(TWO, ALL_PASS))
+    assert result.scope is Scope.DENIED
+    assert result.reasons == ("it rests on no clause",)
+
+
 def test_a_surviving_falsifier_denies() -> None:
     found = evidence(TWO, ALL_PASS, survivors=["THING-001"])
     result = only(pack_of(TWO, [claim()]), found)
@@ -337,7 +341,7 @@ def test_native_falsifiers_count_by_the_label_before_their_column() -> None:
         falsifiers=[{"mutant": "config.changed"}],
     )  # fmt: skip
     run = FalsifierRun("THING-001", "config.changed[B]", RED.verdict)
-    found = Evidence((config,), {"THING-001": verdict(Outcome.PASS)}, (run,), True, "thing")
+    found = Evidence((config,), {"THING-001": verdict(Outcome.PASS)}, (run,), "thing")
     assert only(pack_of((config,), [claim()]), found).scope is Scope.ALLOWED
 
 

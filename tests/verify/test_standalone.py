@@ -26,7 +26,7 @@ import sys
 class Blocked:
     """The engine and its libraries are not installed here."""
 
-    names = {"torch", "torchvision", "numpy", "scipy", "sklearn", "drift", "hypothesis", "safetensors"}
+    names = {"torch", "torchvision", "numpy", "scipy", "sklearn", "drift", "hypothesis"}
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.names:

@@ -103,7 +103,6 @@ def run(
         clauses=clauses,
         verdicts=session.verdicts,
         falsifiers=tuple(session.falsifiers),
-        falsified=options.falsify and not interrupted,
         subject=options.subject,
     )
     emit(RunFinished(solve(loaded.pack, evidence), interrupted))

@@ -117,8 +117,17 @@ class DecisionStatus(StrEnum):
         return self in (DecisionStatus.ACCEPTED, DecisionStatus.CLOSED)
 
 
+Extent = Annotated[dict[Text, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
 class Decision(Frozen):
-    """Front matter of a decision record; the seven sections are in the file's body."""
+    """Front matter of a decision record; the seven sections are in the file's body.
+
+    impact    what cannot be said while a deferred decision is open
+    promotes  the default that the record puts in force on the ground of a measurement
+    horizon   the least measurement that may do so, such as {steps: 300, seeds: 3}
+    measured  the measurement behind it, by the same names
+    """
 
     id: DecisionId
     title: Text
@@ -129,6 +138,10 @@ class Decision(Frozen):
     caps: tuple[ClaimId, ...] = ()
     evidence: tuple[Text, ...] = ()
     superseded_by: DecisionId | None = None
+    impact: Text | None = None
+    promotes: Text | None = None
+    horizon: Extent | None = None
+    measured: Extent | None = None
 
 
 # -- contracts ------------------------------------------------------------------------------------

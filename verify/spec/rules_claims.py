@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from verify.problems import Problem
-from verify.spec.model import Claim, ClaimsFile, Decision, DecisionStatus, Manifest
+from verify.spec.decision_log import Known
+from verify.spec.decision_rules import dangling, unsettled
+from verify.spec.model import Claim, ClaimsFile, Decision, Manifest
 from verify.spec.pack import LoadedPack, ids
 from verify.spec.places import inside
 from verify.spec.rules_clauses import duplicates
@@ -50,32 +52,19 @@ def sentences_name_known_words(loaded: LoadedPack) -> Iterator[Problem]:
 def decisions_refer_to_what_exists(loaded: LoadedPack) -> Iterator[Problem]:
     """Claims, conflicts, successors and evidence of a decision record exist."""
     pack = loaded.pack
-    claims, conflicts, clauses = ids(pack.claims), ids(pack.conflicts), ids(pack.clauses)
+    families = (frozenset(ids(items)) for items in (pack.claims, pack.conflicts, pack.clauses))
+    known = Known(loaded.root, *families)
     for record in pack.decisions:
-        references = (
-            ("governs", record.governs, claims),
-            ("caps", record.caps, claims),
-            ("conflicts", record.conflicts, conflicts),
-        )
-        for field, names, known in references:
-            for name in names:
-                if name not in known:
-                    yield _record_problem(record, field, name, "something that exists")
-        for name in record.evidence:
-            if not _exists(loaded, name, clauses):
-                expected = "a clause or a file of the pack"
-                yield _record_problem(record, "evidence", name, expected)
+        for finding in dangling(record, known):
+            yield _record_problem(record, *finding)
 
 
 def decisions_are_settled_or_cap(loaded: LoadedPack) -> Iterator[Problem]:
     """A superseded record names its successor; a deferred one the claims it holds back."""
     known = ids(loaded.pack.decisions)
     for record in loaded.pack.decisions:
-        if record.status is DecisionStatus.SUPERSEDED and record.superseded_by not in known:
-            found = str(record.superseded_by or "no successor")
-            yield _record_problem(record, "superseded_by", found, "the record that replaces it")
-        if record.status is DecisionStatus.DEFERRED and not record.caps:
-            yield _record_problem(record, "caps", "nothing", "the claims it holds back")
+        for finding in unsettled(record, known):
+            yield _record_problem(record, *finding)
 
 
 def manifest_paths_stay_inside(loaded: LoadedPack) -> Iterator[Problem]:
@@ -129,8 +118,3 @@ def _claims(loaded: LoadedPack) -> Iterator[tuple[Document, int, Claim]]:
 def _record_problem(record: Decision, field: str, found: str, expected: str) -> Problem:
     label = f"specs/decisions/{record.id}.md"
     return Problem(label, 1, 0, field, found, expected, "correct the record")
-
-
-def _exists(loaded: LoadedPack, name: str, clauses: set[str]) -> bool:
-    path = inside(loaded.root, name)
-    return any(fnmatchcase(clause, name) for clause in clauses) or bool(path and path.exists())

@@ -1,0 +1,242 @@
+"""`drift eval`: figures of generated samples, each with its provenance, in a record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drift.errors import DriftError
+
+if TYPE_CHECKING:
+    from drift.encoder import MaskedAutoencoder
+    from drift.evaluate.extractors import Extractor
+    from drift.evaluate.run import Evaluated, Opened, Options
+
+PICK = {"digits": "fid_proxy", "images": "fid"}
+Measure = Callable[["Opened"], "Evaluated"]
+
+
+def _path(*flags: str, **more: Any) -> Any:
+    return click.option(*flags, type=click.Path(path_type=Path), **more)
+
+
+@click.command("eval")
+@click.argument("source", metavar="RUN|FILE|FOLDER", type=click.Path(path_type=Path))
+@_path("--out", help="The record.  [default: evaluations/ in the run, else beside SOURCE]")
+@click.option("--dataset", type=click.Choice(["digits", "images"]),
+              help="[default: digits for a run on digits, else images]")  # fmt: skip
+@_path("--encoder", help="digits: the encoder whose features are used.  [default: the run's]")
+@click.option("--extractor", default="fid-inception-2015-12-05", show_default=True)
+@_path("--extractor-weights", help="Its weights; nothing is ever downloaded.")
+@click.option("--extractor-sha256", metavar="HEX", help="Their pinned digest.")
+@_path("--statistics", help="Reference statistics, of --write-statistics.")
+@click.option("--override-statistics", is_flag=True,
+              help="Use statistics of another extractor all the same; the record is smoke.")  # fmt: skip
+@_path("--training", help="Statistics of the training data: audits memorisation.")
+@_path("--write-statistics", help="Measure nothing; write the statistics of real images SOURCE.")
+@click.option("--name", default="unnamed", help="Name of the data set in --write-statistics.")
+@click.option("--count", type=click.IntRange(min=2), help="Samples.  [default: the template's]")
+@click.option("--alpha", type=float, help="Guidance scale.  [default: the template's]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--weights", type=click.Choice(["ema", "raw"]), default="ema", show_default=True)
+@click.option("--ema-decay", help="Which of several averages, such as 0.999.")
+@click.option("--step", type=click.IntRange(min=0), help="Checkpoint of a run.  [default: newest]")
+@click.option("--last", type=click.IntRange(min=1), help="Sweep the last K checkpoints of a run.")
+@click.option("--alphas", metavar="A,B,...", help="Sweep guidance scales.")
+@click.option("--pick", "metric", help="Metric of a sweep.  [default: fid_proxy or fid]")
+@click.option("--vae", metavar="REPOSITORY|DIR", help="AutoencoderKL that decodes latents.")
+@click.option("--vae-revision", metavar="HEX", help="Its commit, or the digest of its parameters.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+def command(
+    source: Path,
+    out: Path | None,
+    dataset: str | None,
+    write_statistics: Path | None,
+    name: str,
+    last: int | None,
+    alphas: str | None,
+    metric: str | None,
+    **chosen: Any,
+) -> None:
+    """Measure the samples of RUN, of FILE (artefact, checkpoint or samples) or of FOLDER (images).
+
+    Digits: features of the run's encoder, a judge trained on real digits, held-out digits as the
+    reference; everything else: torch-fidelity's metrics against --statistics. A number's evidence
+    axis follows from what is known about it and cannot be stated.
+    """
+    from drift.evaluate import run
+
+    options = run.Options(
+        **{key: chosen.pop(key) for key in run.Options.__dataclass_fields__ if key in chosen}
+    )
+    if write_statistics is not None:
+        _write_statistics(source, write_statistics, name, options.device, chosen)
+        return
+    candidates = _plan(source, options, last, alphas)
+    opened = run.open_images(source, candidates[0])
+    kind = dataset or _kind(opened)
+    measure = _measure(kind, source, opened, options, chosen)
+    if out is not None or opened.loaded is None or not source.is_dir():
+        _refuse(out or _beside(source))
+    if len(candidates) == 1:
+        click.echo(_finish(source, measure(opened), out))
+        return
+    _sweep(source, candidates, measure, metric or PICK[kind], out)
+
+
+def _plan(source: Path, options: Options, last: int | None, alphas: str | None) -> list[Options]:
+    """What is evaluated: one setting, or checkpoints times guidance scales."""
+    from drift.sample import loading
+    from drift.state import checkpoint
+
+    if (last or alphas) and not loading.is_generator(source):
+        raise DriftError("--last, --alphas", found=str(source), expected="a run, or weights")
+    steps: list[int | None] = [options.step]
+    if last:
+        folder = loading.checkpoint_of(source).parent if source.is_dir() else source
+        found = checkpoint.steps(folder) if folder.is_dir() else []
+        if not found or options.step is not None:
+            raise DriftError("--last", found=f"{source}, --step {options.step}", expected="a run")
+        steps = list(found[-last:])
+    scales: list[float | None] = [options.alpha]
+    if alphas:
+        if not re.fullmatch(r"\d+(\.\d+)?(,\d+(\.\d+)?)*", alphas) or options.alpha is not None:
+            raise DriftError("--alphas", found=alphas, expected="1.0,1.5,2.0 and no --alpha")
+        scales = [float(text) for text in alphas.split(",")]
+    return [replace(options, step=step, alpha=alpha) for step in steps for alpha in scales]
+
+
+def _kind(opened: Opened) -> str:
+    known = opened.images.facts.get("dataset")
+    return "digits" if known == "digits" else "images"
+
+
+def _measure(
+    kind: str, source: Path, opened: Opened, options: Options, chosen: dict[str, Any]
+) -> Measure:
+    """How opened images are measured; everything it needs is read and checked here."""
+    from drift.evaluate import run, statistics
+
+    if kind == "digits":
+        encoder = _encoder(source, opened, chosen["encoder"])
+        return lambda images: run.evaluate_digits_images(images, source, encoder, seed=options.seed)
+    reference, training = chosen["statistics"], chosen["training"]
+    if reference is None:
+        raise DriftError(
+            "--statistics", found="nothing", expected="statistics of real images",
+            remedy="`drift eval REAL --write-statistics FILE --name NAME` makes them.",
+        )  # fmt: skip
+    found = statistics.read(reference)
+    known = statistics.read(training) if training else None
+    extractor = _extractor(chosen, options.device)
+    if not chosen["override_statistics"]:
+        statistics.require_same(found, extractor, str(reference))
+    return lambda images: run.evaluate_images(
+        images, source, extractor, found, reference_path=str(reference), training=known,
+        override=chosen["override_statistics"], seed=options.seed,
+    )  # fmt: skip
+
+
+def _extractor(chosen: dict[str, Any], device: str) -> Extractor:
+    from drift.evaluate.extractors import open_extractor
+
+    return open_extractor(
+        chosen["extractor"], chosen["extractor_weights"], chosen["extractor_sha256"], device=device
+    )
+
+
+def _encoder(source: Path, opened: Opened, given: Path | None) -> MaskedAutoencoder:
+    """The encoder given, else the one beside the run: RUN/, or RUN-encoder/."""
+    from drift.artifacts import store
+    from drift.encoder import MaskedAutoencoder
+
+    template = opened.loaded.origin.template if opened.loaded else None
+    usual = [source / "encoder.safetensors", source.with_name(f"{source.name}-encoder")]
+    usual.append(source.parent / f"{template}-encoder")
+    places = [given] if given else [p if p.suffix else p / "encoder.safetensors" for p in usual]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise DriftError(
+            "--encoder", found=f"no {' or '.join(map(str, places))}", expected="an encoder",
+            remedy="`drift pretrain digits` makes one; --encoder names another.",
+        )  # fmt: skip
+    model = store.load_artifact(path).model
+    if not isinstance(model, MaskedAutoencoder):
+        raise DriftError(str(path), found="a generator", expected="a masked autoencoder")
+    return model
+
+
+def _beside(source: Path) -> Path:
+    return source.with_name(f"{source.name.removesuffix(source.suffix)}.evaluation.json")
+
+
+def _place(source: Path, step: int | None) -> Path:
+    """A new name in the run's evaluations/, else beside the source."""
+    from drift.state.record import now
+
+    if step is None or not source.is_dir():
+        return _beside(source)
+    stamp = now().replace(":", "").replace("-", "")
+    folder, name = source / "evaluations", f"step-{step:08d}-{stamp}"
+    taken = sum(1 for _ in folder.glob(f"{name}*.json"))
+    return folder / f"{name}{f'-{taken}' if taken else ''}.json"
+
+
+def _refuse(place: Path) -> None:
+    if place.suffix != ".json" or place.exists():
+        raise DriftError(
+            "--out", found=str(place), expected="a new file that ends in .json",
+            remedy="Records are never overwritten.",
+        )  # fmt: skip
+
+
+def _finish(source: Path, evaluated: Evaluated, out: Path | None, **more: Any) -> str:
+    """Write the record; the table to print."""
+    from drift.evaluate import records, table
+
+    place = out or _place(source, evaluated.facts.step)
+    record = records.write(place, evaluated.record(**more), evaluated.components)
+    return f"{table.lines(record)}\nrecord {place}"
+
+
+def _sweep(
+    source: Path, candidates: list[Options], measure: Measure, metric: str, out: Path | None
+) -> None:
+    """Evaluate every candidate, write the record of the one that is picked."""
+    from drift.evaluate import run, sweep
+
+    found = []
+    for options in candidates:
+        opened = run.open_images(source, options)
+        evaluated = measure(opened)
+        one = sweep.Candidate(evaluated.facts.step, float(evaluated.facts.alpha or 0), evaluated)
+        found.append(one)
+        flag = "  collapsed" if one.collapsed else ""
+        figure = sweep.figure_of(one, metric).shown()
+        click.echo(f"step {one.step}, alpha {one.alpha:g}: {metric} {figure}{flag}")
+    best = sweep.pick(found, metric)
+    chosen = found[best].evaluated
+    picked = replace(chosen, facts=replace(chosen.facts, selected_from=len(found)))
+    click.echo(f"picked step {found[best].step}, alpha {found[best].alpha:g} of {len(found)}")
+    click.echo(_finish(source, picked, out, sweep=sweep.rows(found, metric), picked_by=metric))
+
+
+def _write_statistics(
+    source: Path, place: Path, name: str, device: str, chosen: dict[str, Any]
+) -> None:
+    from drift.evaluate import features, sources, statistics
+
+    extractor = _extractor(chosen, device)
+    images = sources.from_path(source)
+    contract = statistics.contract_of(
+        extractor, count=images.count, dataset=name, dataset_sha256=images.sha256
+    )
+    statistics.require_new(place)
+    written = statistics.write(place, features.extract(images, extractor), contract)
+    click.echo(f"{place}: {images.count:,} images of {name}, digest {written.sha256}")

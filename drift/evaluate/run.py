@@ -1,0 +1,334 @@
+"""One evaluation from a path to a record: where images come from, what is measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from drift.encoder import MaskedAutoencoder
+from drift.errors import DriftError
+from drift.evaluate import (
+    audit,
+    bootstrap,
+    classes,
+    digits,
+    fid,
+    inception,
+    kid,
+    records,
+    sources,
+    statistics,
+)
+from drift.evaluate.extractors import Extractor
+from drift.evaluate.features import Features, extract
+from drift.evaluate.figures import Figure
+from drift.evaluate.sources import Images
+from drift.evaluate.statistics import Statistics
+from drift.sample import loading, sampler
+from drift.sample.decoder import decoder_for
+from drift.sample.loading import Loaded, Origin
+
+DIGITS = "digits"
+COUNT, ALPHA = 1000, 1.0  # where no template says them
+
+
+@dataclass(frozen=True)
+class Options:
+    """How images are drawn; None leaves it to the run's template."""
+
+    count: int | None = None
+    alpha: float | None = None
+    seed: int = 0
+    weights: str = loading.EMA
+    ema_decay: str | None = None
+    step: int | None = None
+    batch_size: int = sampler.BATCH
+    device: str = "cpu"
+    vae: str | None = None
+    vae_revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Images to evaluate and, where a generator draws them, the generator with its origin."""
+
+    images: Images
+    loaded: Loaded | None
+    classes: int | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was measured: figures, arrays behind them, and what could not be measured and why."""
+
+    facts: records.Facts
+    figures: Mapping[str, Figure]
+    components: Mapping[str, NDArray[Any]]
+    missing: Mapping[str, str]
+    notes: tuple[str, ...]
+    collapsed: tuple[int, ...]
+    more: Mapping[str, Any]
+
+    def record(self, **more: Any) -> dict[str, Any]:
+        """The record of drift.evaluate.records, without the components."""
+        return records.record_of(
+            self.facts, self.figures, missing=dict(self.missing), notes=list(self.notes),
+            collapsed=list(self.collapsed), **self.more, **more,
+        )  # fmt: skip
+
+
+def open_images(path: Path, options: Options) -> Opened:
+    """A run, checkpoint or artefact (drawn as asked), or images that are there.
+
+    Raises a DriftError for a path that is none of these.
+    """
+    generated = loading.is_generator(path)
+    if not generated:
+        return Opened(sources.from_path(path), None, None)
+    loaded = loading.load(
+        path, weights=options.weights, ema_decay=options.ema_decay, step=options.step,
+        device=options.device,
+    )  # fmt: skip
+    asked = loaded.template.evaluation if loaded.template else None
+    count = options.count or (asked.samples if asked else COUNT)
+    alpha = options.alpha if options.alpha is not None else asked.alpha if asked else ALPHA
+    many = loaded.generator.config.num_classes
+    decode = decoder_for(
+        loaded.origin, options.vae, options.vae_revision, device=options.device
+    )  # fmt: skip
+    drawn = sources.from_sampler(
+        sampler.Sampler(loaded.generator, batch_size=options.batch_size),
+        sampler.cycled(range(many), count),
+        alpha=alpha,
+        seed=options.seed,
+        decode=decode,
+        sha256=loaded.origin.sha256,
+        facts={**asdict(loaded.origin), "decoder": decode.identity},
+    )
+    return Opened(drawn, loaded, many)
+
+
+def evaluate_digits_images(
+    opened: Opened, path: Path, encoder: MaskedAutoencoder, *, seed: int = 0
+) -> Evaluated:
+    """All digits figures; the 8 x 8 bytes of 50,000 samples are 3 MB, so they are kept."""
+    parts = list(opened.images.batches())
+    pixels = torch.cat([part for part, _ in parts])
+    labels = torch.cat([named for _, named in parts])
+    report = digits.evaluate_pixels(pixels, labels, encoder=encoder, seed=seed)
+    reference = [report.components[f"fid_proxy/reference_{name}"] for name in ("mu", "sigma")]
+    contract = statistics.Contract(
+        digits.EXTRACTOR, report.encoder_sha256, "none", statistics.ROUNDING, 599,
+        "digits, held out", digits.data.SHA256,
+    )  # fmt: skip
+    facts = _facts(
+        opened, path, labels,
+        extractor=digits.EXTRACTOR,
+        extractor_sha256=report.encoder_sha256,
+        resize="none",
+        statistics_sha256=statistics.digest(
+            {"mu": reference[0], "sigma": reference[1]}, contract
+        ),
+        statistics=asdict(contract),
+    )  # fmt: skip
+    if facts.dataset is None:
+        facts = replace(facts, dataset=DIGITS)
+    notes = [f"classes covered {report.classes_covered} of {len(report.per_class)}"]
+    if report.memorised:
+        notes.append("memorisation: samples lie nearer to training digits than held-out digits do")
+    origin = opened.loaded.origin if opened.loaded else None
+    if origin and origin.encoder_sha256 not in (None, report.encoder_sha256):
+        notes.append("the encoder is not the one the run was trained with")
+    return Evaluated(
+        facts, report.figures, report.components, {}, tuple(notes), report.collapsed,
+        {
+            "real": dict(report.real),
+            "per_class": [_class_json(one) for one in report.per_class],
+            "classes_covered": report.classes_covered,
+            "memorised": report.memorised,
+        },
+    )  # fmt: skip
+
+
+def evaluate_images(
+    opened: Opened,
+    path: Path,
+    extractor: Extractor,
+    reference: Statistics,
+    *,
+    reference_path: str,
+    override: bool = False,
+    training: Statistics | None = None,
+    seed: int = 0,
+) -> Evaluated:
+    """FID, Inception score, KID, precision, recall, coverage per class, memorisation.
+
+    override  go on with statistics that do not belong to the extractor: the record is then smoke
+    training  statistics of the training data, with features: enables the memorisation audit, in
+              which `reference` has to be of data that training has not seen
+    """
+    foreign = statistics.differences(reference, extractor)
+    if foreign and not override:
+        statistics.require_same(reference, extractor, reference_path)
+    if training is not None:
+        statistics.require_same(training, extractor, "--training")
+    found = extract(opened.images, extractor)
+    generator = np.random.default_rng(seed)
+    figures, components, missing = measure(found, reference, generator)
+    per_class: tuple[classes.ClassReport, ...] = ()
+    if reference.features is not None and reference.labels is not None:
+        per_class, hits = _per_class(found, reference, generator)
+        if len(hits):
+            figures["coverage"] = bootstrap.share(hits, generator, definition=classes.DEFINITION)
+            components["coverage/hits"] = hits.astype(np.uint8)
+    memorised = None
+    if training is not None:
+        audited = _audit(found, training, reference, generator)
+        figures |= {"copies_features": audited.copies, "closer_features": audited.closer}
+        memorised = audited.flagged
+    facts = _facts(
+        opened, path, torch.from_numpy(found.labels),
+        extractor=extractor.name,
+        extractor_sha256=extractor.sha256,
+        resize=extractor.resize,
+        statistics_sha256=reference.sha256,
+        statistics=asdict(reference.contract),
+    )  # fmt: skip
+    if foreign:
+        said = tuple(f"statistics overridden: {difference}" for difference in foreign)
+        facts = replace(facts, bypasses=(*facts.bypasses, *said))
+    collapsed = tuple(one.label for one in per_class if one.collapsed)
+    overall = figures["spread"].value
+    notes = ["collapse: the samples spread far less than the real ones do"]
+    return Evaluated(
+        facts, figures, components, missing,
+        tuple(notes) if overall < audit.COLLAPSE else (), collapsed,
+        {
+            "per_class": [_class_json(one) for one in per_class],
+            "classes_covered": sum(one.covered for one in per_class) if per_class else None,
+            "memorised": memorised,
+        },
+    )  # fmt: skip
+
+
+def measure(
+    found: Features, reference: Statistics, generator: np.random.Generator
+) -> tuple[dict[str, Figure], dict[str, NDArray[Any]], dict[str, str]]:
+    """(figures, their components, what is missing and why)."""
+    ours = fid.moments(found.pool)
+    figures = {"fid": fid.figure(found.pool, reference.moments, generator, labels=found.strata)}
+    components: dict[str, NDArray[Any]] = {
+        "fid/mu": ours.mean,
+        "fid/sigma": ours.covariance,
+        "fid/reference_mu": reference.moments.mean,
+        "fid/reference_sigma": reference.moments.covariance,
+    }
+    missing: dict[str, str] = {}
+    if found.logits is None:
+        missing["inception_score"] = "the extractor gives no logits"
+    else:
+        figures["inception_score"] = inception.figure(
+            found.logits, generator, labels=found.strata
+        )
+        components["inception_score/splits"] = inception.scores(found.logits)
+    if reference.features is None:
+        why = "the statistics hold moments only, no features"
+        missing |= dict.fromkeys(("kid", "precision", "recall", "coverage"), why)
+    else:
+        figures["kid"] = kid.figure(
+            found.pool, reference.features, generator, labels=found.strata
+        )
+        near, hits = digits.neighbours(found.pool, reference.features, generator)
+        figures |= near
+        components |= {f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()}
+    figures["spread"] = _spread(ours, reference.moments)
+    return figures, components, missing
+
+
+def _spread(ours: fid.Moments, theirs: fid.Moments) -> Figure:
+    """Root of the ratio of total variances, with its large-sample normal interval."""
+    value = float(np.sqrt(np.trace(ours.covariance) / max(np.trace(theirs.covariance), 1e-12)))
+    values = np.clip(np.linalg.eigvalsh(ours.covariance), 0.0, None)
+    relative = float(np.sqrt(2.0 * (values**2).sum() / max(values.sum() ** 2, 1e-300)))
+    half = bootstrap.Z * value * relative / (2.0 * np.sqrt(max(ours.count, 2)))
+    return Figure(
+        value=value,
+        low=max(0.0, value - half),
+        high=value + half,
+        interval="value +- 1.96 standard deviations for Gaussian features",
+        definition="root of total feature variance over that of the real samples",
+        count=ours.count,
+        better="near 1",
+    )
+
+
+def _per_class(
+    found: Features, reference: Statistics, generator: np.random.Generator
+) -> tuple[tuple[classes.ClassReport, ...], NDArray[np.bool_]]:
+    assert reference.features is not None
+    assert reference.labels is not None
+    known = found.strata is not None and reference.labels.min() >= 0
+    return classes.by_class(
+        found.pool, found.labels, reference.features, reference.labels, generator,
+        classes=np.unique(reference.labels).tolist() if known else (),
+    )  # fmt: skip
+
+
+def _audit(
+    found: Features, training: Statistics, reference: Statistics, generator: np.random.Generator
+) -> audit.Memorisation:
+    if training.features is None or reference.features is None:
+        raise DriftError(
+            "--training", found="statistics without features",
+            expected="features in --training and in --statistics", remedy="Write them again.",
+        )  # fmt: skip
+    return audit.memorisation(
+        found.pool, training.features, reference.features, generator, space="features"
+    )
+
+
+def _facts(opened: Opened, path: Path, labels: Tensor, **measured: Any) -> records.Facts:
+    """What is known of the images: of the generator, else of the file that holds them."""
+    known = opened.images.facts
+    seeds = known.get("seeds", [])
+    return records.Facts(
+        samples=opened.images.count,
+        seeds=tuple(int(seed) for seed in seeds),
+        alpha=known.get("alpha"),
+        labels=composition(labels, opened.classes or known.get("classes")),
+        weights=known.get("weights"),
+        ema_decay=known.get("ema_decay"),
+        checkpoint_sha256=known.get("checkpoint_sha256", known.get("sha256")),
+        step=known.get("step"),
+        template=known.get("template"),
+        template_fingerprint=known.get("fingerprint"),
+        column=known.get("column"),
+        dataset=known.get("dataset"),
+        tokenizer=known.get("decoder", loading.NONE),
+        source=path.name,
+        source_sha256=opened.images.sha256,
+        bypasses=tuple(known.get("bypasses", ())),
+        **measured,
+    )
+
+
+def composition(labels: Tensor, classes: int | None) -> str:
+    """`balanced` where every class has the same number, `unknown`, or `chosen`."""
+    if not len(labels) or int(labels.min()) < 0:
+        return "unknown"
+    held = torch.bincount(labels, minlength=classes or 0)
+    same = classes is not None and len(held) == classes and int(held.max()) == int(held.min())
+    return records.BALANCED if same else "chosen"
+
+
+def _class_json(report: classes.ClassReport) -> dict[str, Any]:
+    return {**asdict(report), "covered": report.covered, "collapsed": report.collapsed}
+
+

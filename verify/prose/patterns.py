@@ -1,0 +1,426 @@
+"""Lexical cues, as tables of phrases in the language of `verify.prose.words`.
+
+Each table says what its phrases show. A phrase is added here, never as a rule in code, and each that
+is added comes with a sentence in tests/verify/prose that needs it.
+"""
+
+from __future__ import annotations
+
+# -- what is measured -----------------------------------------------------------------------------
+
+# Names of common figures of merit -> canonical name. Facts and metric clauses of a pack add theirs.
+METRICS = {
+    "fid": "FID",
+    "frechet inception distance": "FID",
+    "fréchet inception distance": "FID",
+    "sfid": "sFID",
+    "kid": "KID",
+    "kernel inception distance": "KID",
+    "inception score": "Inception score",
+    "precision": "precision",
+    "recall": "recall",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "bleu": "BLEU",
+    "rouge": "ROUGE",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "lpips": "LPIPS",
+    "fvd": "FVD",
+    "clip score": "CLIP score",
+    "auroc": "AUROC",
+    "auc": "AUC",
+    "perplexity": "perplexity",
+    "word error rate": "WER",
+    "wer": "WER",
+    "bits per dim": "bits per dim",
+    "win rate": "win rate",
+    "energy distance": "energy distance",
+    "speed up": "speed-up",
+    "speedup": "speed-up",
+    "throughput": "throughput",
+}
+# Names that are other words in lower case.
+METRICS_IN_CAPITALS = {"IS": "Inception score", "mAP": "mAP", "IoU": "IoU", "MSE": "MSE"}
+# Before these names the word means something else: float32 precision, mixed precision, exact recall.
+NOT_A_METRIC_AFTER = (
+    "float32|float64|float16|bfloat16|fp32|fp16|fp64|tf32|bf16|bit|mixed|single|double|half|full|"
+    "numeric|numerical|machine|high|low|reduced|arithmetic"
+)
+NOT_A_METRIC_BEFORE = ("recall that", "precision of float*", "precision of the arithmetic")
+
+# Words that may stand between a metric and its value: "FID of about 1.54", "FID (50k): 1.54".
+METRIC_TO_VALUE = frozenset(
+    "of is was are were be at = : ≈ ~ to from by below under above around about roughly nearly only "
+    "just score value values reach reaches reached drops drop falls improves rises stays stayed got "
+    "ends lands equals down up as low high ↓ ↑ ( ) < > ≤ ≥ | * an a the comes out with".split()
+)
+# Words that part a metric from a value further on: "the FID of our samples on ImageNet is 1.54".
+FAR_VALUE = frozenset("is was are = : reaches reached at equals".split())
+# A value may stand before its metric: "1.54 FID", "84 % accuracy", "1.54 in FID".
+VALUE_TO_METRIC = frozenset("% in points on of".split())
+# A number before these counts something and is no figure of merit.
+COUNTED = frozenset(
+    "samples images steps epochs splits seeds gpus tpus hours days classes iterations runs clauses "
+    "examples figures columns tables models parameters layers blocks tokens bit bits".split()
+)
+# A figure named after these is a setting, not a result: "the tolerance for FID is 0.1".
+SETTINGS = (
+    "tolerance|threshold|limit|margin|budget|floor|ceiling|target|targets|goal|requirement .. @metric",
+    "@metric tolerance|threshold|limit|margin|target|goal|floor",
+    "differ* .. from",
+    "tolerance of @number",
+)
+# Speed told in words.
+SPEED = (
+    "@number x|times|× faster|quicker|speedup|slower",
+    "@number x|times|× that of",
+    "@number x|times|× ?the speed|throughput",
+    "@number x|× speed up",
+    "@number % faster|quicker|slower",
+    "@number % less|lower memory",
+    "@number fold faster|speed|speedup",
+)
+
+# -- whose sentence it is -------------------------------------------------------------------------
+
+# First person and what stands for it. The pack's subject is added.
+OURS = (
+    "we|our|ours|us|i|my",
+    "this implementation|repository|repo|port|package|engine|library|project|reimplementation",
+    "this model|checkpoint|run|code|reproduction|work|paper",
+)
+NOT_OURS = ("not ours", "not our own", "none of ours", "not by us", "let us", "tell us", "us ?to know")
+
+# Words for authorities, by the id a pack may give them; `*` is any source.
+AUTHORITY_WORDS = {
+    "paper": ("the paper", "paper", "original paper", "the manuscript", "the preprint"),
+    "reference": (
+        "the reference", "reference implementation", "reference code", "reference release",
+        "the release", "jax release", "authors release", "authors ' release",
+        "authors ' own readme", "authors ' readme", "authors ' code", "original release",
+        "official release", "official code", "official implementation", "official repository",
+        "upstream", "published checkpoint", "published checkpoints", "released checkpoint",
+        "the jax code", "reference",
+    ),
+    "community": ("public reproduction", "community reproduction", "community run"),
+    "recording": ("golden traces", "golden trace"),
+    "*": (
+        "the authors", "authors", "the original", "original implementation", "original code",
+        "original jax code", "original authors", "original results", "original work",
+        "original repository", "the published", "published",
+    ),
+}  # fmt: skip
+# The same words after these are our own: "this paper", "our release", "a later release".
+NOT_AN_AUTHORITY_AFTER = frozenset("this our next later first new a every each my".split())
+
+# An authority says it. `@authority` is also a citation by name.
+_REPORTS = (
+    "report*|state*|claim*|say|says|said|give|gives|list|lists|has|have|had|show*|quote*|find|finds|"
+    "found|obtain*|achieve*|attain*|reach*|get|gets|got|measure*|record*|publish*|ended|ends|print*|"
+    "describe*|mention*|note|notes|present*|demonstrate*|contain*|use|uses|used"
+)
+ATTRIBUTIONS = (
+    f"@authority ?' ?and ?@authority ?@citation {_REPORTS}",
+    f"@authority ?'s table|readme|abstract|appendix|text {_REPORTS}",
+    "@authority 's|'",
+    "according to ?the ?table|section|@number ?of ?@number ?the @authority|@citation",
+    "reported|quoted|stated|given|listed|claimed|measured|published by|in|from ?the @authority|@citation",
+    "as reported .. @authority",
+    "table|tables|section|appendix|figure .. of|in|from ?the @authority",
+    "( ?the @authority",
+    "@authority , table|tables|section|appendix|figure",
+    "in|from|by|of @authority",
+    "@authority figure|figures|number|numbers|value|values|result|results|fid|@metric",
+    "@authority :",
+    "by ?the @authority ?' ?own account",
+)
+# A work outside of the pack, cited by name, says it.
+CITED = (
+    "et al",
+    "@citation",
+)
+NUMBERED_CITATION = "["
+# Nobody said it about this project: others' figures and failures.
+OTHERS = (
+    "unlike .. reproduction|implementation|run|model",
+    "another|other|previous|prior|earlier|existing|public|third reproduction*|implementation*|run|runs|"
+    "attempt*|method*|work|party",
+    "reproduction|attempt|run that ended|stayed|failed",
+)
+
+# -- what is asserted -----------------------------------------------------------------------------
+
+# Parity that needs no object.
+PARITY_ALONE = (
+    "faithful ?and ?complete reproduction|implementation|port|reimplementation|replica|copy|rendition",
+    "faithful ?to .. @authority",
+    "faithfully reproduc*|implement*|replicat*|port*",
+    "paper|reference|publication level|grade quality|results|fidelity|performance",
+    "drop in replacement .. @authority",
+    "full|complete|exact|perfect|numerical parity",
+    "at parity",
+    "reach*|achieve*|has|have|at .. parity with",
+    "indistinguishable from",
+    "is|are|be lossless",
+    "lossless conversion|compression|export|import|port|quantisation|quantization",
+    "lossless*ly",
+    "bit for bit",
+    "byte for byte",
+    "bit exact|identical .. @authority",
+    "same quality|results|fid|numbers|@metric .. as",
+    "quality|results|numbers .. the same .. as",
+    "identical results|numbers|outputs|quality",
+)
+# The same said by what is not there; a negation inside them denies nothing.
+PARITY_BY_NEGATION = (
+    "no|without|zero ?any loss|degradation|drop|decrease ?of|in ?quality|accuracy|fidelity|@metric",
+    "no ?visible|measurable difference|deviation|gap ?to|from|with|between",
+    "not|never|no worse than",
+    "not only|just|merely .. match*|reproduc*|equal*",
+    "does|do|did not|n't lose",
+    "without any|a difference",
+)
+# Parity with somebody: the words, and an authority or a published table in the same clause.
+PARITY_WITH = (
+    "match*",
+    "reproduce*|reproducing",
+    "replicate*|replicating",
+    "recreate*",
+    "equal*",
+    "identical*",
+    "agree|agrees|agreed|agreement",
+    "same .. as",
+    "same|identical .. @authority",
+    "on ?a par with|to",
+    "comparable to|with",
+    "equivalent* ?to",
+    "consistent with",
+    "in line with",
+    "mirror*",
+    "coincide*",
+    "as good|accurate|strong|fast .. as",
+    "just like",
+    "behave* .. like|as",
+    "obey*",
+    "reach*|attain*|achieve*|hit|hits|get|gets|train|trains|trained .. @authority ?'s ?' @metric|results",
+    "byte for byte",
+    "bit for bit",
+    "close|near* to ?the @authority",
+)
+# What parity may be with besides an authority.
+PUBLISHED = (
+    "published|reported figure*|number*|result*|@metric|curve*|table*|value*",
+    "table|tables|algorithm|figure|equation|eq @number",
+)
+# Objects that make a parity one of wording, not of results.
+WORDING = ("notation|terminology|numbering|symbols|naming|spelling|section|sections|order|layout",)
+# Parity without a tolerance.
+EXACT = (
+    "identical*",
+    "exact|exactly|exactness",
+    "bit for bit|exact|identical|wise",
+    "bitwise",
+    "byte for byte",
+    "lossless*",
+    "indistinguishable",
+    "in every detail|output|respect",
+    "everything",
+)
+# A bound on the difference: "within 1e-5", "to 1e-6".
+BOUND = ("within @number", "to within @number", "to @number", "below @number", "error of @number")
+
+SUPERIORITY = (
+    "state of the art",
+    "sota",
+    "outperform*",
+    "surpass*",
+    "outclass*",
+    "beat|beats|beating",
+    "exceed* @authority|it|them|all|every",
+    "unmatched|unrivalled|unrivaled|unparalleled|unprecedented|unsurpassed",
+    "best ?performing|known|available|published|public open|implementation|reproduction|port|model|generator|library|"
+    "engine|results|quality|in",
+    "strongest|fastest|finest|leading ?and ?most ?accurate ?open ?source implementation|reproduction|"
+    "port|model|generator|library|engine|available|to",
+    "most accurate|faithful|complete|reliable|precise implementation|reproduction|port|model|generator|"
+    "library|engine|available|to",
+    "new|all record|best",
+    "record breaking|low|setting",
+    "superior ?sample|image quality|performance|results|fidelity|to|generator|model|sample",
+    "rival|rivals|rivalling|rivaling",
+    "competitive with|results|quality|@metric",
+    "better|lower|higher @metric|quality|results|fidelity .. than",
+    "quality|results|fidelity|samples|numbers|performance .. better",
+    "better|stronger|faster|sharper than .. @authority|baseline*|others|other|previous|prior|existing|"
+    "diffusion|any|all|competing",
+    "more accurate|faithful|efficient|precise than .. @authority|baseline*|others|other|previous|prior|"
+    "existing|any|all",
+    "cutting edge",
+    "world class",
+    "halve|halves|halved|double|doubles|doubled ?the @metric",
+    "cut|cuts|reduce|reduces|reduced|lower|lowers|lowered|improve|improves|improved ?the @metric .. by",
+    "@metric drops|falls|improves|rises ?by @number",
+)
+# Superiority told by what others are not.
+SUPERIORITY_BY_NEGATION = (
+    "second to none",
+    "no other .. as|so",
+    "no ?other implementation|reproduction|port|model|generator .. better|closer|comes|matches",
+    "nothing|nobody|none .. comes|come close|near",
+    "nothing|nobody .. beats|better",
+    "without equal|peer|rival",
+)
+# Yes-words of a cell whose column or row asks the question.
+YES = frozenset("yes ✓ ✔ ✅ true full done pass ok exact same".split())
+
+# -- what takes the assertion back ----------------------------------------------------------------
+
+# Before a cue, in the same clause and with no comma between: the cue is denied.
+NEGATIONS = (
+    "not|n't|never|cannot|nobody|neither|nor|hardly",
+    "no one",
+    "none of",
+    "no ?such run|model|figure|number|evidence|claim|sentence|result|measurement|reason",
+    "fail|fails|failed|failing|unable",
+    "far from",
+    "too early",
+    "wrong to",
+    "short of",
+    "instead of",
+    "rather than",
+    "from being",
+)
+# These begin like a negation and are none.
+NO_NEGATIONS = ("not only|just|merely|least", "no doubt", "not .. but")
+# Anywhere in the clause: what is spoken of did not happen or may not be said.
+DENIED = (
+    "has|have|had|is|are|was|were not|n't|never been",
+    "is|are|was|were not|n't|never ?a|yet ?been reached|measured|shown|claimed|met|supported|goal|known|done",
+    "is|are|was|were denied|forbidden|refused|unknown|missing|open|wrong|false|unsupported|unmeasured",
+    "not|n't|never|nothing|cannot ?be ?been ?yet claimed|claim|measured|shown|said|say|says|supported|reached",
+    "not shown|measured|supported|claimed",
+    "says nothing",
+    "would|may|might|could need|be|get|have|require|become",
+    "remains|remain|stays|left open",
+    "too early",
+    "reproduction|attempt failed",
+    "no run|figure|evidence|clause|comparison",
+)
+# The clause is about claims, tests or words, not about results.
+ABOUT_CLAIMS = (
+    "whether",
+    "may|can|could|must|should|to ?not claim|say|state|call",
+    "may ?not be called|claimed|said|stated",
+    "calls|call|called|calling itself|themselves",
+    "the claim|word|phrase|sentence|term|statement|label",
+    "claim|sentence|statement|overclaim ?that ?is \"|'|“",
+    "such as \"|“",
+    "overclaim*",
+    "flags|flag|flagged",
+    "claim @metric|@number",
+    "to claim",
+    "check|checks|test|tests|contract|contracts|clause|clauses|gate|gates|lint|verify|suite|assertion "
+    "?also assert*|check*|compare*|verif*|ensure*|hold|holds|measure*|tell*|ask*|require*|refuse*|"
+    "state*|say|says|guard*|catch|catches|fail*",
+    "parity|equality|regression check*|test*",
+    "is|are|be|gets|get|being checked|tested|compared|verified|held|decided|asserted|guarded",
+    "held|holds against",
+    "means|mean that",
+    "is surveyed|discussed|defined|explained|described",
+    "describes|explains|discusses how|what|why",
+    "needs|need|requires|demands|demand",
+)
+# The clause is a condition, a wish or a plan.
+HYPOTHETICAL = (
+    "if",
+    "suppose|supposing|assume|assuming|imagine|provided|unless|until|once|in case",
+    "would|might|could",
+    "should ?also ?be give|match|reach|equal|agree|reproduce|be|not|call",
+    "must|shall",
+    "has|have to match|reach|equal|agree|reproduce",
+    "may be|have|become|differ|reach|match|one",
+    "nobody|no one should",
+)
+NO_HYPOTHESES = (
+    "should be noted|clear|mentioned|said|stressed",
+    "if you like|love|need|want|prefer",
+    "even if",
+)
+# Before a cue and with no comma between: it is wanted, not had.
+WISHES = (
+    "aim|aims|aiming|aimed to|at|for",
+    "goal|goals|target|targets|objective|ambition|plan|plans ?: ?is|are ?to",
+    "hope|hopes|want|wants|wish|intend*|seek*|strive*|try|tries|trying|attempt*|plan|plans|planned to",
+    "designed|meant|supposed|expected to",
+    "work|working toward*|on",
+    "will be",
+    "how to",
+    "gap to",
+)
+# `to match` is a purpose, except after these: "was able to match".
+ACHIEVED_TO = frozenset("able managed shown found proven proved known happy seen demonstrated".split())
+# A sentence that begins with one of these asks the reader to do something.
+IMPERATIVES = frozenset(
+    "run use compute compare see reproduce match evaluate train measure check report please call "
+    "recall replicate install download set make ensure read write suppose consider let try keep "
+    "pass look improve".split()
+)
+# A gerund after these, or at the start, names an activity: "for matching the paper".
+ACTIVITY_AFTER = frozenset("for about of on when while by before after without".split())
+# Headings, columns and cells under which nothing is asserted.
+NOT_ASSERTED_UNDER = (
+    "goal|goals|non goals|roadmap|planned|plans|todo|milestones",
+    "future work",
+    "not ?be claimed|said|say|measured|shown|claim",
+    "may|must|cannot not ?be",
+    "forbidden|forbids|overclaims|unsupported",
+    "open questions",
+)
+SETTING_COLUMNS = (
+    "tolerance|threshold|limit|target|goal|bound|expected|budget|samples|steps|needs|needed|default|"
+    "example|examples|forbids|forbidden|allowed|floor|wanted|required|claim|missing",
+)
+DENIED_BESIDE = (
+    "denied|unknown|forbidden|missing|unmeasured|unsupported|no|none|planned|failed|fail",
+    "not",
+)
+
+# -- code, and what presents its output as a result -----------------------------------------------
+
+CODE_LANGUAGES = frozenset(
+    "python py bash sh shell zsh console yaml yml json toml ini c cpp rust go js ts diff make sql "
+    "dockerfile xml html latex tex bibtex mermaid powershell".split()
+)
+PRESENTED_AS_RESULT = (
+    "result|results|we get|obtain|measured|measure|outcome|reach|reaches|achieve|achieves|score|scores",
+    "final|our figures|numbers|result|results|table|scores",
+    "we get|obtain|measured|measure|reach|achieve",
+)
+PROMPTS = ("$ ", "> ", ">>> ", "# ", "% ")
+
+# -- evidence axes and semantics ------------------------------------------------------------------
+
+# Words by which a text names the axis of a number.
+AXIS_WORDS = {
+    "paper-eval": ("paper eval",),
+    "repo-eval": ("repo eval",),
+    "proxy": ("proxy",),
+    "smoke": ("smoke",),
+    "external": ("external",),
+}
+SEMANTICS = ("@number|@authority|word semantics",)
+
+# Words that carry no topic of their own.
+STOPWORDS = frozenset(
+    "a an the this that these those and or of in on at to for from by with without as is are was were "
+    "be been being has have had do does did it its their them they he she there here which who whom "
+    "all every each any both some such other than then so very too also only just not no nor "
+    "we our ours us you your i my up down out over under into about per via after before when while "
+    "can could may might will would shall should must yes model models".split()
+)
+INTENSIFIERS = frozenset(
+    "fully full completely complete exactly exact perfectly numerically basically nearly almost "
+    "essentially virtually practically literally arguably really truly clearly significantly much "
+    "far well really now already still even correctly faithfully successfully always".split()
+)
