@@ -257,7 +257,7 @@ def summed_forces(ctx: CheckContext) -> Measurement:
         expected = np.sum(np.sum(gradients, axis=0) ** 2, axis=(1, 2)) * per_square
         norms = []
         for tau, one in zip(TEMPERATURES, single, strict=True):
-            f = float(one.info[f"loss_{tau}"])
+            f = float(np.mean(one.info[f"loss_{tau}"]))
             norms.append(abs(float(one.loss.mean()) - f / max(f, 1e-8)))
         return max(largest(together.loss - expected), *norms)
 

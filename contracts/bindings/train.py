@@ -184,8 +184,11 @@ def accumulated(ctx: CheckContext) -> Measurement:
 def _gradients(ctx: CheckContext, run: Replay, drawn: Any) -> tuple[float, dict[str, Tensor]]:
     run.state.optimizer.zero_grad(set_to_none=True)
     loss, _ = ctx.subject.train_gradients(run.state, drawn)
-    named = run.state.generator.named_parameters()
-    return float(loss), {name: parameter.grad.clone() for name, parameter in named}
+    gradients = {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        for name, parameter in run.state.generator.named_parameters()
+    }
+    return float(loss), gradients
 
 
 @check("train.not_finite", needs=NEEDS)

@@ -43,11 +43,11 @@ METRICS = {
 # Names that are other words in lower case.
 METRICS_IN_CAPITALS = {"IS": "Inception score", "mAP": "mAP", "IoU": "IoU", "MSE": "MSE"}
 # Before these names the word means something else: float32 precision, mixed precision, exact recall.
-NOT_A_METRIC_AFTER = (
-    "float32|float64|float16|bfloat16|fp32|fp16|fp64|tf32|bf16|bit|mixed|single|double|half|full|"
-    "numeric|numerical|machine|high|low|reduced|arithmetic"
+NOT_A_METRIC_AFTER = frozenset(
+    "float32 float64 float16 bfloat16 fp32 fp16 fp64 tf32 bf16 bit mixed single double half full "
+    "numeric numerical machine high low reduced arithmetic".split()
 )
-NOT_A_METRIC_BEFORE = ("recall that", "precision of float*", "precision of the arithmetic")
+NOT_A_METRIC_BEFORE = frozenset("that mode modes plugin".split())
 
 # Words that may stand between a metric and its value: "FID of about 1.54", "FID (50k): 1.54".
 METRIC_TO_VALUE = frozenset(
@@ -113,6 +113,8 @@ AUTHORITY_WORDS = {
 }  # fmt: skip
 # The same words after these are our own: "this paper", "our release", "a later release".
 NOT_AN_AUTHORITY_AFTER = frozenset("this our next later first new a every each my".split())
+# And before these they qualify something else: "reference semantics".
+NOT_AN_AUTHORITY_BEFORE = frozenset("semantics statistics list lists".split())
 
 # An authority says it. `@authority` is also a citation by name.
 _REPORTS = (
@@ -164,7 +166,6 @@ PARITY_ALONE = (
     "indistinguishable from",
     "is|are|be lossless",
     "lossless conversion|compression|export|import|port|quantisation|quantization",
-    "lossless*ly",
     "bit for bit",
     "byte for byte",
     "bit exact|identical .. @authority",
@@ -409,7 +410,6 @@ AXIS_WORDS = {
     "smoke": ("smoke",),
     "external": ("external",),
 }
-SEMANTICS = ("@number|@authority|word semantics",)
 
 # Words that carry no topic of their own.
 STOPWORDS = frozenset(

@@ -1,0 +1,175 @@
+"""What prose is held against: the newest bundle's findings and the facts of a pack's authorities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from verify.outcome import Axis, Outcome
+from verify.report.model import ClauseView, Report
+from verify.scope import Scope
+from verify.spec.model import Claim, Clause, Pack
+
+
+@dataclass(frozen=True)
+class KnownAuthority:
+    """A source that may be quoted."""
+
+    id: str
+    title: str
+    identifier: str
+    role: str
+
+
+@dataclass(frozen=True)
+class KnownFact:
+    """A number that an authority states; `key` is its place in a table of several."""
+
+    authority: str
+    topic: str
+    title: str
+    key: str
+    value: float
+    at: str
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class KnownClaim:
+    """A claim with its verdict; without evidence it is denied."""
+
+    id: str
+    title: str
+    sentence: str
+    scope: Scope
+    reasons: tuple[str, ...] = ()
+    semantics: str | None = None
+    axis: Axis | None = None
+    clauses: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether its sentence may be said."""
+        return self.scope is not Scope.DENIED
+
+
+@dataclass(frozen=True)
+class KnownClause:
+    """A clause with its outcome; `sound` where it passed and every falsifier turned it red."""
+
+    id: str
+    statement: str
+    outcome: Outcome
+    sound: bool
+    reason: str = ""
+    measured: float | None = None
+    unit: str = ""
+    tolerance: float | None = None
+    exact: bool = False
+    axis: Axis | None = None
+    semantics: str | None = None
+    authorities: tuple[str, ...] = ()
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All of it; `bundle` is None where nothing has been run."""
+
+    bundle: str | None
+    subject: str
+    columns: tuple[str, ...] = ()
+    authorities: tuple[KnownAuthority, ...] = ()
+    facts: tuple[KnownFact, ...] = ()
+    claims: tuple[KnownClaim, ...] = ()
+    clauses: tuple[KnownClause, ...] = ()
+
+
+def gather(pack: Pack, report: Report | None, bundle: str | None) -> Evidence:
+    """The evidence of a pack and of one report, joined by the ids of clauses and claims."""
+    return Evidence(
+        bundle=bundle if report else None,
+        subject=pack.manifest.subject,
+        columns=pack.manifest.columns,
+        authorities=tuple(
+            KnownAuthority(a.id, a.title, a.identifier, a.role) for a in pack.authorities
+        ),
+        facts=tuple(_facts(pack)),
+        claims=tuple(_claim(claim, pack, report) for claim in pack.claims),
+        clauses=tuple(_clauses(pack, report)) if report else (),
+    )
+
+
+def _facts(pack: Pack) -> Iterator[KnownFact]:
+    for name, topic in pack.topics.items():
+        for authority, fact in topic.facts.items():
+            for key, value in numbers(fact.value):
+                yield KnownFact(authority, name, topic.title, key, value, fact.at, fact.says)
+
+
+def numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers of a fact's value with their keys; truth values and lists are none."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from numbers(inner, f"{key} {name}".strip())
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield key, float(value)
+
+
+def _claim(claim: Claim, pack: Pack, report: Report | None) -> KnownClaim:
+    views = {view.claim: view for view in report.claims} if report else {}
+    view = views.get(claim.id)
+    why = () if view else ("the newest bundle does not know it" if report else "nothing was run",)
+    allowed = view is not None and view.scope is not Scope.DENIED
+    return KnownClaim(
+        id=claim.id,
+        title=claim.title,
+        sentence=view.sentence if view and allowed else claim.sentence,
+        scope=view.scope if view else Scope.DENIED,
+        reasons=tuple(view.reasons) if view else why,
+        semantics=claim.semantics,
+        axis=claim.needs.axis,
+        clauses=claim.needs.clauses,
+        forbids=claim.forbids,
+    )
+
+
+def _clauses(pack: Pack, report: Report) -> Iterator[KnownClause]:
+    stated = {clause.id: clause for clause in pack.clauses}
+    ours = report.about.get("subject") == pack.manifest.subject
+    for view in report.clauses:
+        yield _clause(view, stated.get(view.id), ours and _sound(view, report))
+
+
+def _sound(view: ClauseView, report: Report) -> bool:
+    """A pass counts when each of its falsifiers ran and turned it red."""
+    runs = report.falsifiers_of(view.id)
+    tried = {run.label.partition("[")[0] for run in runs}
+    return (
+        view.outcome is Outcome.PASS
+        and bool(report.about.get("falsify"))
+        and all(run.killed for run in runs)
+        and all(label.partition("[")[0] in tried for label in view.falsifiers)
+    )
+
+
+def _clause(view: ClauseView, stated: Clause | None, sound: bool) -> KnownClause:
+    axis = view.measured_axis or view.axis
+    measured = view.measured
+    return KnownClause(
+        id=view.id,
+        statement=view.statement,
+        outcome=view.outcome,
+        sound=sound,
+        reason=view.reason,
+        measured=float(measured) if isinstance(measured, (int, float)) else None,
+        unit=view.unit,
+        tolerance=view.tolerance.get("value"),
+        exact=bool(view.tolerance.get("exact")),
+        axis=Axis(axis) if axis else None,
+        semantics=stated.semantics if stated else None,
+        authorities=tuple(source.id.partition(":")[0] for source in view.sources),
+        details=dict(numbers(view.details)),
+    )

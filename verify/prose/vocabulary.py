@@ -1,0 +1,138 @@
+"""The names a pack gives to metrics, authorities and itself, found among the words of a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from verify.outcome import Axis
+from verify.prose.evidence import Evidence, KnownAuthority
+from verify.prose.patterns import (
+    AUTHORITY_WORDS,
+    INTENSIFIERS,
+    METRICS,
+    METRICS_IN_CAPITALS,
+    NOT_A_METRIC_AFTER,
+    NOT_A_METRIC_BEFORE,
+    NOT_AN_AUTHORITY_AFTER,
+    NOT_AN_AUTHORITY_BEFORE,
+    NOT_OURS,
+    OURS,
+    STOPWORDS,
+)
+from verify.prose.words import Sort, Word, match_at, split, stem
+
+ANY_SOURCE = "*"
+_DETERMINERS = frozenset("the a an this that its 's ' each every no".split())
+
+Name = tuple[tuple[str, ...], Sort, str]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Names as rows of lower-case words, the longest first; the subject; the pack's columns."""
+
+    names: tuple[Name, ...]
+    subject: str
+    columns: frozenset[str]
+
+    def tag(self, text: str) -> tuple[Word, ...]:
+        """The words of a text, with those of a name joined into one that knows what it names."""
+        words, found, at = split(text), [], 0
+        while at < len(words):
+            word, length = self._named(words, at)
+            found.append(word)
+            at += length
+        return tuple(found)
+
+    def _named(self, words: Sequence[Word], at: int) -> tuple[Word, int]:
+        if any(match_at(phrase, words, at) for phrase in NOT_OURS):
+            return words[at], 1
+        for row, sort, name in self.names:
+            low = tuple(word.low for word in words[at : at + len(row)])
+            if low == row and self._fits(words, at, at + len(row), sort):
+                return _joined(words[at : at + len(row)], sort, name), len(row)
+        if words[at].raw in METRICS_IN_CAPITALS:
+            return _joined(words[at : at + 1], Sort.METRIC, METRICS_IN_CAPITALS[words[at].raw]), 1
+        for phrase in OURS:
+            end = match_at(phrase, words, at)
+            if end is not None:
+                return _joined(words[at:end], Sort.OURS, self.subject), end - at
+        if words[at].low == self.subject and (at == 0 or words[at - 1].low not in _DETERMINERS):
+            return _joined(words[at : at + 1], Sort.OURS, self.subject), 1
+        return words[at], 1
+
+    def _fits(self, words: Sequence[Word], start: int, end: int, sort: Sort) -> bool:
+        """Whether the words around a name leave it that name."""
+        before = words[start - 1].low if start else ""
+        after = words[end].low if end < len(words) else ""
+        if sort is Sort.AUTHORITY:
+            return before not in NOT_AN_AUTHORITY_AFTER and after not in NOT_AN_AUTHORITY_BEFORE
+        if words[start].low in ("precision", "recall"):
+            return before not in NOT_A_METRIC_AFTER and after not in NOT_A_METRIC_BEFORE
+        return True
+
+    def columns_in(self, *texts: str) -> frozenset[str]:
+        """Columns of the pack that texts name, `L/2` for `L2` too."""
+        low = {word.low.replace("/", "") for text in texts for word in split(text)}
+        return frozenset(column for column in self.columns if column in low)
+
+    def topic(self, words: Sequence[Word]) -> frozenset[str]:
+        """Stems of the words that say what a sentence is about."""
+        return frozenset(
+            stem(word.low)
+            for word in words
+            if word.sort is Sort.WORD
+            and word.low not in STOPWORDS
+            and word.low not in INTENSIFIERS
+            and word.low != self.subject
+            and word.low not in ("'s", "'", "n't")
+        )
+
+
+def vocabulary(evidence: Evidence) -> Vocabulary:
+    """Names from the pack, and those that are common."""
+    names = [*_metrics(evidence), *_authorities(evidence.authorities)]
+    return Vocabulary(
+        names=tuple(sorted(set(names), key=lambda name: (-len(name[0]), name))),
+        subject=evidence.subject.lower(),
+        columns=frozenset(column.lower() for column in evidence.columns),
+    )
+
+
+def _metrics(evidence: Evidence) -> Iterator[Name]:
+    for text, name in METRICS.items():
+        yield _row(text), Sort.METRIC, name
+    for text in evidence.metrics:
+        if _row(text) not in {_row(known) for known in METRICS}:
+            yield _row(text), Sort.METRIC, text
+
+
+def _authorities(authorities: Sequence[KnownAuthority]) -> Iterator[Name]:
+    ids = {authority.id for authority in authorities}
+    for known, texts in AUTHORITY_WORDS.items():
+        name = known if known in ids else ANY_SOURCE
+        for text in texts:
+            yield _row(text), Sort.AUTHORITY, name
+    for authority in authorities:
+        for text in (authority.id, authority.title, *authority.identifier.split(",")):
+            if row := _row(text.replace("_", " ")):
+                yield row, Sort.AUTHORITY, authority.id
+
+
+def _row(text: str) -> tuple[str, ...]:
+    words = tuple(word.low for word in split(text))
+    return words[1:] if words[:1] in (("the",), ("a",), ("an",)) and len(words) > 2 else words
+
+
+def _joined(words: Sequence[Word], sort: Sort, name: str) -> Word:
+    low = " ".join(word.low for word in words)
+    raw = " ".join(word.raw for word in words)
+    return Word(low, raw, words[0].start, words[-1].end, sort, name)
+
+
+def axis_of(words: Sequence[Word]) -> Axis | None:
+    """The evidence axis that a text names."""
+    low = " ".join(word.low for word in words)
+    named = [axis for axis in Axis if f" {axis.value.replace('-', ' ')} " in f" {low} "]
+    return named[0] if named else None
