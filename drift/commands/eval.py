@@ -21,7 +21,7 @@ PICK = {"digits": "fid_proxy", "images": "fid"}
 Measure = Callable[["Opened"], "Evaluated"]
 
 
-def _path(*flags: str, **more: Any) -> Any:
+def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(*flags, type=click.Path(path_type=Path), **more)
 
 
@@ -36,7 +36,7 @@ def _path(*flags: str, **more: Any) -> Any:
 @click.option("--extractor-sha256", metavar="HEX", help="Their pinned digest.")
 @_path("--statistics", help="Reference statistics, of --write-statistics.")
 @click.option("--override-statistics", is_flag=True,
-              help="Use statistics of another extractor all the same; the record is smoke.")  # fmt: skip
+              help="Use statistics of another extractor; the record is smoke.")  # fmt: skip
 @_path("--training", help="Statistics of the training data: audits memorisation.")
 @_path("--write-statistics", help="Measure nothing; write the statistics of real images SOURCE.")
 @click.option("--name", default="unnamed", help="Name of the data set in --write-statistics.")

@@ -18,27 +18,52 @@ from drift.train import build
 @click.command("train")
 @click.argument("template")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="Change a template's field.")
-@click.option("--encoder", type=click.Path(path_type=Path),
-              help="Masked autoencoder.  [default: runs/TEMPLATE-encoder/encoder.safetensors]")  # fmt: skip
+@click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    help="Masked autoencoder.  [default: runs/TEMPLATE-encoder/encoder.safetensors]",
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Latent cache or image folder.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--window", type=click.IntRange(min=1), default=25, show_default=True,
-              help="Steps a row of the metric log.")  # fmt: skip
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    default=25,
+    show_default=True,
+    help="Steps a row of the metric log.",
+)
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=250, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
-@click.option("--resume-model-only", is_flag=True,
-              help="Take parameters and averages only; the run is marked diagnostic.")  # fmt: skip
-@click.option("--reset-learning-rate", type=click.FloatRange(min=0, min_open=True),
-              help="On resume: this rate, constant; the run is marked diagnostic.")  # fmt: skip
-@click.option("--labels-per-pass", type=click.IntRange(min=1),
-              help="Hold the activations of so many labels at once; same gradient.")  # fmt: skip
-@click.option("--bypass-gates", metavar="REASON",
-              help="Start a faithful run with closed gates; recorded, numbers are demoted.")  # fmt: skip
+@click.option(
+    "--resume-model-only",
+    is_flag=True,
+    help="Take parameters and averages only; the run is marked diagnostic.",
+)
+@click.option(
+    "--reset-learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="On resume: this rate, constant; the run is marked diagnostic.",
+)
+@click.option(
+    "--labels-per-pass",
+    type=click.IntRange(min=1),
+    help="Hold the activations of so many labels at once; same gradient.",
+)
+@click.option(
+    "--bypass-gates",
+    metavar="REASON",
+    help="Start a faithful run with closed gates; recorded, numbers are demoted.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop before any work.")
-@click.option("--rate", type=float, default=5e10, show_default=True,
-              help="Operations a second for the plan's time.")  # fmt: skip
+@click.option(
+    "--rate",
+    type=float,
+    default=5e10,
+    show_default=True,
+    help="Operations a second for the plan's time.",
+)
 @click.option("--price", type=float, help="Price of an hour, for the plan's cost.")
 def command(
     template: str,
@@ -90,9 +115,11 @@ def _train(
     path = encoder or runs.folder_of(template, None, "-encoder") / "encoder.safetensors"
     if not path.is_file():
         raise DriftError(
-            str(path), found="no encoder", expected="an exported masked autoencoder",
+            str(path),
+            found="no encoder",
+            expected="an exported masked autoencoder",
             remedy=f"`drift pretrain {template.name}` makes one; --encoder names another.",
-        )  # fmt: skip
+        )
     model = store.load_encoder(path, require_metadata=template.fidelity == "faithful")
     options = running.RunOptions(
         folder=runs.folder_of(template, out),
@@ -120,8 +147,5 @@ def _train(
 
         running.train(run, listen)
     tau = max(template.loss.temperatures)
-    click.echo(
-        f"train {template.name}: step {run.state.step}, raw field at {tau:g} "
-        f"{last.get(f'field/{tau}', float('nan')):.3g}, spread {last.get('spread', 0):.2f}, overlap "
-        f"{last.get('overlap', 0):.2f}; {options.folder}"
-    )
+    shown = ", ".join(f"{name} {last[name]:.2g}" for name in (f"field/{tau}", "spread", "overlap"))
+    click.echo(f"train {template.name}: step {run.state.step}, {shown}; {options.folder}")

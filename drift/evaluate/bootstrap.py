@@ -77,10 +77,10 @@ def deviation(
     strata: Sequence[NDArray[np.int64]],
     generator: np.random.Generator,
     *,
-    replicates: int = REPLICATES,
+    replicates: int | None = None,
 ) -> float:
-    """Standard deviation of `statistic(counts [n])` over resamples."""
-    values = [statistic(counts(strata, generator)) for _ in range(replicates)]
+    """Standard deviation of `statistic(counts [n])` over resamples, REPLICATES by default."""
+    values = [statistic(counts(strata, generator)) for _ in range(replicates or REPLICATES)]
     return float(np.std(values, ddof=1))
 
 

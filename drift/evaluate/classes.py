@@ -47,11 +47,11 @@ class ClassReport:
         return self.count > 1 and self.spread < audit.COLLAPSE
 
 
-def expected_coverage(real: int, generated: int, k: int = prdc.COVERAGE_K) -> float:
+def expected_coverage(real: int, generated: int) -> float:
     """Coverage of samples of the same distribution (Naeem 2020, Lemma 2); 0 without samples."""
     if not generated:
         return 0.0
-    missed = math.prod((real - j) / (real + generated - j) for j in range(1, k + 1))
+    missed = math.prod((real - j) / (real + generated - j) for j in range(1, prdc.COVERAGE_K + 1))
     return 1.0 - missed
 
 

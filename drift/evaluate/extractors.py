@@ -76,9 +76,7 @@ class Extractor:
     network: Any
 
     @torch.no_grad()
-    def __call__(
-        self, pixels: Tensor
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def __call__(self, pixels: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         device = next(self.network.parameters()).device
         found = [part.float().cpu().numpy() for part in self.network(images.rgb(pixels).to(device))]
         return found[0], found[1] if len(found) > 1 else None
@@ -124,7 +122,9 @@ def _pinned(name: str, kind: Kind, given: str | None) -> str:
     if given is not None and not _SHA256.match(given):
         raise ExtractorError("--extractor-sha256", found=given, expected="64 hexadecimal digits")
     if kind.sha256 is not None and given not in (None, kind.sha256):
-        raise ExtractorError("--extractor-sha256", found=given, expected=f"{kind.sha256} for {name}")
+        raise ExtractorError(
+            "--extractor-sha256", found=given, expected=f"{kind.sha256} for {name}"
+        )
     pinned = kind.sha256 or given
     if pinned is None:
         raise ExtractorError(

@@ -1,4 +1,4 @@
-"""Features of a stream of images: one batch of images in memory, one row of numbers kept of each."""
+"""Features of a stream of images: one batch of them in memory, one row of numbers kept of each."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Accumulator:
         n = self._count
         offset = self._sum / n
         covariance = (self._outer - n * np.outer(offset, offset)) / (n - 1)
-        return Moments(self._shift + offset, covariance, int(round(n)))
+        return Moments(self._shift + offset, covariance, round(n))
 
 
 def moments(features: NDArray[np.floating], weights: Array | None = None) -> Moments:
@@ -133,7 +133,7 @@ def figure(
         lambda drawn: fast(moments(features, drawn.astype(np.float64))),
         bootstrap.strata_of(labels, n),
         generator,
-        replicates=bootstrap.REPLICATES if wide <= WIDE else REPLICATES_WIDE,
+        replicates=None if wide <= WIDE else REPLICATES_WIDE,
     )
     by_count = at_counts(features, fast, generator, labels)
     infinity = extrapolate(by_count)
@@ -165,7 +165,9 @@ def at_counts(
 
     Every k-th sample of an order that goes label by label: each part has the mix of the whole.
     """
-    shuffled = [generator.permutation(places) for places in bootstrap.strata_of(labels, len(features))]
+    shuffled = [
+        generator.permutation(places) for places in bootstrap.strata_of(labels, len(features))
+    ]
     order = np.concatenate(shuffled)
     found = []
     for parts in FRACTIONS:

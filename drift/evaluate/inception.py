@@ -2,8 +2,8 @@
 
 exp of the mean KL divergence between p(y|x) and its mean over a split; mean and population standard
 deviation over 10 splits after a permutation seeded with 2020. They differ in two points: the
-reference adds 1e-10 inside both logarithms, and drops the n mod 10 samples that fill no split, where
-torch-fidelity makes splits of unequal size. At 50,000 samples no sample is dropped.
+reference adds 1e-10 inside both logarithms, and drops the n mod 10 samples that fill no split,
+where torch-fidelity makes splits of unequal size. At 50,000 samples no sample is dropped.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ DEFINITION = "reference: 10 splits, permutation of seed 2020, 1e-10 in the logar
 Array = NDArray[np.float64]
 
 
-def permutation(n: int, seed: int = SEED) -> NDArray[np.int64]:
+def permutation(n: int) -> NDArray[np.int64]:
     """The order before the splits, of numpy's legacy generator."""
-    return np.random.RandomState(seed).permutation(n)
+    return np.random.RandomState(SEED).permutation(n)
 
 
 def probabilities(logits: NDArray[np.floating]) -> Array:
     """Softmax of logits [N, C] in float64."""
     wide = np.asarray(logits, dtype=np.float64)
     powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    found: Array = powers / powers.sum(axis=1, keepdims=True)
+    return found
 
 
 def divergence(p: Array) -> float:
@@ -41,14 +42,18 @@ def divergence(p: Array) -> float:
     return float((p * (np.log(p + EPS) - np.log(q + EPS))).sum(axis=1).mean())
 
 
-def scores(logits: NDArray[np.floating], splits: int = SPLITS, seed: int = SEED) -> Array:
+def scores(logits: NDArray[np.floating]) -> Array:
     """The score of each split of logits [N, C]; raises InputError for fewer samples than splits."""
-    size = len(logits) // splits
-    if size < 1:
-        raise InputError("Inception score", found=f"{len(logits)} samples", expected=f">= {splits}")
-    order = permutation(len(logits), seed)
-    parts = (order[i * size : (i + 1) * size] for i in range(splits))
+    if len(logits) < SPLITS:
+        raise InputError("Inception score", found=f"{len(logits)} samples", expected=f">= {SPLITS}")
+    parts = split(permutation(len(logits)))
     return np.array([np.exp(divergence(probabilities(logits[part]))) for part in parts])
+
+
+def split(order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Equal splits of an order [N]; the N mod SPLITS last ones are in none."""
+    size = len(order) // SPLITS
+    return [order[i * size : (i + 1) * size] for i in range(SPLITS)]
 
 
 def torch_fidelity_score(logits: NDArray[np.floating]) -> tuple[float, float]:

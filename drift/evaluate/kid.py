@@ -54,7 +54,9 @@ def figure(
     strata = bootstrap.strata_of(labels, len(ours))
     variance = _of_mean(ours, strata, generator) ** 2
     variance += _of_mean(theirs, bootstrap.strata_of(None, len(theirs)), generator) ** 2
-    half = 2.0 * bootstrap.Z * float(np.sqrt(variance))  # each sample is in both arguments of a pair
+    half = (
+        2.0 * bootstrap.Z * float(np.sqrt(variance))
+    )  # each sample is in both arguments of a pair
     return Figure(
         value=value,
         low=value - half,

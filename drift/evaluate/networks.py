@@ -30,7 +30,7 @@ STAGES = (
 HALF_RANGE = 128.0
 
 
-class ReferenceInception(FeatureExtractorInceptionV3):
+class ReferenceInception(FeatureExtractorInceptionV3):  # type: ignore[misc]
     """The FID InceptionV3 of 2015-12-05 behind the reference's resize (specs/golden/metrics).
 
     The reference samples at half-pixel centres, as the TorchScript port does; torch-fidelity, like
@@ -51,11 +51,11 @@ class ReferenceInception(FeatureExtractorInceptionV3):
         return "2048", "logits_unbiased"
 
 
-class TensorflowInception(FeatureExtractorInceptionV3):
+class TensorflowInception(FeatureExtractorInceptionV3):  # type: ignore[misc]
     """torch-fidelity's own extractor, with TensorFlow 1's resize, under a name that says so."""
 
 
-class Tiny(FeatureExtractorBase):
+class Tiny(FeatureExtractorBase):  # type: ignore[misc]
     """Two small convolutions on [B, 3, H, W]: 16 pooled features and 10 logits.
 
     For tests and for trying out the pipeline: quick, and wrong for everything else.

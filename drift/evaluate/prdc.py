@@ -67,20 +67,16 @@ def reached(centres: NDArray[np.floating], radii: Array, points: NDArray[np.floa
     return hits
 
 
-def precision_hits(
-    generated: NDArray[np.floating], real: NDArray[np.floating], k: int = K
-) -> Hits:
+def precision_hits(generated: NDArray[np.floating], real: NDArray[np.floating]) -> Hits:
     """Per generated sample: whether it lies in the ball of a real one."""
-    return inside(generated, real, squared_radii(real, k))
+    return inside(generated, real, squared_radii(real, K))
 
 
-def recall_hits(generated: NDArray[np.floating], real: NDArray[np.floating], k: int = K) -> Hits:
+def recall_hits(generated: NDArray[np.floating], real: NDArray[np.floating]) -> Hits:
     """Per real sample: whether it lies in the ball of a generated one."""
-    return inside(real, generated, squared_radii(generated, k))
+    return inside(real, generated, squared_radii(generated, K))
 
 
-def coverage_hits(
-    generated: NDArray[np.floating], real: NDArray[np.floating], k: int = COVERAGE_K
-) -> Hits:
+def coverage_hits(generated: NDArray[np.floating], real: NDArray[np.floating]) -> Hits:
     """Per real sample: whether a generated one lies within its own k-NN radius (Naeem, Eq. 6)."""
-    return reached(real, squared_radii(real, k), generated)
+    return reached(real, squared_radii(real, COVERAGE_K), generated)

@@ -22,7 +22,7 @@ from drift.errors import DriftError
 from drift.evaluate import fid
 from drift.evaluate.extractors import FID_INCEPTION, INCEPTION_SHA256
 from drift.evaluate.figures import Figure
-from drift.sample.loading import EMA, file_digest
+from drift.sample.loading import BYPASSED, EMA, NO_GATES, file_digest
 from drift.state import atomic
 from drift.state.record import now
 
@@ -86,6 +86,12 @@ def axis_of(facts: Facts) -> tuple[str, tuple[str, ...]]:
     return (REPO_EVAL, weaker) if weaker else (PAPER_EVAL, ())
 
 
+def tier_of(facts: Facts, axis: str) -> str:
+    """The most that a claim could be on this record; none where the run's gates were bypassed."""
+    bypassed = any(one.startswith(BYPASSED) or one == NO_GATES for one in facts.bypasses)
+    return "none" if bypassed else TIERS[axis]
+
+
 def _not_the_protocol(facts: Facts) -> tuple[str, ...]:
     """In what a record differs from the release's protocol."""
     wanted = {
@@ -124,7 +130,7 @@ def record_of(facts: Facts, figures: Mapping[str, Figure], **more: Any) -> dict[
         "schema": SCHEMA,
         "axis": axis,
         "axis_because": list(reasons),
-        "tier": TIERS[axis],
+        "tier": tier_of(facts, axis),
         **asdict(facts),
         "metrics": {name: figure.as_dict() for name, figure in figures.items()},
         **more,

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drift.digits import SHA256 as DIGITS_SHA256
 from drift.encoder import MaskedAutoencoder
 from drift.errors import DriftError
 from drift.evaluate import (
@@ -33,7 +34,7 @@ from drift.evaluate.sources import Images
 from drift.evaluate.statistics import Statistics
 from drift.sample import loading, sampler
 from drift.sample.decoder import decoder_for
-from drift.sample.loading import Loaded, Origin
+from drift.sample.loading import Loaded
 
 DIGITS = "digits"
 COUNT, ALPHA = 1000, 1.0  # where no template says them
@@ -126,7 +127,7 @@ def evaluate_digits_images(
     reference = [report.components[f"fid_proxy/reference_{name}"] for name in ("mu", "sigma")]
     contract = statistics.Contract(
         digits.EXTRACTOR, report.encoder_sha256, "none", statistics.ROUNDING, 599,
-        "digits, held out", digits.data.SHA256,
+        "digits, held out", DIGITS_SHA256,
     )  # fmt: skip
     facts = _facts(
         opened, path, labels,
@@ -234,17 +235,13 @@ def measure(
     if found.logits is None:
         missing["inception_score"] = "the extractor gives no logits"
     else:
-        figures["inception_score"] = inception.figure(
-            found.logits, generator, labels=found.strata
-        )
+        figures["inception_score"] = inception.figure(found.logits, generator, labels=found.strata)
         components["inception_score/splits"] = inception.scores(found.logits)
     if reference.features is None:
         why = "the statistics hold moments only, no features"
         missing |= dict.fromkeys(("kid", "precision", "recall", "coverage"), why)
     else:
-        figures["kid"] = kid.figure(
-            found.pool, reference.features, generator, labels=found.strata
-        )
+        figures["kid"] = kid.figure(found.pool, reference.features, generator, labels=found.strata)
         near, hits = digits.neighbours(found.pool, reference.features, generator)
         figures |= near
         components |= {f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()}
@@ -330,5 +327,3 @@ def composition(labels: Tensor, classes: int | None) -> str:
 
 def _class_json(report: classes.ClassReport) -> dict[str, Any]:
     return {**asdict(report), "covered": report.covered, "collapsed": report.collapsed}
-
-

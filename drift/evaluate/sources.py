@@ -1,4 +1,4 @@
-"""Where images to evaluate come from: a sampler, a folder, a file of tensors. One batch at a time."""
+"""Where images to evaluate come from: a sampler, a folder, a file. One batch at a time."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def from_tensor(samples: Tensor, labels: Tensor, facts: Mapping[str, Any]) -> Im
     digest = hashlib.sha256(samples.contiguous().numpy().tobytes()).hexdigest()
 
     def batches() -> Batches:
-        for part, named in zip(samples.split(BATCH), labels.split(BATCH), strict=True):
+        parts = zip(torch.split(samples, BATCH), torch.split(labels, BATCH), strict=True)
+        for part, named in parts:
             yield images.pixels(part), named
 
     return Images(len(samples), batches, digest, facts)
@@ -189,7 +190,9 @@ def _facts(path: Path, text: str | None) -> dict[str, Any]:
     try:
         found = json.loads(text or "{}")
     except ValueError as error:
-        raise SourceError(str(path), found=f"facts that are no JSON ({error})", expected="JSON") from error
+        raise SourceError(
+            str(path), found=f"facts that are no JSON ({error})", expected="JSON"
+        ) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -216,7 +219,9 @@ def _member_shape(path: Path) -> tuple[int, ...]:
         with zipfile.ZipFile(path) as archive, archive.open("arr_0.npy") as stream:
             shape, fortran, dtype = _header(stream)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise SourceError(str(path), found=str(error), expected="arr_0 uint8 [N, H, W, C]") from error
+        raise SourceError(
+            str(path), found=str(error), expected="arr_0 uint8 [N, H, W, C]"
+        ) from error
     if dtype != np.uint8 or len(shape) != 4 or fortran:
         raise SourceError(str(path), found=f"{dtype} {shape}", expected="arr_0 uint8 [N, H, W, C]")
     return shape
@@ -224,7 +229,10 @@ def _member_shape(path: Path) -> tuple[int, ...]:
 
 def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
-    reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    reads = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     if version not in reads:
         raise ValueError(f"a .npy header of version {version}")
     found: tuple[tuple[int, ...], bool, np.dtype[Any]] = reads[version](stream)

@@ -1,8 +1,8 @@
 """Reference statistics: a file that says how it was made, and is used for nothing else.
 
-safetensors with mu [D] and sigma [D, D] in float64 and, where wanted, features [M, D] and labels [M];
-the metadata is the contract: extractor and its digest, resize, rounding, count, data set and its
-digest. A figure against statistics of another extractor or resize is not a weaker figure but none.
+safetensors with mu [D] and sigma [D, D] in float64 and, where wanted, features [M, D] and labels
+[M]; the metadata is the contract: extractor and its digest, resize, rounding, count, data set and
+its digest. A figure against statistics of another extractor is not a weaker figure but none.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class Statistics:
     sha256: str
 
 
-def contract_of(
-    extractor: Extractor, *, count: int, dataset: str, dataset_sha256: str
-) -> Contract:
+def contract_of(extractor: Extractor, *, count: int, dataset: str, dataset_sha256: str) -> Contract:
     """The contract of statistics that this extractor makes now."""
     return Contract(
         extractor=extractor.name,
@@ -99,7 +97,9 @@ def convert(path: Path, source: Path, contract: Contract) -> Statistics:
     data = source.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != contract.dataset_sha256:
-        raise StatisticsError(str(source), found=f"sha256 {found}", expected=contract.dataset_sha256)
+        raise StatisticsError(
+            str(source), found=f"sha256 {found}", expected=contract.dataset_sha256
+        )
     try:
         with np.load(source, allow_pickle=False) as archive:
             mean, covariance = archive["mu"], archive["sigma"]
@@ -175,7 +175,7 @@ def digest(tensors: Mapping[str, NDArray[Any]], contract: Contract) -> str:
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         found.update(f"\0{name} {array.shape} {array.dtype.str}\0".encode())
-        found.update(memoryview(array).cast("B") if array.size else b"")
+        found.update(array.tobytes())
     return found.hexdigest()
 
 

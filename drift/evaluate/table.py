@@ -11,7 +11,9 @@ def lines(record: Mapping[str, Any]) -> str:
     metrics: Mapping[str, Any] = record["metrics"]
     width = max(map(len, metrics), default=0)
     found = [_heading(record)]
-    found += [f"  {name:<{width}}  {_figure(name, figure, record)}" for name, figure in metrics.items()]
+    found += [
+        f"  {name:<{width}}  {_figure(name, figure, record)}" for name, figure in metrics.items()
+    ]
     found += [f"  {name:<{width}}  not measured: {why}" for name, why in record["missing"].items()]
     notes = list(record["notes"])
     if record["collapsed"]:

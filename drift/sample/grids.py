@@ -28,7 +28,7 @@ def grid(images: Tensor, columns: int) -> Tensor:
     missing = -len(images) % columns
     images = torch.cat([images, images.new_full((missing, *images.shape[1:]), 255)])
     framed = functional.pad(images, (0, MARGIN, 0, MARGIN), value=255)
-    rows = [torch.cat(list(row), dim=2) for row in framed.split(columns)]
+    rows = [torch.cat(list(row), dim=2) for row in torch.split(framed, columns)]
     return functional.pad(torch.cat(rows, dim=1), (MARGIN, 0, MARGIN, 0), value=255)
 
 

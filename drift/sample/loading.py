@@ -1,7 +1,7 @@
 """The generator of an artefact, a run folder or one checkpoint, and where it comes from.
 
-Averaged weights (EMA) by default, as every figure of the paper and the release uses them (DEC-0111);
-raw ones only where they are asked for by name, and then it is recorded.
+Averaged weights (EMA) by default, as in every figure of the paper and the release (DEC-0111); raw
+ones only where they are asked for by name, and then it is recorded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ from torch import Tensor
 
 from drift.artifacts import header, store
 from drift.artifacts.errors import ArtifactError
-from drift.config import Template, fingerprint, generator_kwargs
+from drift.config import (
+    Template,
+    fingerprint,
+    generator_kwargs,
+    load_template,
+    template_names,
+)
 from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
 from drift.state import checkpoint
@@ -28,6 +34,8 @@ from drift.state.checkpoint import Checkpoint
 EMA, RAW = "ema", "raw"
 NONE = "none"
 READ_BYTES = 1 << 22
+NO_GATES = "no gates are recorded for this faithful run"
+BYPASSED = "gates bypassed"
 
 
 class SampleError(DriftError):
@@ -54,7 +62,7 @@ class Origin:
     column: str | None
     dataset: str | None
     tokenizer: str
-    scaling_factor: float
+    scaling_factor: float  # 1 where the file does not say it
     run_seed: int | None
     encoder_sha256: str | None
     bypasses: tuple[str, ...]
@@ -146,7 +154,7 @@ def file_digest(path: Path) -> str:
 def chosen_weights(
     kept: Checkpoint, weights: str, ema_decay: str | None
 ) -> tuple[dict[str, Tensor], str | None]:
-    """(tensors, name of the decay or None): the model's, with the average in place of parameters."""
+    """(tensors, name of the decay or None): the model's, the average in place of parameters."""
     model = kept.group("model")
     if weights == RAW:
         return model, None
@@ -195,9 +203,15 @@ def template_of(kept: Checkpoint, path: Path) -> Template:
         for parent in parents:
             node = node.setdefault(parent, {})
         node[leaf] = value
-    unnamed = {"schema": "drift-template/1", "name": "checkpoint", "title": "From a checkpoint",
-               "column": None, "fidelity": "free", "deviations": [],
-               "semantics": _semantics(nested)}  # fmt: skip
+    unnamed: dict[str, Any] = {
+        "schema": "drift-template/1",
+        "name": "checkpoint",
+        "title": "From a checkpoint",
+        "column": None,
+        "fidelity": "free",
+        "deviations": [],
+        "semantics": _semantics(nested),
+    }
     return Template.model_validate_json(json.dumps(unnamed | nested))
 
 
@@ -234,13 +248,11 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         fingerprint=kept.facts["fingerprint"],
         column=template.column,
         dataset=data.dataset,
-        tokenizer=NONE
-        if data.tokenizer == NONE
-        else f"{data.tokenizer}@{data.tokenizer_revision}",
+        tokenizer=NONE if data.tokenizer == NONE else f"{data.tokenizer}@{data.tokenizer_revision}",
         scaling_factor=data.scaling_factor,
         run_seed=kept.facts.get("seed"),
         encoder_sha256=kept.facts.get("encoder"),
-        bypasses=(*kept.facts.get("diagnostic", ()), *_run_bypasses(path)),
+        bypasses=(*kept.facts.get("diagnostic", ()), *_run_bypasses(path, template)),
     )
     return Loaded(generator, origin, template)
 
@@ -267,6 +279,8 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
             "--ema-decay", found=ema_decay, expected="no decay: an artefact holds one average"
         )
     name, _, digest = artifact.metadata.get("template", "").partition(" ")
+    template = _shipped(name, digest)
+    data = template.data if template else None
     origin = Origin(
         path=str(path),
         sha256=file_digest(path),
@@ -275,27 +289,40 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         ema_decay=None,
         template=name or None,
         fingerprint=digest or None,
-        column=None,
-        dataset=None,
+        column=template.column if template else None,
+        dataset=data.dataset if data else None,
         tokenizer=artifact.metadata.get("tokenizer", "unknown"),
-        scaling_factor=1.0,
+        scaling_factor=data.scaling_factor if data else 1.0,
         run_seed=None,
         encoder_sha256=None,
         bypasses=artifact.notes,
     )
-    return Loaded(artifact.model, origin, None)
+    return Loaded(artifact.model, origin, template)
 
 
-def _run_bypasses(path: Path) -> tuple[str, ...]:
-    """What the run's live record says was bypassed, one sentence each."""
+def _shipped(name: str, digest: str) -> Template | None:
+    """The template of this name that comes with the engine, where its fingerprint is the same."""
+    if name not in template_names():
+        return None
+    found = load_template(name)
+    return found if fingerprint(found) == digest else None
+
+
+def _run_bypasses(path: Path, template: Template) -> tuple[str, ...]:
+    """What the run's live record says of its gates, one sentence for each bypass."""
     record = path.parent.parent / "run_metadata.json"
-    if not record.is_file():
-        return ()
-    try:
-        found = json.loads(record.read_bytes()).get("bypasses", [])
-    except (ValueError, AttributeError) as error:
-        raise SampleError(str(record), found=f"no JSON ({error})", expected="a run's record") from error
-    return tuple(map(str, found))
+    gates = None
+    if record.is_file():
+        try:
+            gates = json.loads(record.read_bytes()).get("gates")
+        except (ValueError, AttributeError) as error:
+            raise SampleError(
+                str(record), found=f"no JSON ({error})", expected="a run's record"
+            ) from error
+    if not isinstance(gates, dict):
+        return (NO_GATES,) if template.fidelity == "faithful" else ()
+    bypass = gates.get("bypass")
+    return (f"{BYPASSED}: {bypass}",) if bypass else ()
 
 
 def _require_finite(generator: Generator, path: Path) -> None:

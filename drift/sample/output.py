@@ -28,7 +28,10 @@ def refuse_to_overwrite(path: Path) -> None:
     """Raises SampleError for a path that is there, but for an empty folder."""
     if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
         raise SampleError(
-            str(path), found="something there", expected="a new name", remedy="Choose another --out."
+            str(path),
+            found="something there",
+            expected="a new name",
+            remedy="Choose another --out.",
         )
 
 

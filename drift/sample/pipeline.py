@@ -1,20 +1,20 @@
-"""A pipeline in the manner of diffusers: `DriftPipeline.from_pretrained(folder)(class_labels=[207])`.
+"""A pipeline in the manner of diffusers: `DriftPipeline.from_pretrained(folder)([207])`.
 
-The folder is diffusers' own layout: model_index.json, transformer/ and, for latents, vae/, each with
-its config and safetensors weights. `transformer` is the name that DiTPipeline uses.
+The folder is diffusers' own layout: model_index.json, transformer/ and, for latents, vae/, each
+with its config and safetensors weights. `transformer` is the name that DiTPipeline uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, ConfigMixin, DiffusionPipeline, ImagePipelineOutput, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers import AutoencoderKL, DiffusionPipeline, ImagePipelineOutput, ModelMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import Tensor
 
 from drift.errors import InputError
@@ -27,7 +27,7 @@ OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 class DriftTransformer(ModelMixin, ConfigMixin):
     """The generator as a model of diffusers; its config is that of `GeneratorConfig`."""
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         input_size: int,
@@ -51,7 +51,7 @@ class DriftTransformer(ModelMixin, ConfigMixin):
         attention_fp32: bool = True,
         checkpointing: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         given = {name: value for name, value in locals().items() if name in FIELDS}
         self.generator = Generator(GeneratorConfig(**given))
 
@@ -59,9 +59,10 @@ class DriftTransformer(ModelMixin, ConfigMixin):
     def wrapping(cls, generator: Generator) -> DriftTransformer:
         """A model that holds these very weights."""
         with torch.device("meta"):
-            model = cls(**asdict(generator.config))
+            model: DriftTransformer = cls(**asdict(generator.config))
         model.generator = generator
-        return model.eval()
+        model.eval()
+        return model
 
     def forward(
         self, hidden_states: Tensor, class_labels: Tensor, guidance_scale: Tensor, style: Tensor
@@ -84,8 +85,12 @@ class DriftPipeline(DiffusionPipeline):
     model_cpu_offload_seq = "transformer->vae"
     _optional_components = ["vae"]  # noqa: RUF012 - as in the base class
 
+    transformer: DriftTransformer
+    vae: Any
+    register_modules: Callable[..., None]
+
     def __init__(self, transformer: DriftTransformer, vae: AutoencoderKL | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.register_modules(transformer=transformer, vae=vae)
 
     @classmethod
@@ -117,21 +122,23 @@ class DriftPipeline(DiffusionPipeline):
 
         guidance_scale  alpha of the method: 1 is without guidance
         generator       one, from which all samples are drawn in order, or one for each sample
-        output_type     pil, np ([N, H, W, C] in [0, 1]), pt ([N, C, H, W] in [0, 1]) or latent (what
-                        the network gives). PIL images are bytes by truncation, as in evaluation
+        output_type     pil, np ([N, H, W, C] in [0, 1]), pt ([N, C, H, W] in [0, 1]) or latent
+                        (what the network gives). PIL images are bytes by truncation, as evaluated
         """
         labels = [class_labels] if isinstance(class_labels, int) else list(class_labels)
         if output_type not in OUTPUT_TYPES:
             raise InputError("output_type", found=output_type, expected=", ".join(OUTPUT_TYPES))
         samples = self._sample(labels, guidance_scale, _streams(generator, len(labels)))
         found = samples if output_type == "latent" else _shown(self._decoded(samples), output_type)
-        return ImagePipelineOutput(images=found) if return_dict else (found,)
+        if not return_dict:
+            return (found,)
+        return ImagePipelineOutput(images=found)  # type: ignore[no-untyped-call]
 
     def _sample(self, labels: list[int], alpha: float, streams: list[torch.Generator]) -> Tensor:
         config = self.transformer.generator.config
         device = self.transformer.device
         drawn = [(sampler.draw_noise(config, s), sampler.draw_style(config, s)) for s in streams]
-        found: Tensor = self.transformer(
+        found: Tensor = self.transformer(  # type: ignore[operator]
             torch.stack([noise for noise, _ in drawn]).to(device),
             torch.tensor(labels, dtype=torch.int64, device=device),
             torch.full((len(labels),), float(alpha), device=device),
@@ -164,6 +171,8 @@ def _shown(samples: Tensor, output_type: str) -> Any:
         from PIL import Image
 
         array = images.pixels(samples.cpu()).permute(0, 2, 3, 1).numpy()
-        return [Image.fromarray(np.squeeze(one, -1) if one.shape[-1] == 1 else one) for one in array]
+        return [
+            Image.fromarray(np.squeeze(one, -1) if one.shape[-1] == 1 else one) for one in array
+        ]
     unit = ((samples.float() + 1.0) / 2.0).clamp(0.0, 1.0)
     return unit if output_type == "pt" else unit.cpu().permute(0, 2, 3, 1).numpy()

@@ -97,8 +97,9 @@ def _outputs(
         return [_grid(working, request)]
     working.mkdir()
     (working / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
-    found = [_tensors(working / TENSORS, shape, request, facts), _grid(working / GRID, request)]
-    return [*found, _singles(working / SINGLE)] if single else found
+    more = [_singles(working / SINGLE)] if single else []
+    tensors = _tensors(working / TENSORS, shape, request, facts)
+    return [tensors, _grid(working / GRID, request), *more]
 
 
 @contextmanager
@@ -163,7 +164,7 @@ def summary(sampler: Sampler, facts: Mapping[str, Any]) -> str:
     decay = f" {facts['ema_decay']}" if facts["ema_decay"] else ""
     passes = sampler.passes / max(sampler.samples, 1)
     return (
-        f"{sampler.samples:,} samples in {sampler.seconds:.2f} s, {sampler.throughput:,.0f} a second, "
-        f"{passes:g} forward pass each; {facts['weights']}{decay} weights, alpha "
+        f"{sampler.samples:,} samples in {sampler.seconds:.2f} s, {sampler.throughput:,.0f} a "
+        f"second, {passes:g} forward pass each; {facts['weights']}{decay} weights, alpha "
         f"{facts['alpha']:g}, seed {facts['seeds'][0]}"
     )

@@ -280,7 +280,7 @@ def test_a_run_leaves_a_log_a_picture_and_a_summary(
 def test_the_same_seed_writes_the_same_figures(tmp_path: Path) -> None:
     logs = []
     for name in ("a", "b"):
-        assert toy("--init", "between", "--steps", "6", "--out", str(tmp_path / name)) == 0
+        assert toy("--init", "between", "--steps", "3", "--out", str(tmp_path / name)) == 0
         lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
         logs.append([{**json.loads(line), "seconds": None} for line in lines])
     assert logs[0] == logs[1]
@@ -291,7 +291,7 @@ def test_the_same_seed_writes_the_same_figures(tmp_path: Path) -> None:
 def test_an_earlier_result_is_kept_unless_force_is_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("--init", "far", "--steps", "2", "--out", str(tmp_path / "out"))
+    words = ("--init", "far", "--steps", "1", "--out", str(tmp_path / "out"))
     assert toy(*words) == 0
     before = (tmp_path / "out" / "summary.json").read_bytes()
     assert toy(*words, "--seed", "1") == 2

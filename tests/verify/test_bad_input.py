@@ -274,6 +274,7 @@ def test_an_output_that_cannot_be_written(mini: MiniPack, cli: Cli) -> None:
     result = cli("run", "--pack", mini.root, "--output", "json=folder")
     assert result.code == 2
     assert "folder: found a place that cannot be written (Is a directory)" in result.err
+    assert "GO: 1/1 evaluated" in result.out, "what the run found is told all the same"
 
 
 def test_unknown_names_and_options(mini: MiniPack, cli: Cli) -> None:

@@ -332,6 +332,12 @@ def test_a_broken_file_does_not_hide_what_is_wrong_with_the_others(
     assert "wrong.yaml: NOT faithful" in result.out
 
 
+def test_a_faithful_file_does_not_make_up_for_one_that_is_not(table: MiniPack, cli: Cli) -> None:
+    wrong, right = save("wrong.yaml", model__rope=False), save("right.yaml")
+    for files in ((wrong, right), (right, wrong)):
+        assert cli("template", *files, "--pack", table.root).code == 1
+
+
 def test_a_pack_without_config_clauses_cannot_call_anything_faithful(
     mini: MiniPack, cli: Cli
 ) -> None:

@@ -339,11 +339,13 @@ def test_a_hanging_child_does_not_outlive_the_run(told: dict[str, ClauseView]) -
     assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_peak_memory_is_that_of_the_clause(odd: tuple[Finished, float]) -> None:
-    """A clause after a giant does not inherit the giant's peak."""
-    by_check = dict(zip(NAMES, odd[0].report.clauses[::2], strict=True))
-    assert by_check["huge_files"].peak_mb > 50
-    assert min(c.peak_mb for c in odd[0].report.clauses if c.peak_mb) < 40
+def test_peak_memory_is_that_of_the_clause(mini: MiniPack, tmp_path: Path) -> None:
+    """A clause that runs after a giant, in the same process, does not inherit its peak."""
+    mini.write("contracts/bindings/odd.py", ODD)
+    giant = clause(1, check="odd.huge_files", budget={"seconds": 60})
+    mini.clauses = [giant, clause(2)]
+    first, second = run_pack(mini.save(), tmp_path, falsify=False).report.clauses
+    assert first.peak_mb > second.peak_mb + 30
 
 
 # -- ways to fail before a check runs -------------------------------------------------------------
@@ -392,6 +394,26 @@ def test_an_answer_beyond_all_bounds_ends_the_worker(
     found = only(run_pack(mini, tmp_path))
     assert found.outcome is Outcome.ERROR
     assert found.reason == "the worker sent an answer of more than 100 bytes"
+
+
+@pytest.mark.parametrize(
+    ("boot", "reason"),
+    [
+        ("print('hello', flush=True); import time; time.sleep(60)",
+         "the worker sent an answer that is not JSON"),
+        ("import sys; print('no luck', file=sys.stderr); sys.exit(7)",
+         "the worker process died (exit status 7): no luck"),
+        ("import os, time; os.close(1); time.sleep(60)",
+         "the worker process died (it closed its pipe)"),
+    ],
+)  # fmt: skip
+def test_a_worker_that_does_not_keep_the_protocol(
+    mini: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot: str, reason: str
+) -> None:
+    monkeypatch.setattr(pool, "_BOOT", boot)
+    found = only(run_pack(mini, tmp_path))
+    assert (found.outcome, found.cause) == (Outcome.ERROR, Reason.WORKER_DIED)
+    assert found.reason == reason
 
 
 def test_a_worker_sees_neither_the_working_directory_nor_its_own_sources_first(

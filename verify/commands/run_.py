@@ -105,9 +105,9 @@ def command(
     cache = ResultCache(Path.cwd() / FOLDER, loaded, evidence_dir=evidence_dir) if cached else None
     about = _about(loaded, options, selectors)
     bundle, report = _run_and_seal(loaded, clauses, options, about, reports, cache)
+    _show(report, bundle)
     for kind, path in wanted:
         write(path, RENDERERS[kind](report))
-    _show(report, bundle)
     return report.verdict.exit_code
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from verify.outcome import Axis, Outcome
 from verify.report.model import ClauseView, Report
 from verify.scope import Scope
-from verify.spec.model import Claim, Clause, Pack
+from verify.spec.model import Claim, Clause, Kind, Pack
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Evidence:
     columns: tuple[str, ...] = ()
     authorities: tuple[KnownAuthority, ...] = ()
     facts: tuple[KnownFact, ...] = ()
+    metrics: tuple[str, ...] = ()
     claims: tuple[KnownClaim, ...] = ()
     clauses: tuple[KnownClause, ...] = ()
 
@@ -97,6 +98,7 @@ def gather(pack: Pack, report: Report | None, bundle: str | None) -> Evidence:
             KnownAuthority(a.id, a.title, a.identifier, a.role) for a in pack.authorities
         ),
         facts=tuple(_facts(pack)),
+        metrics=tuple(dict.fromkeys(_metrics(pack))),
         claims=tuple(_claim(claim, pack, report) for claim in pack.claims),
         clauses=tuple(_clauses(pack, report)) if report else (),
     )
@@ -107,6 +109,15 @@ def _facts(pack: Pack) -> Iterator[KnownFact]:
         for authority, fact in topic.facts.items():
             for key, value in numbers(fact.value):
                 yield KnownFact(authority, name, topic.title, key, value, fact.at, fact.says)
+
+
+def _metrics(pack: Pack) -> Iterator[str]:
+    """Names of what metric clauses measure: topics they cite whose values are fractions."""
+    for clause in pack.clauses:
+        for source in clause.sources if clause.kind is Kind.METRIC else ():
+            fact, name = pack.fact(source), source.rpartition(".")[2].replace("_", " ")
+            if fact and any(not value.is_integer() for _, value in numbers(fact.value)):
+                yield name
 
 
 def numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:

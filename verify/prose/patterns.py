@@ -56,7 +56,7 @@ METRIC_TO_VALUE = frozenset(
     "ends lands equals down up as low high ↓ ↑ ( ) < > ≤ ≥ | * an a the comes out with".split()
 )
 # Words that part a metric from a value further on: "the FID of our samples on ImageNet is 1.54".
-FAR_VALUE = frozenset("is was are = : reaches reached at equals".split())
+FAR_VALUE = frozenset("is was are reaches reached at equals".split())
 # A value may stand before its metric: "1.54 FID", "84 % accuracy", "1.54 in FID".
 VALUE_TO_METRIC = frozenset("% in points on of".split())
 # A number before these counts something and is no figure of merit.
@@ -70,6 +70,16 @@ SETTINGS = (
     "@metric tolerance|threshold|limit|margin|target|goal|floor",
     "differ* .. from",
     "tolerance of @number",
+)
+# "The paper reports FID 1.54; we get 1.52": a number after these is one of the metric just named.
+REACHED = (
+    "get|gets|got|reach|reaches|reached|achieve|achieves|achieved|obtain|obtains|obtained|have|has|"
+    "measure|measured|hit|hits|land|lands|is|are ?at ?a ?about @number",
+)
+# A number after these is a name: "ImageNet 256", "Table 5".
+NAMES_NUMBERS = frozenset(
+    "imagenet cifar ffhq celeba lsun coco mnist table tables section figure fig eq equation python "
+    "version step epoch top layer algorithm appendix".split()
 )
 # Speed told in words.
 SPEED = (
@@ -90,7 +100,15 @@ OURS = (
     "this implementation|repository|repo|port|package|engine|library|project|reimplementation",
     "this model|checkpoint|run|code|reproduction|work|paper",
 )
-NOT_OURS = ("not ours", "not our own", "none of ours", "not by us", "let us", "tell us", "us ?to know")
+NOT_OURS = (
+    "not ours",
+    "not our own",
+    "none of ours",
+    "not by us",
+    "let us",
+    "tell us",
+    "we quote|cite|copy|repeat|list|reprint",
+)
 
 # Words for authorities, by the id a pack may give them; `*` is any source.
 AUTHORITY_WORDS = {
@@ -114,7 +132,7 @@ AUTHORITY_WORDS = {
 # The same words after these are our own: "this paper", "our release", "a later release".
 NOT_AN_AUTHORITY_AFTER = frozenset("this our next later first new a every each my".split())
 # And before these they qualify something else: "reference semantics".
-NOT_AN_AUTHORITY_BEFORE = frozenset("semantics statistics list lists".split())
+NOT_AN_AUTHORITY_BEFORE = frozenset("semantics statistics eval list lists".split())
 
 # An authority says it. `@authority` is also a citation by name.
 _REPORTS = (
@@ -122,27 +140,39 @@ _REPORTS = (
     "found|obtain*|achieve*|attain*|reach*|get|gets|got|measure*|record*|publish*|ended|ends|print*|"
     "describe*|mention*|note|notes|present*|demonstrate*|contain*|use|uses|used"
 )
-ATTRIBUTIONS = (
+SAYS = (
     f"@authority ?' ?and ?@authority ?@citation {_REPORTS}",
-    f"@authority ?'s table|readme|abstract|appendix|text {_REPORTS}",
-    "@authority 's|'",
-    "according to ?the ?table|section|@number ?of ?@number ?the @authority|@citation",
+    f"@authority ?' 's table|readme|abstract|appendix|text {_REPORTS}",
+    "according to .. @authority|@citation",
     "reported|quoted|stated|given|listed|claimed|measured|published by|in|from ?the @authority|@citation",
     "as reported .. @authority",
+    "@authority :",
+    "by ?the @authority ?' ?own account",
+)
+# A figure is said to be an authority's, or to stand in its tables.
+BELONGS = (
+    "@authority 's|'",
     "table|tables|section|appendix|figure .. of|in|from ?the @authority",
     "( ?the @authority",
     "@authority , table|tables|section|appendix|figure",
-    "in|from|by|of @authority",
-    "@authority figure|figures|number|numbers|value|values|result|results|fid|@metric",
-    "@authority :",
-    "by ?the @authority ?' ?own account",
+    "in|from|by ?the @authority",
+    "@authority figure|figures|number|numbers|value|values|result|results|@metric",
+)
+# "as in the paper" likens a figure to another; it does not say whose it is.
+NOT_BELONGING = ("as in ?the @authority", "same .. as .. @authority", "like .. in ?the @authority")
+# A heading or a caption under which figures are an authority's.
+HEADING_SAYS = (
+    f"@authority {_REPORTS}",
+    "figure|figures|number|numbers|result|results|value|values of|from|in|by ?the @authority",
+    "published|reported|quoted figure|figures|number|numbers|result|results|value|values",
+    "@authority 's|' figure|figures|number|numbers|result|results|value|values",
+    "according to ?the @authority",
 )
 # A work outside of the pack, cited by name, says it.
 CITED = (
     "et al",
     "@citation",
 )
-NUMBERED_CITATION = "["
 # Nobody said it about this project: others' figures and failures.
 OTHERS = (
     "unlike .. reproduction|implementation|run|model",
@@ -203,7 +233,6 @@ PARITY_WITH = (
     "as good|accurate|strong|fast .. as",
     "just like",
     "behave* .. like|as",
-    "obey*",
     "reach*|attain*|achieve*|hit|hits|get|gets|train|trains|trained .. @authority ?'s ?' @metric|results",
     "byte for byte",
     "bit for bit",
@@ -213,6 +242,12 @@ PARITY_WITH = (
 PUBLISHED = (
     "published|reported figure*|number*|result*|@metric|curve*|table*|value*",
     "table|tables|algorithm|figure|equation|eq @number",
+    "recorded output*|behaviour|behavior|trace*|value*|one|ones|sample|samples|loss*|step*",
+)
+# Clauses of a sentence are judged apart; a clause begins at each of these outside of brackets.
+CLAUSE_BREAKS = (
+    ";", " — ", " – ", ", but ", ", yet ", ", whereas ", ", while ", ", we ", ", our ", ", ours ",
+    ", and we ", ", and our ", ": we ", ": our ", ", so we ", ", it ", ", this ",
 )
 # Objects that make a parity one of wording, not of results.
 WORDING = ("notation|terminology|numbering|symbols|naming|spelling|section|sections|order|layout",)
@@ -417,7 +452,7 @@ STOPWORDS = frozenset(
     "be been being has have had do does did it its their them they he she there here which who whom "
     "all every each any both some such other than then so very too also only just not no nor "
     "we our ours us you your i my up down out over under into about per via after before when while "
-    "can could may might will would shall should must yes model models".split()
+    "within between can could may might will would shall should must yes model models".split()
 )
 INTENSIFIERS = frozenset(
     "fully full completely complete exactly exact perfectly numerically basically nearly almost "

@@ -37,12 +37,14 @@ class Context:
     headings  those above it, the nearest last
     lead      the paragraph before it that ends with a colon, or a table's caption
     before    the sentence before it in its paragraph
+    within    what stands before it in the same sentence, where it is a clause
     row, column, beside   labels of a table cell, and the other cells of its row
     """
 
     headings: tuple[str, ...] = ()
     lead: str = ""
     before: str = ""
+    within: str = ""
     row: str = ""
     column: str = ""
     beside: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verify.outcome import Axis
 from verify.prose.evidence import Evidence, KnownAuthority
@@ -23,6 +23,8 @@ from verify.prose.patterns import (
 from verify.prose.words import Sort, Word, match_at, split, stem
 
 ANY_SOURCE = "*"
+SHARE = 0.7  # of the words that two sentences must have in common to be the same
+MIN_COMMON = 3
 _DETERMINERS = frozenset("the a an this that its 's ' each every no".split())
 
 Name = tuple[tuple[str, ...], Sort, str]
@@ -30,11 +32,17 @@ Name = tuple[tuple[str, ...], Sort, str]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Names as rows of lower-case words, the longest first; the subject; the pack's columns."""
+    """Names as rows of lower-case words, the longest first; the subject; the pack's columns.
+
+    claims     id, and the topics of its sentence and of its title
+    forbidden  id, and a phrase of two words or more that it forbids
+    """
 
     names: tuple[Name, ...]
     subject: str
     columns: frozenset[str]
+    claims: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = ()
+    forbidden: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def tag(self, text: str) -> tuple[Word, ...]:
         """The words of a text, with those of a name joined into one that knows what it names."""
@@ -77,6 +85,24 @@ class Vocabulary:
         low = {word.low.replace("/", "") for text in texts for word in split(text)}
         return frozenset(column for column in self.columns if column in low)
 
+    def restated(self, text: str) -> tuple[str, ...]:
+        """Claims whose sentence or title a text repeats, in whole or nearly."""
+        said = self.topic(self.tag(text))
+        return tuple(
+            claim
+            for claim, topics in self.claims
+            if any(_repeats(said, topic) for topic in topics)
+        )
+
+    def forbidding(self, text: str) -> tuple[str, ...]:
+        """Claims that forbid words of a text."""
+        low = tuple(word.low for word in split(text))
+        return tuple(
+            claim
+            for claim, row in self.forbidden
+            if any(low[at : at + len(row)] == row for at in range(len(low) - len(row) + 1))
+        )
+
     def topic(self, words: Sequence[Word]) -> frozenset[str]:
         """Stems of the words that say what a sentence is about."""
         return frozenset(
@@ -93,11 +119,26 @@ class Vocabulary:
 def vocabulary(evidence: Evidence) -> Vocabulary:
     """Names from the pack, and those that are common."""
     names = [*_metrics(evidence), *_authorities(evidence.authorities)]
-    return Vocabulary(
+    plain = Vocabulary(
         names=tuple(sorted(set(names), key=lambda name: (-len(name[0]), name))),
         subject=evidence.subject.lower(),
         columns=frozenset(column.lower() for column in evidence.columns),
     )
+    rows = [(claim.id, _row(text)) for claim in evidence.claims for text in claim.forbids]
+    return replace(
+        plain,
+        claims=tuple(
+            (claim.id, tuple(plain.topic(plain.tag(t)) for t in (claim.sentence, claim.title)))
+            for claim in evidence.claims
+        ),
+        forbidden=tuple((claim, row) for claim, row in rows if len(row) > 1),
+    )
+
+
+def _repeats(said: frozenset[str], topic: frozenset[str]) -> bool:
+    """Whether most words of either are words of the other."""
+    common = len(said & topic)
+    return common >= MIN_COMMON and common >= SHARE * len(said) and common >= SHARE * len(topic)
 
 
 def _metrics(evidence: Evidence) -> Iterator[Name]:

@@ -7,14 +7,16 @@ read of it, and the names that it may refer to come from the files beside it, wh
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from verify.problems import Problem, UsageError
+from verify.spec.bullet_log import read_bullet_log
 from verify.spec.decisions import Entry, read_entries
 from verify.spec.model import Decision
 from verify.spec.pack import MANIFEST, find_root
@@ -48,8 +50,8 @@ class Draft:
 
     @property
     def name(self) -> str:
-        """Its id, else the one that its file's name promises."""
-        return self.entry.stem if "id" in self.broken else self.record.id
+        """Its id, else the one that its place promises."""
+        return self.entry.name if "id" in self.broken else self.record.id
 
     def has(self, *fields: str) -> bool:
         """Whether these fields can be relied on."""
@@ -75,15 +77,15 @@ class Log:
 
 
 def read_log(start: Path | None) -> Log:
-    """The records of a pack, of a folder that holds specs/decisions, or of a folder of records.
+    """The records of a pack, of a folder with specs/decisions, of a folder, or of a single file.
 
     Raises UsageError where there is no record at all: a log of nothing must not look sound.
     """
-    root, folder = _places(start)
-    entries = read_entries(folder, root)
+    root, place = _places(start)
+    entries = read_bullet_log(place) if place.is_file() else read_entries(place, root)
     if not entries:
         raise UsageError(
-            f"{folder}: found no records; expected DEC-NNNN.md files; remedy: correct --pack, or "
+            f"{place}: found no records; expected DEC-NNNN.md files; remedy: correct --pack, or "
             "write the first record"
         )
     known, problems = _known(root)
@@ -91,31 +93,32 @@ def read_log(start: Path | None) -> Log:
 
 
 def _places(start: Path | None) -> tuple[Path, Path]:
-    """(root, folder of records)."""
+    """(root, folder or file of records)."""
     if start is None or (start / MANIFEST).is_file():
         root = find_root(start).resolve()
         return root, root / FOLDER
-    if not start.is_dir():
+    if not start.exists():
         raise UsageError(
-            f"{start}: found no folder; expected a pack or a folder of records; remedy: correct "
-            "--pack"
+            f"{start}: found nothing there; expected a pack, a folder of records or a log; remedy: "
+            "correct --pack"
         )
-    root = start.resolve()
-    return root, root / FOLDER if (root / FOLDER).is_dir() else root
+    place = start.resolve()
+    if place.is_file():
+        return place.parent, place
+    return place, place / FOLDER if (place / FOLDER).is_dir() else place
 
 
 def _draft(entry: Entry) -> Draft:
     if entry.record is not None:
         return Draft(entry, entry.record, frozenset())
-    said = entry.front.value if isinstance(entry.front.value, dict) else None
-    if said is None:
+    if entry.said is None:
         return Draft(entry, _record(UNSAID), frozenset(Decision.model_fields))
-    broken = _broken(said)
-    whole = {name: value for name, value in said.items() if name not in broken}
+    broken = _broken(entry.said)
+    whole = {name: value for name, value in entry.said.items() if name not in broken}
     return Draft(entry, _record({**UNSAID, **whole}), broken)
 
 
-def _broken(front: dict[str, object]) -> frozenset[str]:
+def _broken(front: Mapping[str, Any]) -> frozenset[str]:
     """The keys of a front matter that are missing, unknown or wrong."""
     try:
         _record(front)
@@ -124,8 +127,8 @@ def _broken(front: dict[str, object]) -> frozenset[str]:
     return frozenset()
 
 
-def _record(front: dict[str, object] | dict[str, str]) -> Decision:
-    return Decision.model_validate_json(json.dumps(front))
+def _record(front: Mapping[str, Any]) -> Decision:
+    return Decision.model_validate_json(json.dumps(dict(front)))
 
 
 def _known(root: Path) -> tuple[Known, tuple[Problem, ...]]:

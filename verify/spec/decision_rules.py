@@ -230,7 +230,7 @@ def _successors(log: Log, draft: Draft) -> list[Draft]:
 
 def _mentions(draft: Draft) -> Iterator[tuple[str, int]]:
     """Ids of other records in the text below the front matter, each with its first line."""
-    seen = {draft.name, draft.entry.stem}
+    seen = {draft.name, draft.entry.name}
     for match in _MENTION.finditer(draft.entry.body):
         if match[0] not in seen:
             seen.add(match[0])

@@ -117,6 +117,8 @@ class DecisionStatus(StrEnum):
         return self in (DecisionStatus.ACCEPTED, DecisionStatus.CLOSED)
 
 
+Category = Literal["PAPER-BACKED", "AUTHOR-CODE", "INFERRED", "OPEN", "PROTOCOL", "SEMANTIC-PARITY",
+                   "CLAIM-SCOPE", "OPS-COMPAT", "RELEASE-OPS"]  # fmt: skip
 Extent = Annotated[dict[Text, Annotated[int, Field(ge=1)]], Field(min_length=1)]
 
 
@@ -124,9 +126,8 @@ class Decision(Frozen):
     """Front matter of a decision record; the seven sections are in the file's body.
 
     impact    what cannot be said while a deferred decision is open
-    promotes  the default that the record puts in force on the ground of a measurement
-    horizon   the least measurement that may do so, such as {steps: 300, seeds: 3}
-    measured  the measurement behind it, by the same names
+    promotes  a default, put in force by what was `measured`; `horizon` is the least that may do so,
+              by the same names, such as {steps: 300, seeds: 3}
     """
 
     id: DecisionId
@@ -138,6 +139,7 @@ class Decision(Frozen):
     caps: tuple[ClaimId, ...] = ()
     evidence: tuple[Text, ...] = ()
     superseded_by: DecisionId | None = None
+    category: Category | None = None
     impact: Text | None = None
     promotes: Text | None = None
     horizon: Extent | None = None
