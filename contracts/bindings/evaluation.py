@@ -1,11 +1,14 @@
 """Checks on evaluation records: a figure counts only with its whole provenance.
 
-A record is a JSON file, schema drift-evaluation/1. It declares its axis, and is held against what
-that axis demands: a record on paper-eval with raw weights is a contradiction, not a weaker number.
+A record is a JSON file, schema drift-evaluation/1, with its components beside it. It declares its
+axis, and is held against what that axis demands: a record on paper-eval with raw weights is a
+contradiction, not a weaker number. Scores are computed again from the components by code of this
+module, not by the engine's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -19,21 +22,32 @@ from verify.api import CheckContext, Measurement, check, mutant
 
 SCHEMA = "drift-evaluation/1"
 MAX_BYTES = 1 << 20
-FIELDS = {
-    "schema": str,
-    "axis": str,
-    "column": str,
-    "metrics": dict,
-    "samples": int,
-    "seeds": list,
-    "alpha": float,
-    "weights": str,
-    "extractor": str,
-    "extractor_sha256": str,
-    "statistics_sha256": str,
-    "checkpoint_sha256": str,
-    "template_fingerprint": str,
+SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+OPTIONAL = (str, type(None))
+FIELDS: dict[str, tuple[type, ...]] = {
+    "schema": (str,),
+    "axis": (str,),
+    "column": OPTIONAL,
+    "metrics": (dict,),
+    "samples": (int,),
+    "seeds": (list,),
+    "alpha": (float, int, type(None)),
+    "weights": OPTIONAL,
+    "labels": (str,),
+    "resize": (str,),
+    "rounding": (str,),
+    "extractor": (str,),
+    "extractor_sha256": (str,),
+    "statistics_sha256": (str,),
+    "checkpoint_sha256": OPTIONAL,
+    "template_fingerprint": OPTIONAL,
+    "bypasses": (list,),
+    "selected_from": (int,),
+    "components": (dict,),
 }
+FID_NAMES = ("fid", "fid_proxy")
+SHARES = ("precision", "recall", "coverage", "class_accuracy")
+MISMATCH = 1.0e-6  # of the score: float64 eigenvalues by two orders of the same product
 
 
 class RecordError(Exception):
@@ -41,8 +55,10 @@ class RecordError(Exception):
 
 
 def load_records(folder: Path) -> list[dict[str, Any]]:
-    """All records of a folder, each checked field by field."""
-    return [_read(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+    """All records of a folder, each checked field by field; `path` is where it lies."""
+    if not folder.is_dir():
+        return []
+    return [_read(path) | {"path": str(path)} for path in sorted(folder.glob("*.json"))]
 
 
 @check("evaluation.fid")
@@ -52,13 +68,13 @@ def fid(ctx: CheckContext) -> Measurement:
     expected = ctx.fact("paper:results.fid")[column]
     try:
         records = [r for r in load_records(ctx.evidence_dir) if r["column"] == column]
+        paper_eval = [record for record in records if record["axis"] == "paper-eval"]
+        for record in paper_eval:
+            problem = _contradiction(ctx, record) or _not_recomputed(record)
+            if problem:
+                return ctx.decide(False, f"{Path(record['path']).name}: {problem}")
     except RecordError as error:
         return ctx.decide(False, str(error))
-    paper_eval = [record for record in records if record["axis"] == "paper-eval"]
-    for record in paper_eval:
-        contradiction = _contradiction(ctx, record)
-        if contradiction:
-            return ctx.decide(False, contradiction)
     if not paper_eval:
         weaker = ", ".join(sorted({record["axis"] for record in records}))
         have = f"only on {weaker}" if weaker else "none at all"
@@ -66,12 +82,33 @@ def fid(ctx: CheckContext) -> Measurement:
             f"no evaluation record of column {column} on the paper-eval axis ({have}); needed: "
             f"{ctx.fact('paper:evaluation.samples')} samples of EMA weights"
         )
-    best = min(record["metrics"]["fid"] for record in paper_eval)
+    best = min(record["metrics"]["fid"]["value"] for record in paper_eval)
     reason = f"FID {best} against the paper's {expected} (release: "
     reason += f"{ctx.fact('reference:results.fid')[column]})"
-    details = {"fid": best, "paper": expected, "records": len(paper_eval)}
+    details = {
+        "fid": best,
+        "paper": expected,
+        "records": len(paper_eval),
+        "selected_from": max(record["selected_from"] for record in paper_eval),
+    }
     unit = "FID above the paper's"
     return ctx.judge(best - expected, reason, unit=unit, axis="paper-eval", details=details)
+
+
+@check("evaluation.recomputed")
+def recomputed(ctx: CheckContext) -> Measurement:
+    """Every record of the evidence folder gives its scores again from its components."""
+    try:
+        records = load_records(ctx.evidence_dir)
+        problems = {Path(r["path"]).name: _not_recomputed(r) for r in records}
+    except RecordError as error:
+        return ctx.decide(False, str(error))
+    if not records:
+        return ctx.missing("no evaluation records; `drift eval RUN --out FILE` writes one")
+    for name, problem in problems.items():
+        if problem:
+            return ctx.decide(False, f"{name}: {problem}")
+    return ctx.decide(True, f"{len(records)} records recomputed from their components")
 
 
 def _contradiction(ctx: CheckContext, record: dict[str, Any]) -> str | None:
@@ -79,14 +116,79 @@ def _contradiction(ctx: CheckContext, record: dict[str, Any]) -> str | None:
     wanted = {
         "weights": ctx.fact("reference:evaluation.weights"),
         "extractor": ctx.fact("reference:evaluation.extractor"),
+        "extractor_sha256": ctx.params["extractor_sha256"],
+        "resize": ctx.fact("reference:evaluation.resize"),
+        "rounding": ctx.fact("reference:evaluation.rounding"),
+        "labels": "balanced",  # of 1,000 classes: the composition of the validation labels
+        "bypasses": [],
     }
     for field, value in wanted.items():
         if record[field] != value:
             return f"declares paper-eval, but {field} is {record[field]!r}; expected {value!r}"
+    if record["statistics_sha256"] not in ctx.params["statistics_sha256"]:
+        return (
+            f"declares paper-eval, but statistics_sha256 is {record['statistics_sha256']}; "
+            f"pinned: {ctx.params['statistics_sha256'] or 'none yet (DEC-0114)'}"
+        )
+    for field in ("checkpoint_sha256", "template_fingerprint"):
+        if record[field] is None:
+            return f"declares paper-eval, but {field} is unknown"
     samples = ctx.fact("paper:evaluation.samples")
     if record["samples"] < samples:
         return f"declares paper-eval, but has {record['samples']} samples; expected {samples}"
+    if "fid" not in record["metrics"]:
+        return "declares paper-eval, but has no metrics.fid"
     return None
+
+
+def _not_recomputed(record: dict[str, Any]) -> str | None:
+    """The first score that its components do not give."""
+    arrays = read_components(Path(record["path"]), record["components"])
+    for name, value in scores_of(arrays).items():
+        if name not in record["metrics"]:
+            return f"components of {name}, which the record does not have"
+        stated = record["metrics"][name]["value"]
+        if not abs(stated - value) <= MISMATCH * (1.0 + abs(value)):
+            return f"{name} is {stated}, its components give {value}"
+    owed = [name for name in FID_NAMES if name in record["metrics"] and f"{name}/mu" not in arrays]
+    return f"{owed[0]} without its components" if owed else None
+
+
+def read_components(record: Path, named: dict[str, Any]) -> dict[str, Any]:
+    """Arrays of the file beside a record, whose digest the record names."""
+    from safetensors.numpy import load
+
+    path = record.with_name(Path(str(named.get("file", "missing"))).name)
+    if not path.is_file():
+        raise RecordError(f"{record.name}: components: found no {path.name}, expected a file")
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != named.get("sha256"):
+        raise RecordError(f"{path.name}: found sha256 {found}, expected {named.get('sha256')}")
+    return dict(load(data))
+
+
+def scores_of(arrays: dict[str, Any]) -> dict[str, float]:
+    """Scores by name, from moments, indicators and split scores."""
+    import numpy as np
+
+    found: dict[str, float] = {}
+    for name in FID_NAMES:
+        if f"{name}/mu" in arrays:
+            wide = {
+                part: arrays[f"{name}/{part}"].astype(np.float64)
+                for part in ("mu", "sigma", "reference_mu", "reference_sigma")
+            }
+            mean = wide["mu"] - wide["reference_mu"]
+            one, two = wide["sigma"], wide["reference_sigma"]
+            roots = np.sqrt(np.linalg.eigvals(two @ one).astype(np.complex128)).real.sum()
+            found[name] = float(mean @ mean + np.trace(one) + np.trace(two) - 2.0 * roots)
+    for name in SHARES:
+        if f"{name}/hits" in arrays:
+            found[name] = float(np.mean(arrays[f"{name}/hits"]))
+    if "inception_score/splits" in arrays:
+        found["inception_score"] = float(np.mean(arrays["inception_score/splits"]))
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -98,31 +200,59 @@ def _read(path: Path) -> dict[str, Any]:
         raise RecordError(f"{path.name}: found text that is not JSON ({error})") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise RecordError(f"{path.name}: expected an object with schema {SCHEMA}")
-    for field, kind in FIELDS.items():
-        if type(record.get(field)) is not kind:
-            found = type(record.get(field)).__name__
-            raise RecordError(f"{path.name}: {field}: found {found}, expected {kind.__name__}")
-        if field.endswith("_sha256") and not re.fullmatch(r"[0-9a-f]{64}", record[field]):
+    for field, kinds in FIELDS.items():
+        if field not in record or type(record[field]) not in kinds:
+            found = type(record[field]).__name__ if field in record else "nothing"
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise RecordError(f"{path.name}: {field}: found {found}, expected {expected}")
+        digest = field.endswith("_sha256") and record[field] is not None
+        if digest and not SHA256.match(record[field]):
             raise RecordError(f"{path.name}: {field}: expected 64 hexadecimal digits")
-    value = record["metrics"].get("fid")
-    if not isinstance(value, float) or not math.isfinite(value) or value < 0:
-        raise RecordError(f"{path.name}: metrics.fid: found {value!r}, expected a number >= 0")
+    for name, figure in record["metrics"].items():
+        _require_figure(f"{path.name}: metrics.{name}", figure)
     return record
+
+
+def _require_figure(place: str, figure: Any) -> None:
+    if not isinstance(figure, dict):
+        raise RecordError(f"{place}: found {type(figure).__name__}, expected a figure")
+    value, interval = figure.get("value"), figure.get("interval")
+    numbers = [value, *interval] if isinstance(interval, list) else [value]
+    good = len(numbers) == 3 and all(
+        isinstance(x, float | int) and not isinstance(x, bool) and math.isfinite(x) for x in numbers
+    )
+    if not good or not numbers[1] <= numbers[0] <= numbers[2]:
+        raise RecordError(
+            f"{place}: found {value!r} in {interval!r}, expected a finite value in its interval"
+        )
+    for key in ("definition", "interval_method", "count"):
+        if not figure.get(key):
+            raise RecordError(f"{place}: found no {key}, expected it with every figure")
 
 
 @mutant("evaluation.worse")
 @contextmanager
 def worse(subject: object) -> Iterator[None]:
-    """The figure is one FID worse than recorded."""
-    original = load_records
+    """The figure is one FID worse than recorded, with components that agree."""
+    with _changed(lambda record: _with_fid(record, 1.0)), patch(
+        f"{__name__}._not_recomputed", lambda record: None
+    ):
+        yield
 
-    def worsened(folder: Path) -> list[dict[str, Any]]:
-        return [
-            {**record, "metrics": {**record["metrics"], "fid": record["metrics"]["fid"] + 1.0}}
-            for record in original(folder)
-        ]
 
-    with patch(f"{__name__}.load_records", worsened):
+@mutant("evaluation.edited")
+@contextmanager
+def edited(subject: object) -> Iterator[None]:
+    """A score was edited by a hundredth of a per cent; the components were not."""
+
+    def shifted(record: dict[str, Any]) -> dict[str, Any]:
+        metrics = dict(record["metrics"])
+        for name in FID_NAMES:
+            if name in metrics:
+                metrics[name] = metrics[name] | {"value": metrics[name]["value"] * 0.9999}
+        return record | {"metrics": metrics}
+
+    with _changed(shifted):
         yield
 
 
@@ -130,7 +260,19 @@ def worse(subject: object) -> Iterator[None]:
 @contextmanager
 def mislabelled(subject: object, *, field: str, value: Any) -> Iterator[None]:
     """A record says paper-eval although one of its conditions does not hold."""
+    with _changed(lambda record: record | {field: value}):
+        yield
+
+
+def _with_fid(record: dict[str, Any], more: float) -> dict[str, Any]:
+    metrics = dict(record["metrics"])
+    if "fid" in metrics:
+        metrics["fid"] = metrics["fid"] | {"value": metrics["fid"]["value"] + more}
+    return record | {"metrics": metrics}
+
+
+@contextmanager
+def _changed(change: Any) -> Iterator[None]:
     original = load_records
-    changed = {field: value}
-    with patch(f"{__name__}.load_records", lambda folder: [r | changed for r in original(folder)]):
+    with patch(f"{__name__}.load_records", lambda folder: [change(r) for r in original(folder)]):
         yield

@@ -81,6 +81,8 @@ def encode(
     """
     with _locked_folder(out):
         manifest = _begin(listing, out, settings)
+        if manifest.versions != _versions():
+            pace.say(f"begun with other versions, which the manifest keeps: {manifest.versions}")
         manifest, hashes = _kept(manifest, out, pace)
         done = sum(shard.count for shard in manifest.shards)
         require_space(out, settings, len(listing) - done)
@@ -121,7 +123,8 @@ def shard_tensors(
             parts.setdefault(stored.FILES, []).append(files)
             done += len(batch)
             pace.on_images(done)
-    labels = torch.tensor(listing.labels[places.start : places.stop], dtype=torch.int64)
+    entries = listing.entries[places.start : places.stop]
+    labels = torch.tensor([entry.label for entry in entries], dtype=torch.int64)
     return {name: torch.cat(rows) for name, rows in parts.items()} | {stored.LABELS: labels}
 
 

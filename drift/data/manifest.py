@@ -188,7 +188,7 @@ def read_manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise DataError(
             str(path),
-            found=f"{where}: {shown(first['msg'])} ({error.error_count()} problems)",
+            found=f"{where}: {shown(first['msg'].removeprefix('Value error, '))} ({error.error_count()} problems)",
             expected=f"a manifest of the schema {SCHEMA}",
             remedy="It is damaged, edited or of another version; encode again.",
         ) from error

@@ -28,6 +28,7 @@ STAGES = (
     *("Mixed_7a", "Mixed_7b", "Mixed_7c"),
 )
 HALF_RANGE = 128.0
+HEAD_GAIN = 100.0  # of the tiny network: its logits then tell images apart
 
 
 class ReferenceInception(FeatureExtractorInceptionV3):  # type: ignore[misc]
@@ -111,11 +112,12 @@ def normalised(x: Tensor) -> Tensor:
 def write_tiny(path: Path, seed: int) -> None:
     """Random weights of a Tiny network."""
     drawn = torch.Generator().manual_seed(seed)
-    network = Tiny("drift-tiny", ["pool"])
-    save_file(
-        {name: torch.randn(p.shape, generator=drawn) for name, p in network.named_parameters()},
-        path,
-    )
+    weights = {}
+    for name, parameter in Tiny("drift-tiny", ["pool"]).named_parameters():
+        fan_in = max(1, parameter[0].numel())
+        gain = HEAD_GAIN if name.startswith("head") else 2.0
+        weights[name] = torch.randn(parameter.shape, generator=drawn) * (gain / fan_in) ** 0.5
+    save_file(weights, path)
 
 
 def create(kind: Kind, name: str, weights: Path) -> FeatureExtractorBase:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -295,10 +294,3 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     pack.data("contracts/waivers.yaml", {"schema": "verify/waivers/1", "waivers": [waiver]})
     pack.save()
     return run_pack(pack, folder / "reports")
-
-
-@pytest.fixture
-def quiet() -> Iterator[io.StringIO]:
-    """Standard error of in-process calls."""
-    with contextlib.redirect_stderr(io.StringIO()) as stream:
-        yield stream

@@ -62,23 +62,26 @@ def command(
     loaded = sound_pack(pack_dir)
     clause = one_clause(loaded.pack, clause_id)
     if clause.kind is Kind.CONFIG:
-        verdict = _config(loaded, clause, label)
+        verdict: Verdict | None = _config(loaded, clause, label)
     else:
-        falsifier = None if label is None else _falsifier(clause, label)
         task = make_task(
             loaded,
             clause,
-            falsifier,
+            None if label is None else _falsifier(clause, label),
             subject=audited_subject(loaded, subject),
             seed=seed,
             examples=PROFILES[profile],
             evidence_dir=evidence_dir,
         )
-        found = _here(task, loaded, debug=debug)
-        if found is None:
-            click.echo(f"{clause.id}: error; the traceback stands on standard error")
-            return 3
-        verdict = found
+        verdict = _here(task, loaded, debug=debug)
+    return _tell(clause, label, verdict)
+
+
+def _tell(clause: Clause, label: str | None, verdict: Verdict | None) -> int:
+    """Print what was found; the exit code."""
+    if verdict is None:
+        click.echo(f"{clause.id}: error; the traceback stands on standard error")
+        return 3
     _show(clause, label, verdict)
     if not verdict.outcome.evaluated:
         return 3

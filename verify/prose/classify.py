@@ -168,9 +168,11 @@ class _Scene:
         )  # fmt: skip
 
     def _hypothetical(self) -> bool:
-        if holds(patterns.NO_HYPOTHESES, self.words):
-            return False
-        return holds(patterns.HYPOTHETICAL, (*self.within, *self.words))
+        """A condition holds for what follows a comma, not for what follows a colon or semicolon."""
+        words = self.words
+        if self.sentence.context.within.endswith(","):
+            words = (*self.within, *words)
+        return not holds(patterns.NO_HYPOTHESES, words) and holds(patterns.HYPOTHETICAL, words)
 
     def _under_a_shield(self) -> bool:
         context = self.sentence.context
@@ -190,12 +192,22 @@ class _Scene:
 
     def voice(self) -> Voice:
         """Ours where the sentence or its labels say so."""
+        if self.sentence.form is Form.QUOTE and any(self._by_context()):
+            return Voice.NEUTRAL
         ours = any(word.sort is Sort.OURS for word in (*self.words, *self.labels))
-        if not ours and self.sentence.form in (Form.ITEM, Form.CELL, Form.OUTPUT):
+        ours = ours or holds(patterns.PROMISES, (*self.lead, *self.words))
+        theirs = any(word.sort is Sort.AUTHORITY for word in self.labels)
+        if not (ours or theirs) and self.sentence.form in (Form.ITEM, Form.CELL, Form.OUTPUT):
             ours = any(word.sort is Sort.OURS for word in self.lead)
         if ours:
             return Voice.OURS
-        return Voice.OTHERS if holds(patterns.OTHERS, self.words) else Voice.NEUTRAL
+        return Voice.OTHERS if holds(patterns.OTHERS, self._with_antecedent()) else Voice.NEUTRAL
+
+    def _with_antecedent(self) -> tuple[Word, ...]:
+        """The words, and those of the sentence before where a pronoun points there."""
+        if self.words[0].low in patterns.ANAPHORS:
+            return (*self.vocabulary.tag(self.sentence.context.before), *self.words)
+        return self.words
 
     def quoted(self, acts: Sequence[tuple[Act, str]]) -> tuple[str, ...]:
         """Whom it is attributed to, by the sentence itself or by what stands around it."""
@@ -204,7 +216,8 @@ class _Scene:
         found = [] if own else list(self._by_itself(self.words, figure=only_figures))
         if not own and not any(word.sort is Sort.OURS for word in self.labels):
             found += self._by_itself(self.within, figure=only_figures)
-            found += [word.name for word in self.labels if word.sort is Sort.AUTHORITY]
+            labels = self.labels if only_figures else ()
+            found += [word.name for word in labels if word.sort is Sort.AUTHORITY]
         if not own or self.sentence.form is Form.QUOTE:
             found += self._by_context()
         return tuple(dict.fromkeys(found))
@@ -217,13 +230,14 @@ class _Scene:
                 yield from _authorities(words[span.start : span.end])
         if not figure:
             yield from _subject(words)
-        elif any(w.sort is Sort.CITATION and not w.raw[1].isdigit() for w in words) or holds(
-            ("et al",), words
-        ):
+        named = (w.sort is Sort.CITATION and not w.raw[1].isdigit() for w in words)
+        if any(named) or holds(patterns.CITED, words):
             yield CITED
 
     def _by_context(self) -> Iterator[str]:
         context, tag = self.sentence.context, self.vocabulary.tag
+        if self.words[0].low in patterns.ANAPHORS:
+            yield from list(_authorities(tag(context.before)[:_SUBJECT]))[:1]
         around = [tag(text) for text in context.headings]
         if self.sentence.form is not Form.PROSE:
             around.append(self.lead)
@@ -242,6 +256,7 @@ class _Scene:
         ) or self.vocabulary.columns_in(*context.headings[-1:])
 
 
+_SUBJECT = 4  # first words of a sentence, where its subject stands
 _LABEL = 4  # words of a cell that is a label and not a sentence
 
 
@@ -275,8 +290,10 @@ def _subject(words: Sequence[Word]) -> Iterator[str]:
 def _acts(scene: _Scene) -> Iterator[tuple[Act, str]]:
     words = scene.words
     for figure in scene.figures:
-        if not _taken_back(words, figure.span, wishes=True):
+        if not _taken_back(words, figure.span):
             yield Act.FIGURE, figure.metric
+    if scene.sentence.form is Form.LABEL:
+        return  # the head of a column asserts nothing but a figure
     yield from ((Act.SUPERIORITY, cue) for cue in _superiority(scene))
     yield from ((Act.PARITY, cue) for cue in _parity(scene))
     if scene.vocabulary.restated(scene.sentence.text):
@@ -295,7 +312,10 @@ def _superiority(scene: _Scene) -> Iterator[str]:
 
 
 def _parity(scene: _Scene) -> Iterator[str]:
-    words = _asked(scene) or scene.words
+    asked = _asked(scene)
+    words = asked or scene.words
+    for _, span in find(patterns.PARITY_ASKED, asked):
+        yield _text(asked, span)
     for _, span in find(patterns.PARITY_BY_NEGATION, words):
         yield _text(words, span)
     for _, span in find(patterns.PARITY_ALONE, words):
@@ -303,7 +323,9 @@ def _parity(scene: _Scene) -> Iterator[str]:
             yield _text(words, span)
     with_somebody = any(w.sort is Sort.AUTHORITY for w in words) or holds(patterns.PUBLISHED, words)
     for _, span in find(patterns.PARITY_WITH, words) if with_somebody else ():
-        wording = holds(patterns.WORDING, words[span.end :])
+        wording = holds(patterns.WORDING, words[span.end :]) or (
+            span.start > 0 and words[span.start - 1].low in patterns.NOT_PARITY_AFTER
+        )
         if not (_taken_back(words, span) or _activity(words, span) or _asks(scene) or wording):
             yield _text(words, span)
 
@@ -317,14 +339,13 @@ def _asked(scene: _Scene) -> tuple[Word, ...]:
 
 def _asks(scene: _Scene) -> bool:
     """An imperative tells the reader what to do."""
-    first = scene.words[0].low
-    return first in patterns.IMPERATIVES and not any(w.sort is Sort.OURS for w in scene.words)
+    return scene.words[0].low in patterns.IMPERATIVES
 
 
-def _taken_back(words: Sequence[Word], span: Span, *, wishes: bool = True) -> bool:
+def _taken_back(words: Sequence[Word], span: Span) -> bool:
     """A negation or a wish stands before the cue, with no comma between."""
     scope = _scope(words, span)
-    if wishes and holds(patterns.WISHES, scope):
+    if holds(patterns.WISHES, scope):
         return True
     spans = [other for _, other in find(patterns.NO_NEGATIONS, (*scope, *words[span.start : span.end]))]
     for _, found in find(patterns.NEGATIONS, scope):

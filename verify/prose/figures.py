@@ -66,7 +66,7 @@ def figures(
     found = False
     for at in metrics:
         value = _near(words, at) or _far(words, at) or _reversed(words, at)
-        if value is not None:
+        if value is not None and not _numeric(words[at], words[value.start]):
             found = True
             span = Span(min(at, value.start), max(at + 1, value.end))
             yield _figure(words[at].name, words, value, span)
@@ -75,6 +75,12 @@ def figures(
         yield _figure("speed-up", words, Span(span.start, span.start + 1), span)
     if not found and not metrics:
         yield from _inherited(words, around, cell=cell)
+
+
+def _numeric(metric: Word, value: Word) -> bool:
+    """`an accuracy of 1e-6` and `precision 16` speak of arithmetic."""
+    written = value.value in patterns.BITS or "e" in value.low or "^" in value.low
+    return metric.name in patterns.SHARES and written
 
 
 def _near(words: Sequence[Word], metric: int) -> Span | None:

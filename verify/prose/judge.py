@@ -104,7 +104,7 @@ def _figure(figure: Figure, assertion: Assertion, sentence: Sentence, bench: Ben
         return _quotation(figure, assertion, sentence, bench)
     right = [fact for fact in facts if _fits(fact, assertion, bench)]
     stated = _stating(figure, right)
-    if assertion.voice is Voice.OTHERS and not stated:
+    if assertion.voice is Voice.OTHERS and not any(bench.is_source(f.authority) for f in stated):
         return Finding(sentence, Ruling.ATTRIBUTED, Act.FIGURE, "told of somebody else")
     if assertion.voice is not Voice.OURS and stated:
         reason = f"{figure} is a figure of the {stated[0].authority} ({stated[0].at})"

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from verify.prose.markdown import table_row
 from verify.prose.passage import Passage, blank
-from verify.prose.reading import Block, Blocks, Context, Form
+from verify.prose.reading import Block, Blocks, Context, Form, table_row
 
 _COMMENT = re.compile(r"(?<!\\)%([^\n]*)")
 # Environments that hold code or formulas; nothing in them is a sentence.
@@ -146,7 +145,7 @@ class _Reader:
                 texts = [cell.text for cell in cells]
                 header += [""] * (len(texts) - len(header))
                 header = [f"{a} {b}".strip() for a, b in _padded(header, texts)]
-                yield from (Block(cell, Form.HEADING, context) for cell in cells if cell.text)
+                yield from (Block(cell, Form.LABEL, context) for cell in cells if cell.text)
             else:
                 yield from table_row(cells, header, context)
 

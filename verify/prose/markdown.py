@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field, replace
 from html.entities import html5
 
+from verify.prose.html_table import html_tables
 from verify.prose.metadata import front_matter
 from verify.prose.passage import Passage, blank
 from verify.prose.patterns import CODE_LANGUAGES
-from verify.prose.reading import Block, Blocks, Context, Form
+from verify.prose.reading import Block, Blocks, Context, Form, table_row
 
 _COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 _FENCE = re.compile(r"^ {0,12}(`{3,}|~{3,})\s*([A-Za-z0-9_+.-]*)")
@@ -20,7 +21,6 @@ _QUOTE = re.compile(r"^ {0,3}> ?")
 _RULE = re.compile(r"^ {0,3}([-*_] ?){3,}$")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]]+\]:\s*\S+")
 _DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
-_ROW_END = re.compile(r"</tr\s*>|</table\s*>", re.I)
 
 # Inline markup and the group of it that is read.
 _INLINE = (
@@ -41,10 +41,11 @@ _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|~-])")
 def blocks(source: str) -> Blocks:
     """Blocks and comments of a Markdown text."""
     comments, source = _without_comments(source)
+    source, cells = html_tables(source, _code_spans(source), inline)
     reader = _Reader(source)
     reader.blocks, at = front_matter(source)
     reader.read(at)
-    return reader.blocks, comments
+    return reader.blocks + cells, comments
 
 
 def inline(passage: Passage) -> Passage:
@@ -145,8 +146,6 @@ class _Reader:
         if not self.pending and not line.text.startswith((" ", "\t")):
             self.listed = False
         self.pending.append(line)
-        if _ROW_END.search(line.text):
-            self._close()
 
     def _quoted(self, line: Passage) -> None:
         if self.form is not Form.QUOTE:
@@ -202,33 +201,23 @@ class _Reader:
                 return "" if block.form is Form.HEADING else block.passage.text
         return ""
 
+    def _caption(self) -> str:
+        """A paragraph right above a table that calls itself one."""
+        above = self._presented()
+        return above if above.lower().startswith("table") else ""
+
     def _table(self, lines: list[Passage], at: int) -> int:
         self._close()
-        caption = self._presented() if self.blocks else ""
+        caption = self.lead or self._caption()
         header = [inline(cell).strip() for cell in _cells(lines[at])]
         context = replace(self._context(), lead=caption)
-        self.blocks += [Block(cell, Form.HEADING, context) for cell in header]
+        self.blocks += [Block(cell, Form.LABEL, context) for cell in header]
         at += 2
         while at < len(lines) and "|" in lines[at].text:
             cells = [inline(cell).strip() for cell in _cells(lines[at])]
             self.blocks += table_row(cells, [cell.text for cell in header], context)
             at += 1
         return at
-
-
-def table_row(cells: list[Passage], header: list[str], context: Context) -> list[Block]:
-    """One row of a table: each cell with the label of its row and column."""
-    row = cells[0].text if cells else ""
-    found = []
-    for number, cell in enumerate(cells):
-        around = replace(
-            context,
-            row=row if number else "",
-            column=header[number] if number < len(header) else "",
-            beside=tuple(c.text for at, c in enumerate(cells) if at not in (0, number)),
-        )
-        found.append(Block(cell, Form.CELL, around))
-    return found
 
 
 def _is_delimiter(text: str) -> bool:

@@ -47,13 +47,16 @@ NOT_A_METRIC_AFTER = frozenset(
     "float32 float64 float16 bfloat16 fp32 fp16 fp64 tf32 bf16 bit mixed single double half full "
     "numeric numerical machine high low reduced arithmetic".split()
 )
+# Numbers of bits, which no precision, recall or accuracy is.
+BITS = frozenset((4.0, 8.0, 16.0, 32.0, 64.0, 128.0))
+SHARES = frozenset(("precision", "recall", "accuracy"))
 NOT_A_METRIC_BEFORE = frozenset("that mode modes plugin".split())
 
 # Words that may stand between a metric and its value: "FID of about 1.54", "FID (50k): 1.54".
 METRIC_TO_VALUE = frozenset(
     "of is was are were be at = : ≈ ~ to from by below under above around about roughly nearly only "
     "just score value values reach reaches reached drops drop falls improves rises stays stayed got "
-    "ends lands equals down up as low high ↓ ↑ ( ) < > ≤ ≥ | * an a the comes out with".split()
+    "ends lands equals goes go went came comes sits down up as low high ↓ ↑ ( ) < > ≤ ≥ | * an a the comes out with".split()
 )
 # Words that part a metric from a value further on: "the FID of our samples on ImageNet is 1.54".
 FAR_VALUE = frozenset("is was are reaches reached at equals".split())
@@ -70,6 +73,7 @@ SETTINGS = (
     "@metric tolerance|threshold|limit|margin|target|goal|floor",
     "differ* .. from",
     "tolerance of @number",
+    "within @number @metric",
 )
 # "The paper reports FID 1.54; we get 1.52": a number after these is one of the metric just named.
 REACHED = (
@@ -99,6 +103,12 @@ OURS = (
     "we|our|ours|us|i|my",
     "this implementation|repository|repo|port|package|engine|library|project|reimplementation",
     "this model|checkpoint|run|code|reproduction|work|paper",
+)
+# Said to the reader, promised by us.
+PROMISES = (
+    "you can|will ?also expect|get|reach|obtain|have",
+    "you get",
+    "can be trained|run|pushed to",
 )
 NOT_OURS = (
     "not ours",
@@ -132,7 +142,7 @@ AUTHORITY_WORDS = {
 # The same words after these are our own: "this paper", "our release", "a later release".
 NOT_AN_AUTHORITY_AFTER = frozenset("this our next later first new a every each my".split())
 # And before these they qualify something else: "reference semantics".
-NOT_AN_AUTHORITY_BEFORE = frozenset("semantics statistics eval list lists".split())
+NOT_AN_AUTHORITY_BEFORE = frozenset("semantics statistics eval".split())
 
 # An authority says it. `@authority` is also a citation by name.
 _REPORTS = (
@@ -159,7 +169,15 @@ BELONGS = (
     "@authority figure|figures|number|numbers|value|values|result|results|@metric",
 )
 # "as in the paper" likens a figure to another; it does not say whose it is.
-NOT_BELONGING = ("as in ?the @authority", "same .. as .. @authority", "like .. in ?the @authority")
+NOT_BELONGING = (
+    "as in ?the @authority",
+    "same .. as .. @authority",
+    "like .. in ?the @authority",
+    "vs|versus|against|than|compared .. @authority",
+    "vs|versus|against|than|compared @number .. @authority",
+    "( ?the @authority ?'s ?@metric :|=|has|: ?@number",
+    "( ?the @authority @number",
+)
 # A heading or a caption under which figures are an authority's.
 HEADING_SAYS = (
     f"@authority {_REPORTS}",
@@ -169,31 +187,39 @@ HEADING_SAYS = (
     "according to ?the @authority",
 )
 # A work outside of the pack, cited by name, says it.
-CITED = (
-    "et al",
-    "@citation",
-)
+CITED = ("et al",)
 # Nobody said it about this project: others' figures and failures.
 OTHERS = (
     "unlike .. reproduction|implementation|run|model",
     "another|other|previous|prior|earlier|existing|public|third reproduction*|implementation*|run|runs|"
     "attempt*|method*|work|party",
     "reproduction|attempt|run that ended|stayed|failed",
+    "by others|somebody",
 )
+
+# A sentence that begins with one of these speaks of what the sentence before it spoke of.
+ANAPHORS = frozenset("its it their they".split())
 
 # -- what is asserted -----------------------------------------------------------------------------
 
 # Parity that needs no object.
 PARITY_ALONE = (
-    "faithful ?and ?complete reproduction|implementation|port|reimplementation|replica|copy|rendition",
+    "faithful .. reproduction|implementation|port|reimplementation|replica|copy|rendition",
     "faithful ?to .. @authority",
+    "true to ?the @authority",
     "faithfully reproduc*|implement*|replicat*|port*",
-    "paper|reference|publication level|grade quality|results|fidelity|performance",
+    "exact|true|perfect|carbon ?1:1 replica|copy|clone",
+    "1 : 1 port|replica|copy|clone|reimplementation|reproduction",
+    "paper|reference|publication|@authority level|grade quality|results|fidelity|performance",
     "drop in replacement .. @authority",
-    "full|complete|exact|perfect|numerical parity",
+    "full|complete|exact|perfect parity",
     "at parity",
-    "reach*|achieve*|has|have|at .. parity with",
+    "reach*|achiev*|has|have|gives|at .. parity with",
+    "parity with .. is complete|full|reached|exact|perfect",
     "indistinguishable from",
+    "comparable performance|results|quality|fidelity|@metric",
+    "reach*|get*|give*|achiev*|obtain* ?the same @metric|quality|results|accuracy|numbers",
+    "@number % of ?the @authority ?' ?'s quality|performance|results|@metric",
     "is|are|be lossless",
     "lossless conversion|compression|export|import|port|quantisation|quantization",
     "bit for bit",
@@ -205,22 +231,35 @@ PARITY_ALONE = (
 )
 # The same said by what is not there; a negation inside them denies nothing.
 PARITY_BY_NEGATION = (
-    "no|without|zero ?any loss|degradation|drop|decrease ?of|in ?quality|accuracy|fidelity|@metric",
+    "no|without|zero ?any loss|degradation|drop|decrease of|in quality|accuracy|fidelity|@metric",
+    "no|without|zero ?any quality|accuracy|fidelity|@metric loss|degradation|drop",
+    "no|without|zero ?any degradation",
     "no ?visible|measurable difference|deviation|gap ?to|from|with|between",
     "not|never|no worse than",
     "not only|just|merely .. match*|reproduc*|equal*",
     "does|do|did not|n't lose",
     "without any|a difference",
+    "cannot|not|never be told|kept apart",
+    "cannot|not|never be distinguished",
 )
+# A column or row that asks for parity, where a cell answers yes.
+PARITY_ASKED = ("parity ?with ?@authority", "faithful", "lossless", "reproduced|matched|verified")
+# Parity of how good something is, which no agreement of numbers carries.
+QUALITY = frozenset("good quality look looks level par comparable performance accurate strong".split())
 # Parity with somebody: the words, and an authority or a published table in the same clause.
 PARITY_WITH = (
     "match*",
     "reproduce*|reproducing",
     "replicate*|replicating",
-    "recreate*",
-    "equal*",
+    "recreate*|recreating",
+    "confirm* .. @authority",
+    "equals|equalled",
+    "equal ?to|the|those|that|its",
     "identical*",
-    "agree|agrees|agreed|agreement",
+    "agree|agrees|agreed|agreement .. with",
+    "agree|agrees|agreed to @number",
+    "and ?the @authority .. agree|coincide",
+    "within @number ?@metric ?of ?the @authority",
     "same .. as",
     "same|identical .. @authority",
     "on ?a par with|to",
@@ -228,26 +267,32 @@ PARITY_WITH = (
     "equivalent* ?to",
     "consistent with",
     "in line with",
-    "mirror*",
-    "coincide*",
+    "mirrors|mirroring",
+    "coincide|coincides",
     "as good|accurate|strong|fast .. as",
     "just like",
     "behave* .. like|as",
-    "reach*|attain*|achieve*|hit|hits|get|gets|train|trains|trained .. @authority ?'s ?' @metric|results",
+    "reach*|attain*|achiev*|hit|hits|get|gets|train|trains|trained|deliver*|give*|yield*|offer* .. "
+    "@authority ?'s ?' @metric|results|quality|performance|numbers|figures",
+    "reach*|hit|hits|attain*|achiev* .. numbers|results|figures|values of|in|from",
+    "is|are ?exactly|precisely|just that|those of",
+    "is|are exactly|precisely ?the @authority",
     "byte for byte",
     "bit for bit",
     "close|near* to ?the @authority",
 )
+# After these the word is part of a name: flow matching, moment matching.
+NOT_PARITY_AFTER = frozenset("flow score moment feature distribution pattern string glob".split())
 # What parity may be with besides an authority.
 PUBLISHED = (
-    "published|reported figure*|number*|result*|@metric|curve*|table*|value*",
+    "published|reported|official|original figure*|number*|result*|@metric|curve*|table*|value*",
     "table|tables|algorithm|figure|equation|eq @number",
     "recorded output*|behaviour|behavior|trace*|value*|one|ones|sample|samples|loss*|step*",
 )
 # Clauses of a sentence are judged apart; a clause begins at each of these outside of brackets.
 CLAUSE_BREAKS = (
     ";", " — ", " – ", ", but ", ", yet ", ", whereas ", ", while ", ", we ", ", our ", ", ours ",
-    ", and we ", ", and our ", ": we ", ": our ", ", so we ", ", it ", ", this ",
+    ", and we ", ", and our ", ": we ", ": our ", ", so ", ", it ", ", this ",
 )
 # Objects that make a parity one of wording, not of results.
 WORDING = ("notation|terminology|numbering|symbols|naming|spelling|section|sections|order|layout",)
@@ -281,8 +326,12 @@ SUPERIORITY = (
     "port|model|generator|library|engine|available|to",
     "most accurate|faithful|complete|reliable|precise implementation|reproduction|port|model|generator|"
     "library|engine|available|to",
-    "new|all record|best",
-    "record breaking|low|setting",
+    "set|sets|setting ?a ?new record",
+    "new record on|for|of|in|at",
+    "record breaking|setting|low @metric",
+    "best in class",
+    "top tier",
+    "tops ?the leaderboard",
     "superior ?sample|image quality|performance|results|fidelity|to|generator|model|sample",
     "rival|rivals|rivalling|rivaling",
     "competitive with|results|quality|@metric",
@@ -346,12 +395,16 @@ DENIED = (
 # The clause is about claims, tests or words, not about results.
 ABOUT_CLAIMS = (
     "whether",
-    "may|can|could|must|should|to ?not claim|say|state|call",
+    "may|can|could|must|should|to ?not|then|only|now claim|say|state|call",
+    "to be called|claimed|said",
+    "no .. claim|claims",
     "may ?not be called|claimed|said|stated",
+    "parity .. is|are measured|checked|tested|decided|proven|held",
     "calls|call|called|calling itself|themselves",
     "the claim|word|phrase|sentence|term|statement|label",
     "claim|sentence|statement|overclaim ?that ?is \"|'|“",
     "such as \"|“",
+    "said|says|say|saying|reads|read|writes|wrote \"|“",
     "overclaim*",
     "flags|flag|flagged",
     "claim @metric|@number",
@@ -360,7 +413,8 @@ ABOUT_CLAIMS = (
     "?also assert*|check*|compare*|verif*|ensure*|hold|holds|measure*|tell*|ask*|require*|refuse*|"
     "state*|say|says|guard*|catch|catches|fail*",
     "parity|equality|regression check*|test*",
-    "is|are|be|gets|get|being checked|tested|compared|verified|held|decided|asserted|guarded",
+    "is|are|be|gets|get|being ?also checked|tested|compared|verified|held|decided|asserted|guarded "
+    "against|with|in|by|for|on|whether|.|;|)",
     "held|holds against",
     "means|mean that",
     "is surveyed|discussed|defined|explained|described",
@@ -415,7 +469,8 @@ NOT_ASSERTED_UNDER = (
 )
 SETTING_COLUMNS = (
     "tolerance|threshold|limit|target|goal|bound|expected|budget|samples|steps|needs|needed|default|"
-    "example|examples|forbids|forbidden|allowed|floor|wanted|required|claim|missing",
+    "example|examples|forbids|forbidden|allowed|floor|wanted|required|claim|missing|means|meaning|"
+    "definition",
 )
 DENIED_BESIDE = (
     "denied|unknown|forbidden|missing|unmeasured|unsupported|no|none|planned|failed|fail",

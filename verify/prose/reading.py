@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Form(StrEnum):
     ITEM = "item"
     QUOTE = "quote"
     CELL = "cell"
+    LABEL = "label"  # the head of a column
     OUTPUT = "output"
     METADATA = "metadata"
 
@@ -87,6 +88,21 @@ class Prose:
     file: str
     sentences: tuple[Sentence, ...]
     comments: tuple[Comment, ...]
+
+
+def table_row(cells: list[Passage], header: list[str], context: Context) -> list[Block]:
+    """One row of a table: each cell with the label of its row and column."""
+    row = cells[0].text if cells else ""
+    found = []
+    for number, cell in enumerate(cells):
+        around = replace(
+            context,
+            row=row if number else "",
+            column=header[number] if number < len(header) else "",
+            beside=tuple(c.text for at, c in enumerate(cells) if at not in (0, number)),
+        )
+        found.append(Block(cell, Form.CELL, around))
+    return found
 
 
 Blocks = tuple[list[Block], list[tuple[str, int, int]]]  # and comments: text, start, end
@@ -200,7 +216,7 @@ ABBREVIATIONS = frozenset(
 
 def _sentences(block: Block, file: str, lines: Lines) -> Iterator[Sentence]:
     passage = block.passage.put(_SPACE, " ").strip()
-    whole = block.form in (Form.CELL, Form.OUTPUT, Form.METADATA)
+    whole = block.form in (Form.CELL, Form.LABEL, Form.OUTPUT, Form.METADATA)
     before = ""
     for start, end in [(0, len(passage.text))] if whole else _ends(passage.text):
         part = passage.cut(start, end).strip()
@@ -209,7 +225,7 @@ def _sentences(block: Block, file: str, lines: Lines) -> Iterator[Sentence]:
         line, column = lines.place(part.origins[0])
         context = block.context
         if before:
-            context = Context(**{**vars(context), "before": before})
+            context = replace(context, before=before)
         yield Sentence(part.text, file, line, column, block.form, context)
         before = part.text
 

@@ -63,6 +63,10 @@ class Bench:
         """What authorities state about a metric."""
         return [fact for metrics, fact in self.facts if metric in metrics]
 
+    def is_source(self, authority: str) -> bool:
+        """Whether an authority may govern a claim; others are told of as mistakes."""
+        return any(a.id == authority and a.role == "source" for a in self.evidence.authorities)
+
     def column(self, fact: KnownFact) -> str | None:
         """The column of the pack that a fact is about."""
         return next(iter(self.vocabulary.columns_in(fact.key)), None)
@@ -153,6 +157,8 @@ def shortfall(support: Support, assertion: Assertion, act: Act, cue: str) -> str
         return "it speaks of no agreement"
     if act is Act.SUPERIORITY and not _stems(cue) <= support.stems:
         return "it compares nothing"
+    if not _stems(cue) & _QUALITY <= support.stems:
+        return "it says nothing of quality"
     others = assertion.named - support.authorities - {ANY_SOURCE}
     if others:
         return f"its evidence is not about {', '.join(sorted(others))}"
@@ -167,6 +173,9 @@ def shortfall(support: Support, assertion: Assertion, act: Act, cue: str) -> str
             return f"the difference is {support.bound:.2g}, which is more than {assertion.bound:g}"
     stated = {n for n in assertion.numbers if n != assertion.bound}
     return None if stated <= support.numbers else "its numbers are others"
+
+
+_QUALITY = frozenset(stem(word) for word in patterns.QUALITY)
 
 
 def _stems(cue: str) -> set[str]:

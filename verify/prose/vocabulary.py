@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,8 @@ SHARE = 0.7  # of the words that two sentences must have in common to be the sam
 MIN_COMMON = 3
 _DETERMINERS = frozenset("the a an this that its 's ' each every no".split())
 
+_TITLE = 3  # a name of so many words is a title, and an article before it makes it no other
+_VERSION = re.compile(r"(?<=[0-9])v[0-9]+$")
 Name = tuple[tuple[str, ...], Sort, str]
 
 
@@ -48,14 +51,17 @@ class Vocabulary:
         """The words of a text, with those of a name joined into one that knows what it names."""
         words, found, at = split(text), [], 0
         while at < len(words):
+            ends = [end for phrase in NOT_OURS if (end := match_at(phrase, words, at)) is not None]
+            if ends:
+                found += words[at : max(ends)]
+                at = max(ends)
+                continue
             word, length = self._named(words, at)
             found.append(word)
             at += length
         return tuple(found)
 
     def _named(self, words: Sequence[Word], at: int) -> tuple[Word, int]:
-        if any(match_at(phrase, words, at) for phrase in NOT_OURS):
-            return words[at], 1
         for row, sort, name in self.names:
             low = tuple(word.low for word in words[at : at + len(row)])
             if low == row and self._fits(words, at, at + len(row), sort):
@@ -75,7 +81,8 @@ class Vocabulary:
         before = words[start - 1].low if start else ""
         after = words[end].low if end < len(words) else ""
         if sort is Sort.AUTHORITY:
-            return before not in NOT_AN_AUTHORITY_AFTER and after not in NOT_AN_AUTHORITY_BEFORE
+            own = end - start < _TITLE and before in NOT_AN_AUTHORITY_AFTER
+            return not own and after not in NOT_AN_AUTHORITY_BEFORE
         if words[start].low in ("precision", "recall"):
             return before not in NOT_A_METRIC_AFTER and after not in NOT_A_METRIC_BEFORE
         return True
@@ -157,8 +164,9 @@ def _authorities(authorities: Sequence[KnownAuthority]) -> Iterator[Name]:
             yield _row(text), Sort.AUTHORITY, name
     for authority in authorities:
         for text in (authority.id, authority.title, *authority.identifier.split(",")):
-            if row := _row(text.replace("_", " ")):
-                yield row, Sort.AUTHORITY, authority.id
+            for variant in (text, _VERSION.sub("", text)):
+                if row := _row(variant.replace("_", " ")):
+                    yield row, Sort.AUTHORITY, authority.id
 
 
 def _row(text: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from verify.run.results import Verdict
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
+GRACE_S = 0.5  # after a budget: for the worker to write where it is, or a result on its way
 POLL_S = 0.1
 LOG_TAIL = 8000  # bytes of a worker's standard error that are searched for an explanation
 LOG_LINES = 8
@@ -131,7 +132,7 @@ class Worker:
             raise self._died(process) from None
         answer = self._line(process, task, deadline, importing=True)
         if "loaded" in answer:
-            deadline = time.monotonic() + task.seconds
+            deadline = time.monotonic() + task.seconds + GRACE_S
             answer = self._line(process, task, deadline, importing=False)
         return answer
 

@@ -1,0 +1,88 @@
+"""Evidence made by hand, for the solver that turns it into claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from verify.outcome import Axis, Outcome, Reason
+from verify.run.results import FalsifierRun, Verdict
+from verify.scope import ClaimVerdict, Evidence, solve
+from verify.spec.model import Claim, Clause, Decision, Manifest, Pack
+
+from .conftest import claim as raw_claim
+from .conftest import clause as raw_clause
+
+
+def clause(number: int, **changes: Any) -> Clause:
+    return Clause.model_validate_json(_json(raw_clause(number, **changes)))
+
+
+def metric(number: int, axis: Axis) -> Clause:
+    return clause(number, kind="metric", axis=str(axis))
+
+
+def claim(**needs: Any) -> Claim:
+    return Claim.model_validate_json(_json(raw_claim(**needs)))
+
+
+def decision(status: str, *, caps: Iterable[str] = (), name: str = "DEC-0001") -> Decision:
+    whole = {"id": name, "title": "T", "status": status, "date": "2026-01-01", "caps": list(caps)}
+    return Decision.model_validate_json(_json(whole))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)
+
+
+def pack_of(
+    clauses: Iterable[Clause], claims: Iterable[Claim], *decisions: Decision, **more: Any
+) -> Pack:
+    contract = more.pop("contracts", ())
+    manifest = Manifest.model_validate_json(
+        '{"schema": "verify/pack/1", "pack": "p", "title": "t", "subject": "thing"}'
+    )
+    empty: dict[str, Any] = {
+        "waivers": (), "authorities": (), "topics": {}, "conflicts": (), **more
+    }  # fmt: skip
+    return Pack.model_construct(
+        manifest=manifest,
+        contracts=contract or (_Contract(tuple(clauses)),),
+        claims=tuple(claims),
+        decisions=decisions,
+        **empty,
+    )
+
+
+class _Contract:
+    """All that the solver asks of a contract."""
+
+    def __init__(self, clauses: tuple[Clause, ...]) -> None:
+        self.clauses = clauses
+
+
+def verdict(outcome: Outcome, axis: Axis | None = None) -> Verdict:
+    cause = Reason.WAIVER if outcome is Outcome.WAIVED else Reason.JUDGED
+    return Verdict(outcome, f"{outcome}, for a reason", cause, axis=axis)
+
+
+def evidence(
+    clauses: Iterable[Clause], outcomes: dict[str, Verdict], *, survivors: Iterable[str] = (),
+    untried: Iterable[str] = (), subject: str = "thing",
+) -> Evidence:  # fmt: skip
+    """Every falsifier of every passing clause ran and killed, but for those listed."""
+    runs = [
+        FalsifierRun(
+            c.id, f.label, Verdict(Outcome.FAIL if c.id not in survivors else Outcome.PASS, "")
+        )
+        for c in clauses
+        for f in c.falsifiers
+        if c.id in outcomes and outcomes[c.id].outcome is Outcome.PASS and c.id not in untried
+    ]
+    return Evidence(tuple(clauses), outcomes, tuple(runs), subject)
+
+
+def only(pack: Pack, found: Evidence) -> ClaimVerdict:
+    (result,) = solve(pack, found)
+    return result
