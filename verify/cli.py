@@ -18,6 +18,7 @@ COMMANDS = {
     "list": "List clauses, claims, checks, mutants or subjects.",
     "explain": "Explain one clause: statement, sources, tolerance, falsifiers, last evidence.",
     "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
+    "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",
     "bundle": "Re-verify a sealed bundle.",
     "decisions": "Check or list the decision records.",

@@ -217,7 +217,7 @@ def _require_figure(place: str, figure: Any) -> None:
     if not isinstance(figure, dict):
         raise RecordError(f"{place}: found {type(figure).__name__}, expected a figure")
     value, interval = figure.get("value"), figure.get("interval")
-    numbers = [value, *interval] if isinstance(interval, list) else [value]
+    numbers: list[Any] = [value, *interval] if isinstance(interval, list) else [value]
     good = len(numbers) == 3 and all(
         isinstance(x, float | int) and not isinstance(x, bool) and math.isfinite(x) for x in numbers
     )
@@ -234,8 +234,9 @@ def _require_figure(place: str, figure: Any) -> None:
 @contextmanager
 def worse(subject: object) -> Iterator[None]:
     """The figure is one FID worse than recorded, with components that agree."""
-    with _changed(lambda record: _with_fid(record, 1.0)), patch(
-        f"{__name__}._not_recomputed", lambda record: None
+    with (
+        _changed(lambda record: _with_fid(record, 1.0)),
+        patch(f"{__name__}._not_recomputed", lambda record: None),
     ):
         yield
 

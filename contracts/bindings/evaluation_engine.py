@@ -17,6 +17,7 @@ from contracts.bindings import evaluation, metrics_cases
 from drift.errors import DriftError
 from drift.evaluate import extractors, fid, records, run, statistics
 from drift.sample import loading
+from drift.state import atomic
 from verify.api import CheckContext, Measurement, check, mutant
 
 Patched = AbstractContextManager[Any]
@@ -196,7 +197,7 @@ def nothing_half_written(ctx: CheckContext) -> Measurement:
         before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
         record = json.loads(path.read_text())
         components = {"fid/mu": np.zeros(3)}
-        full = patch.object(records.atomic, "write_bytes", side_effect=_full_disk())
+        full = patch.object(atomic, "write_bytes", side_effect=_full_disk())
         with full:
             failed = _refused(lambda: records.write(place / "new" / "two.json", record, components))
         again = _refused(lambda: records.write(path, record, components))
@@ -212,7 +213,7 @@ def nothing_half_written(ctx: CheckContext) -> Measurement:
 
 def _full_disk() -> Callable[..., None]:
     """The components are still written; the record no longer fits."""
-    real, calls = records.atomic.write_bytes, iter((True, False))
+    real, calls = atomic.write_bytes, iter((True, False))
 
     def write(path: Path, data: bytes, **options: Any) -> None:
         if not next(calls):

@@ -27,9 +27,7 @@ def _case(ctx: CheckContext) -> tuple[golden.Case, dict[str, float], dict[str, f
     return case, dict(case.meta["exact_float64"]), dict(case.meta["tolerance_allowed"])
 
 
-def _worst(
-    ctx: CheckContext, errors: dict[str, float], allowed: float, what: str
-) -> Measurement:
+def _worst(ctx: CheckContext, errors: dict[str, float], allowed: float, what: str) -> Measurement:
     worst = max(errors, key=lambda name: errors[name])
     reason = f"{what}: {worst} is off by {errors[worst]:.3g}, allowed {allowed:.3g}"
     return ctx.judge(errors[worst] / allowed, reason, details={"errors": errors})
@@ -253,7 +251,8 @@ def bias(ctx: CheckContext) -> Measurement:
     raw, mended = abs(np.mean(at_n) - exact), abs(np.mean(extrapolated) - exact)
     return ctx.judge(
         float(mended / raw),
-        f"truth {exact:.3g}, FID at 300 {np.mean(at_n):.3g}, extrapolated {np.mean(extrapolated):.3g}",
+        f"truth {exact:.3g}, FID at 300 {np.mean(at_n):.3g}, "
+        f"extrapolated {np.mean(extrapolated):.3g}",
         details={"truth": exact, "at_n": float(np.mean(at_n)), "samples": 300},
     )
 
@@ -330,5 +329,3 @@ def expected_coverage(ctx: CheckContext) -> Measurement:
     expected = classes.expected_coverage(60, 60)
     error = abs(float(np.mean(found)) - expected)
     return ctx.judge(error, f"mean coverage {np.mean(found):.4g}, closed form {expected:.4g}")
-
-

@@ -27,7 +27,9 @@ __all__ = [
     "Bytes",
     "features_of",
     "folder",
+    "gaussian",
     "generator",
+    "images_of",
     "pictures",
     "run_folder",
     "template",
@@ -153,4 +155,5 @@ class Bytes(Dataset):  # type: ignore[type-arg]
 def gaussian(rng: np.random.Generator, count: int, width: int) -> NDArray[np.float64]:
     """Correlated Gaussian features [count, width] with a mean that is not zero."""
     mix = rng.normal(size=(width, width)) / np.sqrt(width)
-    return rng.normal(size=(count, width)) @ mix + 0.3 * rng.normal(size=width)
+    found: NDArray[np.float64] = rng.normal(size=(count, width)) @ mix
+    return found + 0.3 * rng.normal(size=width)

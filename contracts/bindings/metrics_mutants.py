@@ -1,9 +1,9 @@
-"""Realistic mistakes in sampling and metrics; each changes the engine in place and undoes it."""
+"""Realistic mistakes in metrics; each changes the engine in place and undoes it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
@@ -23,8 +23,7 @@ from drift.evaluate import (
     prdc,
     sources,
 )
-from drift.generator import Generator, GeneratorConfig
-from drift.sample import images, loading, sampler
+from drift.sample import images
 from verify.api import mutant
 
 Patched = AbstractContextManager[Any]
@@ -101,7 +100,7 @@ def error_of_the_bootstrap(subject: object) -> Patched:
     real = bootstrap.deviation
 
     def deviation(*given: Any, **named: Any) -> float:
-        return real(*given, **named) / np.sqrt(bootstrap.REPLICATES)
+        return float(real(*given, **named) / np.sqrt(bootstrap.REPLICATES))
 
     return patch.object(bootstrap, "deviation", deviation)
 
@@ -278,121 +277,3 @@ def coverage_other_k(subject: object) -> Patched:
         return prdc.reached(real, prdc.squared_radii(real, 3), generated)
 
     return patch.object(prdc, "coverage_hits", hits)
-
-
-# sampling
-
-
-@mutant("metrics.raw_weights")
-def raw_weights(subject: object) -> Patched:
-    """The averages are loaded and not used."""
-    return patch.object(loading, "averaged", lambda kept, ema_decay: {})
-
-
-@mutant("metrics.any_average")
-def any_average(subject: object) -> Patched:
-    """The largest decay is taken whatever was asked for."""
-    real = loading.averaged
-    return patch.object(loading, "averaged", lambda kept, ema_decay: real(kept, "0.99"))
-
-
-@mutant("metrics.style_of_index_zero")
-def style_of_index_zero(subject: object) -> Patched:
-    """Every sample has the first code of every table."""
-
-    def zeros(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        return torch.zeros(config.style_tokens, dtype=torch.int64)
-
-    return patch.object(sampler, "draw_style", zeros)
-
-
-@mutant("metrics.one_style_for_all")
-def one_style_for_all(subject: object) -> Patched:
-    """A random style, the same one for every sample."""
-    real = sampler.draw_style
-
-    def fixed(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        return real(config, torch.Generator().manual_seed(0))
-
-    return patch.object(sampler, "draw_style", fixed)
-
-
-@mutant("metrics.last_code_never")
-def last_code_never(subject: object) -> Patched:
-    """The upper bound of the draw is one too low."""
-
-    def short(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        return torch.randint(config.style_codes - 1, (config.style_tokens,), generator=stream)
-
-    return patch.object(sampler, "draw_style", short)
-
-
-@mutant("metrics.two_passes")
-@contextmanager
-def two_passes(subject: object, *, counted: bool) -> Iterator[None]:
-    """Guidance at sampling: a second pass at alpha 1; `counted`: the sampler's own count works."""
-    real = sampler.draw
-
-    def twice(generator: Generator, labels: Tensor, alpha: float, seed: int, first: int) -> Tensor:
-        plain = real(generator, labels, 1.0, seed, first)
-        return plain + alpha * (real(generator, labels, alpha, seed, first) - plain)
-
-    with ExitStack() as stack:
-        stack.enter_context(patch.object(sampler, "draw", twice))
-        if not counted:
-
-            def once(self: sampler.Sampler, module: Any, inputs: Any, output: Tensor) -> None:
-                self.passes = self.samples + len(output)
-
-            stack.enter_context(patch.object(sampler.Sampler, "_count", once))
-        yield
-
-
-@mutant("metrics.stream_of_the_batch")
-def stream_of_the_batch(subject: object) -> Patched:
-    """Draws depend on the place in the batch, not on the index of the sample."""
-    real = sampler.draw
-
-    def draw(generator: Generator, labels: Tensor, alpha: float, seed: int, first: int) -> Tensor:
-        return real(generator, labels, alpha, seed, 0)
-
-    return patch.object(sampler, "draw", draw)
-
-
-@mutant("metrics.seed_ignored")
-def seed_ignored(subject: object) -> Patched:
-    """The seed of the caller never reaches the draws."""
-    real = sampler.inputs_of
-    return patch.object(sampler, "inputs_of", lambda config, seed, index: real(config, 0, index))
-
-
-@mutant("metrics.pipeline_alpha")
-def pipeline_alpha(subject: object) -> Patched:
-    """The pipeline takes alpha - 1 for the guidance scale."""
-    from drift.sample.pipeline import DriftPipeline
-
-    real = DriftPipeline._sample
-
-    def sample(self: Any, labels: list[int], alpha: float, streams: Any) -> Tensor:
-        return real(self, labels, alpha - 1.0, streams)
-
-    return patch.object(DriftPipeline, "_sample", sample)
-
-
-@mutant("metrics.pipeline_order")
-def pipeline_order(subject: object) -> Patched:
-    """The pipeline draws styles before noise."""
-    from drift.sample import pipeline
-
-    def noise(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        torch.randint(config.style_codes, (config.style_tokens,), generator=stream)
-        side = config.input_size
-        return torch.randn(config.in_channels, side, side, generator=stream)
-
-    class Sampler:
-        draw_noise = staticmethod(noise)
-        draw_style = staticmethod(sampler.draw_style)
-
-    return patch.object(pipeline, "sampler", Sampler)
-
-

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from contracts.bindings import metrics_cases as cases
 from drift import rng
 from drift.errors import DriftError
+from drift.generator import Generator
 from drift.sample import loading, sampler
 from verify.api import CheckContext, Measurement, check
 
@@ -26,7 +29,7 @@ def averaged_weights(ctx: CheckContext) -> Measurement:
         run = cases.run_folder(place / "run", steps=(3, 10))
         expected = {("ema", "0.9"): 11, ("ema", "0.99"): 12, ("raw", None): 10}
         for (weights, decay), seed in expected.items():
-            asked = {} if weights == wanted else {"weights": weights}
+            asked: dict[str, Any] = {} if weights == wanted else {"weights": weights}
             try:
                 found = loading.load(run, ema_decay=decay, **asked)
             except DriftError as error:
@@ -82,7 +85,7 @@ def style_codes(ctx: CheckContext) -> Measurement:
 class _Recording:
     """The styles that reach a generator."""
 
-    def __init__(self, generator: nn.Module, seen: list[Tensor]) -> None:
+    def __init__(self, generator: Generator, seen: list[Tensor]) -> None:
         def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             seen.append(inputs[3].clone())
 
@@ -134,11 +137,12 @@ def batch_independence(ctx: CheckContext) -> Measurement:
 @check("metrics.pipeline")
 def pipeline(ctx: CheckContext) -> Measurement:
     """save_pretrained and from_pretrained give back the same samples, which are the sampler's."""
-    from drift.sample.pipeline import DriftPipeline, DriftTransformer
+    from drift.sample import pipeline as module
 
+    DriftPipeline: Any = module.DriftPipeline
     labels = [3, 1, 4, 1]
     with cases.folder() as place:
-        built = DriftPipeline(DriftTransformer.wrapping(cases.generator()))
+        built = DriftPipeline(module.DriftTransformer.wrapping(cases.generator()))
         built.save_pretrained(place / "saved")
         loaded = DriftPipeline.from_pretrained(place / "saved", low_cpu_mem_usage=False)
     streams = [rng.stream(ctx.seed, sampler.PURPOSE, index) for index in range(len(labels))]

@@ -185,10 +185,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise DataError(str(path), found=str(error.found), expected="strict JSON") from error
     except ValidationError as error:
         first: Any = error.errors()[0]
+        problem = shown(first["msg"].removeprefix("Value error, "))
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise DataError(
             str(path),
-            found=f"{where}: {shown(first['msg'].removeprefix('Value error, '))} ({error.error_count()} problems)",
+            found=f"{where}: {problem} ({error.error_count()} problems)",
             expected=f"a manifest of the schema {SCHEMA}",
             remedy="It is damaged, edited or of another version; encode again.",
         ) from error

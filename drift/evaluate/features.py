@@ -38,10 +38,10 @@ def extract(images: Images, extractor: Extractor) -> Features:
     for pixels, named in images.batches():
         vectors, scores = extractor(pixels)
         place = slice(done, done + len(vectors))
-        if pool is None:
-            pool = np.empty((images.count, vectors.shape[1]), dtype=np.float32)
+        if pool is None:  # a row that no image fills stays NaN and is refused below
+            pool = np.full((images.count, vectors.shape[1]), np.nan, dtype=np.float32)
             if scores is not None:
-                logits = np.empty((images.count, scores.shape[1]), dtype=np.float32)
+                logits = np.full((images.count, scores.shape[1]), np.nan, dtype=np.float32)
         pool[place] = vectors
         if logits is not None and scores is not None:
             logits[place] = scores

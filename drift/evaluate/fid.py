@@ -139,7 +139,7 @@ def figure(
     infinity = extrapolate(by_count)
     return Figure(
         value=value,
-        low=max(0.0, value - bootstrap.Z * spread),
+        low=min(value, max(0.0, value - bootstrap.Z * spread)),
         high=value + bootstrap.Z * spread,
         interval="value +- 1.96 standard deviations of bootstrapped FIDs",
         definition=DEFINITION,

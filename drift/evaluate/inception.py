@@ -85,7 +85,7 @@ def figure(
     value, theirs = float(by_split.mean()), torch_fidelity_score(logits)
     return Figure(
         value=value,
-        low=max(1.0, value - bootstrap.Z * spread),
+        low=min(value, max(1.0, value - bootstrap.Z * spread)),
         high=value + bootstrap.Z * spread,
         interval="value +- 1.96 standard deviations of bootstrapped scores of all samples",
         definition=DEFINITION,

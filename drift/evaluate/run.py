@@ -183,17 +183,13 @@ def evaluate_images(
     found = extract(opened.images, extractor)
     generator = np.random.default_rng(seed)
     figures, components, missing = measure(found, reference, generator)
-    per_class: tuple[classes.ClassReport, ...] = ()
-    if reference.features is not None and reference.labels is not None:
-        per_class, hits = _per_class(found, reference, generator)
-        if len(hits):
-            figures["coverage"] = bootstrap.share(hits, generator, definition=classes.DEFINITION)
-            components["coverage/hits"] = hits.astype(np.uint8)
-    memorised = None
-    if training is not None:
-        audited = _audit(found, training, reference, generator)
+    per_class, hits = _per_class(found, reference, generator)
+    if len(hits):
+        figures["coverage"] = bootstrap.share(hits, generator, definition=classes.DEFINITION)
+        components["coverage/hits"] = hits.astype(np.uint8)
+    audited = _audit(found, training, reference, generator) if training else None
+    if audited:
         figures |= {"copies_features": audited.copies, "closer_features": audited.closer}
-        memorised = audited.flagged
     facts = _facts(
         opened, path, torch.from_numpy(found.labels),
         extractor=extractor.name,
@@ -202,19 +198,16 @@ def evaluate_images(
         statistics_sha256=reference.sha256,
         statistics=asdict(reference.contract),
     )  # fmt: skip
-    if foreign:
-        said = tuple(f"statistics overridden: {difference}" for difference in foreign)
-        facts = replace(facts, bypasses=(*facts.bypasses, *said))
-    collapsed = tuple(one.label for one in per_class if one.collapsed)
-    overall = figures["spread"].value
-    notes = ["collapse: the samples spread far less than the real ones do"]
+    said = tuple(f"statistics overridden: {difference}" for difference in foreign)
+    narrow = figures["spread"].value < audit.COLLAPSE
     return Evaluated(
-        facts, figures, components, missing,
-        tuple(notes) if overall < audit.COLLAPSE else (), collapsed,
+        replace(facts, bypasses=(*facts.bypasses, *said)), figures, components, missing,
+        ("collapse: the samples spread far less than the real ones do",) if narrow else (),
+        tuple(one.label for one in per_class if one.collapsed),
         {
             "per_class": [_class_json(one) for one in per_class],
             "classes_covered": sum(one.covered for one in per_class) if per_class else None,
-            "memorised": memorised,
+            "memorised": audited.flagged if audited else None,
         },
     )  # fmt: skip
 
@@ -269,13 +262,13 @@ def _spread(ours: fid.Moments, theirs: fid.Moments) -> Figure:
 def _per_class(
     found: Features, reference: Statistics, generator: np.random.Generator
 ) -> tuple[tuple[classes.ClassReport, ...], NDArray[np.bool_]]:
-    assert reference.features is not None
-    assert reference.labels is not None
-    known = found.strata is not None and reference.labels.min() >= 0
+    """Reports of the classes, where labels are known on both sides; nothing otherwise."""
+    real, named = reference.features, reference.labels
+    if real is None or named is None or found.strata is None or named.min() < 0:
+        return (), np.zeros(0, np.bool_)
     return classes.by_class(
-        found.pool, found.labels, reference.features, reference.labels, generator,
-        classes=np.unique(reference.labels).tolist() if known else (),
-    )  # fmt: skip
+        found.pool, found.labels, real, named, generator, classes=np.unique(named).tolist()
+    )
 
 
 def _audit(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ NONE = "none"
 READ_BYTES = 1 << 22
 NO_GATES = "no gates are recorded for this faithful run"
 BYPASSED = "gates bypassed"
+
+_log = logging.getLogger(__name__)
 
 
 class SampleError(DriftError):
@@ -131,7 +134,7 @@ def checkpoint_of(folder: Path, step: int | None = None) -> Path:
             remedy="`drift train TEMPLATE --out FOLDER` makes one.",
         )  # fmt: skip
     if step is None:
-        kept = checkpoint.latest_good(checkpoints, lambda text: None)
+        kept = checkpoint.latest_good(checkpoints, _log.warning)
         if kept is None:
             raise SampleError(str(folder), found="no checkpoint that verifies", expected="one")
         return checkpoint.path_of(checkpoints, kept.step)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save
 
 from verify.api import CheckContext, Measurement, Outcome, registered
 
@@ -85,3 +89,132 @@ def test_every_mutant_is_some_clauses_falsifier() -> None:
 def test_every_check_is_asked_for_by_some_clause() -> None:
     used = {clause["check"] for clause in CLAUSES}
     assert used == {name for role, name in REGISTERED if role == "check"}
+
+
+# records at the paper's scale, made up for these tests
+
+
+def record(folder: Path, **changes: Any) -> Path:
+    """A record of column L2 that keeps every condition of paper-eval, and its components."""
+    rng = np.random.default_rng(0)
+    mix = rng.normal(size=(2, 6, 6))
+    sigma, reference = (m @ m.T for m in mix)
+    mu = np.eye(6)[0]
+    arrays = {"fid/mu": mu, "fid/sigma": sigma, "fid/reference_mu": np.zeros(6),
+              "fid/reference_sigma": reference}  # fmt: skip
+    beside = folder / "l2.components.safetensors"
+    beside.write_bytes(save(arrays))
+    value = float(mu @ mu) + _between(sigma, reference)
+    figure = {"value": value, "interval": [value - 0.02, value + 0.02], "interval_method": "x",
+              "definition": "x", "count": 50_000}  # fmt: skip
+    found = {
+        "schema": "drift-evaluation/1", "axis": "paper-eval", "column": "L2",
+        "metrics": {"fid": figure}, "samples": 50_000, "seeds": [0], "alpha": 1.0,
+        "weights": "ema", "labels": "balanced", "resize": "torchscript-bilinear-299",
+        "rounding": "truncate", "extractor": "fid-inception-2015-12-05",
+        "extractor_sha256": PINS["extractor_sha256"], "statistics_sha256": "a" * 64,
+        "checkpoint_sha256": "b" * 64, "template_fingerprint": "c" * 64, "bypasses": [],
+        "selected_from": 1,
+        "components": {"file": beside.name, "sha256": sha256(beside.read_bytes()).hexdigest()},
+    }  # fmt: skip
+    path = folder / "l2.json"
+    path.write_text(json.dumps(found | changes))
+    return path
+
+
+def _between(sigma: Any, reference: Any) -> float:
+    roots = np.sqrt(np.linalg.eigvals(sigma @ reference).astype(complex)).real.sum()
+    return float(np.trace(sigma) + np.trace(reference) - 2 * roots)
+
+
+L2 = next(clause for clause in CLAUSES if clause["id"] == "EVAL-FID-L2")
+PINS = L2["params"]
+RECORDS = next(clause for clause in CLAUSES if clause["id"] == "EVAL-RECORDS")
+
+
+def judged(folder: Path, clause: dict[str, Any] = L2, *, limit: float = 99.0) -> Measurement:
+    """The clause on a folder, with the made-up statistics pinned and a limit for a made-up FID."""
+    params = {**clause.get("params", {}), "statistics_sha256": ["a" * 64]}
+    context = CheckContext(
+        clause["id"], None, params, limit, {source: FACTS[source] for source in clause["sources"]},
+        ROOT / "specs", evidence_dir=folder,
+    )  # fmt: skip
+    found: Measurement = REGISTERED["check", clause["check"]](context)
+    return found
+
+
+def test_without_a_record_the_figure_is_unknown(tmp_path: Path) -> None:
+    assert judged(tmp_path).outcome is Outcome.UNKNOWN
+    assert judged(tmp_path, RECORDS).outcome is Outcome.UNKNOWN
+
+
+def test_a_record_that_keeps_the_protocol_is_judged(tmp_path: Path) -> None:
+    record(tmp_path)
+    measurement = judged(tmp_path)
+    assert measurement.outcome is Outcome.PASS, measurement.reason
+    assert measurement.axis == "paper-eval"
+    assert judged(tmp_path, limit=-99.0).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("falsifier", L2["falsifiers"], ids=label)
+def test_a_record_is_turned_red_by_each_falsifier(
+    tmp_path: Path, falsifier: dict[str, Any]
+) -> None:
+    record(tmp_path)
+    value = float(judged(tmp_path).measured or 0.0)
+    with REGISTERED["mutant", falsifier["mutant"]](None, **falsifier.get("with", {})):
+        assert judged(tmp_path, limit=value + 1e-9).outcome is Outcome.FAIL
+
+
+def test_an_edited_score_is_found_by_its_components(tmp_path: Path) -> None:
+    path = record(tmp_path)
+    assert judged(tmp_path, RECORDS).outcome is Outcome.PASS
+    held = json.loads(path.read_text())
+    held["metrics"]["fid"]["value"] += 0.001
+    path.write_text(json.dumps(held))
+    for clause in (L2, RECORDS):
+        assert "its components give" in judged(tmp_path, clause).reason
+
+
+def test_exchanged_components_are_found_by_their_digest(tmp_path: Path) -> None:
+    path = record(tmp_path)
+    beside = path.with_name("l2.components.safetensors")
+    data = bytearray(beside.read_bytes())
+    data[-1] ^= 1
+    beside.write_bytes(bytes(data))
+    assert "sha256" in judged(tmp_path, RECORDS).reason
+
+
+def test_statistics_that_nobody_pinned_support_no_figure(tmp_path: Path) -> None:
+    record(tmp_path, statistics_sha256="d" * 64)
+    measurement = judged(tmp_path)
+    assert measurement.outcome is Outcome.FAIL
+    assert "pinned" in measurement.reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"samples": 49_999},
+        {"bypasses": ["gates bypassed: x"]},
+        {"checkpoint_sha256": None},
+        {"labels": "chosen"},
+        {"rounding": "round"},
+        {"extractor_sha256": "e" * 64},
+        {"seeds": "0"},
+        {"schema": "drift-evaluation/2"},
+        {"metrics": {"fid": 1.5}},
+        {"metrics": {"fid": {"value": 1.5, "interval": [2.0, 3.0]}}},
+    ],
+    ids=str,
+)
+def test_a_record_that_is_not_what_it_says_is_red(tmp_path: Path, changes: dict[str, Any]) -> None:
+    record(tmp_path, **changes)
+    assert judged(tmp_path).outcome is Outcome.FAIL
+
+
+def test_a_record_on_a_weaker_axis_leaves_the_figure_unknown(tmp_path: Path) -> None:
+    record(tmp_path, axis="repo-eval")
+    measurement = judged(tmp_path)
+    assert measurement.outcome is Outcome.UNKNOWN
+    assert "only on repo-eval" in measurement.reason

@@ -27,13 +27,16 @@ def test_a_run_gives_its_newest_checkpoint_and_says_which(tmp_path: Path) -> Non
     assert sample.load(run, ema_decay="0.99", step=5).origin.step == 5
 
 
-def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path: Path) -> None:
+def test_a_damaged_newest_checkpoint_is_passed_over_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run = cases.run_folder(tmp_path / "run", steps=(5, 20))
     newest = run / "checkpoints/step-00000020.safetensors"
     data = bytearray(newest.read_bytes())
     data[-1] ^= 1
     newest.write_bytes(bytes(data))
     assert sample.load(run, ema_decay="0.9").origin.step == 5
+    assert "passed over" in caplog.text
 
 
 def test_a_checkpoint_file_away_from_its_run_is_enough(tmp_path: Path) -> None:
@@ -111,7 +114,8 @@ def test_an_artefact_of_a_shipped_template_knows_its_data_set(tmp_path: Path) ->
 
 def test_an_encoder_is_no_generator(tmp_path: Path) -> None:
     path = tmp_path / "encoder.safetensors"
-    encoder = MaskedAutoencoder(EncoderConfig(in_channels=1, base_channels=8, blocks=(1, 1, 1, 1)))
+    config = EncoderConfig(in_channels=1, base_channels=8, blocks=(1, 1, 1, 1), trunk_only=True)
+    encoder = MaskedAutoencoder(config)
     store.save_artifact(path, encoder, {**FIELDS, "weights": "ema"})
     with pytest.raises(ArtifactError, match="expected a generator"):
         sample.load(path)

@@ -1,4 +1,4 @@
-"""The pipeline in diffusers' manner, and latents through an autoencoder that is named and pinned."""
+"""The pipeline in diffusers' manner, and latents through an autoencoder that is pinned."""
 
 from __future__ import annotations
 

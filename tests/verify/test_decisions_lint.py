@@ -53,6 +53,7 @@ def test_a_sound_log_is_counted(mini: MiniPack, cli: Cli) -> None:
         ({"conflicts": ["CONF-009"]}, 6, "conflicts", "CONF-009"),
         ({"evidence": ["THING-9*"]}, 6, "evidence", "THING-9*"),
         ({"evidence": ["../outside"]}, 6, "evidence", "../outside"),
+        ({"evidence": ["."]}, 6, "evidence", "."),
         ({"status": "closed", "evidence": ["THING-404"]}, 6, "evidence", "THING-404"),
         ({"status": "closed"}, 2, "evidence", "nothing"),
         ({"status": "superseded"}, 2, "superseded_by", "no successor"),

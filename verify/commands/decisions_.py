@@ -24,7 +24,8 @@ def command() -> None:
 def lint_command(pack_dir: Path | None) -> None:
     """Check a log of records; every defect of every record in one go, with file and line.
 
-    DIR may also be a folder of records without a pack. Exit code 2 where anything is wrong.
+    DIR may also be a folder of records without a pack, or a log in one file, a bullet a field.
+    Exit code 2 where anything is wrong.
     """
     log = read_log(pack_dir)
     for note in notes(log):

@@ -1,4 +1,4 @@
-"""What prose is held against: the newest bundle's findings and the facts of a pack's authorities."""
+"""What prose is held against: the newest bundle's findings and the facts of the authorities."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def _metrics(pack: Pack) -> Iterator[str]:
     for clause in pack.clauses:
         for source in clause.sources if clause.kind is Kind.METRIC else ():
             fact, name = pack.fact(source), source.rpartition(".")[2].replace("_", " ")
-            if fact and any(not value.is_integer() for _, value in numbers(fact.value)):
+            named = fact is not None and name.replace(" ", "").isalpha()
+            if fact and named and any(not value.is_integer() for _, value in numbers(fact.value)):
                 yield name
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from verify.prose import patterns
+from verify.prose.patterns import measures
 from verify.prose.words import Sort, Span, Word, find, holds
 
 _NEAR = 6  # words between a metric and its value, all of them connecting ones
@@ -57,10 +57,10 @@ def figures(
 ) -> Iterator[Figure]:
     """Figures of a sentence.
 
-    `around` is what a bare number may take its metric from: the labels of a cell, the nearest first,
-    or the earlier clauses of the sentence.
+    `around` is what a bare number may take its metric from: the labels of a cell, the nearest
+    first, or the earlier clauses of the sentence.
     """
-    if holds(patterns.SETTINGS, words):
+    if holds(measures.SETTINGS, words):
         return
     metrics = [at for at, word in enumerate(words) if word.sort is Sort.METRIC]
     found = False
@@ -70,7 +70,7 @@ def figures(
             found = True
             span = Span(min(at, value.start), max(at + 1, value.end))
             yield _figure(words[at].name, words, value, span)
-    for _, span in find(patterns.SPEED, words):
+    for _, span in find(measures.SPEED, words):
         found = True
         yield _figure("speed-up", words, Span(span.start, span.start + 1), span)
     if not found and not metrics:
@@ -79,8 +79,8 @@ def figures(
 
 def _numeric(metric: Word, value: Word) -> bool:
     """`an accuracy of 1e-6` and `precision 16` speak of arithmetic."""
-    written = value.value in patterns.BITS or "e" in value.low or "^" in value.low
-    return metric.name in patterns.SHARES and written
+    written = value.value in measures.BITS or "e" in value.low or "^" in value.low
+    return metric.name in measures.SHARES and written
 
 
 def _near(words: Sequence[Word], metric: int) -> Span | None:
@@ -92,7 +92,7 @@ def _near(words: Sequence[Word], metric: int) -> Span | None:
 
 
 def _connects(word: Word) -> bool:
-    return word.low in patterns.METRIC_TO_VALUE or bool(_COUNT.match(word.low))
+    return word.low in measures.METRIC_TO_VALUE or bool(_COUNT.match(word.low))
 
 
 def _far(words: Sequence[Word], metric: int) -> Span | None:
@@ -101,7 +101,7 @@ def _far(words: Sequence[Word], metric: int) -> Span | None:
         word = words[at]
         if word.sort in (Sort.METRIC, Sort.MARK):
             return None
-        if word.low in patterns.FAR_VALUE:
+        if word.low in measures.FAR_VALUE:
             following = at + 1
             while following < len(words) and following - at <= 3 and _connects(words[following]):
                 following += 1
@@ -112,13 +112,13 @@ def _far(words: Sequence[Word], metric: int) -> Span | None:
 def _reversed(words: Sequence[Word], metric: int) -> Span | None:
     """`1.54 FID`, `84 % top-1 accuracy`."""
     at = metric - 1
-    while at > 0 and metric - at <= 3 and words[at].low in patterns.VALUE_TO_METRIC:
+    while at > 0 and metric - at <= 3 and words[at].low in measures.VALUE_TO_METRIC:
         at -= 1
     return _span(words, at) if at >= 0 else None
 
 
 def _span(words: Sequence[Word], at: int) -> Span | None:
-    """The number at a place with those that are joined to it, unless it counts or names something."""
+    """The number at a place with those joined to it, unless it counts or names something."""
     if at >= len(words) or not _is_value(words, at):
         return None
     end = at + 1
@@ -131,13 +131,19 @@ def _span(words: Sequence[Word], at: int) -> Span | None:
 
 def _is_value(words: Sequence[Word], at: int) -> bool:
     word = words[at]
-    after = words[at + 1].low if at + 1 < len(words) else ""
     before = words[at - 1].low if at else ""
     return (
-        word.sort is Sort.NUMBER
-        and after not in patterns.COUNTED
-        and before not in patterns.NAMES_NUMBERS
+        word.sort is Sort.NUMBER and before not in measures.NAMES_NUMBERS and not _counts(words, at)
     )
+
+
+def _counts(words: Sequence[Word], at: int) -> bool:
+    """Whether a number says how many of something there are: `5000 images`, `5000 new images`."""
+    following = [word.low for word in words[at + 1 : at + 3]]
+    if following[:1] and following[0] in measures.COUNTED:
+        return True
+    whole = words[at].decimals == 0 and len(following) > 1 and following[0].isalpha()
+    return whole and following[1] in measures.COUNTED
 
 
 def _figure(name: str, words: Sequence[Word], value: Span, span: Span) -> Figure:
@@ -168,7 +174,7 @@ def _inherited(
             if span is not None:
                 yield _figure(name, words, span, span)
     elif any(word.sort is Sort.OURS for word in words):
-        for _, span in find(patterns.REACHED, words):
+        for _, span in find(measures.REACHED, words):
             if _is_value(words, span.end - 1):
                 value = Span(span.end - 1, span.end)
                 yield _figure(name, words, value, value)

@@ -19,14 +19,13 @@ def html_tables(
     source: str, code: list[tuple[int, int]], inline: Callable[[Passage], Passage]
 ) -> tuple[str, list[Block]]:
     """A text with its HTML tables made white, and their cells as blocks."""
-    blocks: list[Block] = []
-    for match in _TABLE.finditer(source):
-        if not any(start <= match.start() < end for start, end in code):
-            blocks += _blocks(source, *match.span(), inline)
-    for match in list(_TABLE.finditer(source)) if blocks else []:
-        if not any(start <= match.start() < end for start, end in code):
-            source = blank(source, *match.span())
-    return source, blocks
+    spans = [
+        match.span()
+        for match in _TABLE.finditer(source)
+        if not any(start <= match.start() < end for start, end in code)
+    ]
+    blocks = [block for span in spans for block in _blocks(source, *span, inline)]
+    return blank(source, spans), blocks
 
 
 def _blocks(
@@ -49,9 +48,7 @@ def _blocks(
         yield from table_row([cell for cell, _ in row], header, Context())
 
 
-def _rows(
-    source: str, start: int, end: int, inline: Callable[[Passage], Passage]
-) -> Iterator[Row]:
+def _rows(source: str, start: int, end: int, inline: Callable[[Passage], Passage]) -> Iterator[Row]:
     """Rows of cells; an end tag may be missing, as browsers allow."""
     row: Row = []
     opened: re.Match[str] | None = None

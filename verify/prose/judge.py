@@ -1,8 +1,8 @@
 """Assertions held against evidence and facts: pure functions, no files.
 
 A figure is backed by a sound clause that measured it on the axis the text names; parity and
-superiority by an allowed claim or a sound clause that speaks of the same thing, of the same authority
-and as strictly. What an authority states has to be quoted as such.
+superiority by an allowed claim or a sound clause that speaks of the same thing, of the same
+authority and as strictly. What an authority states has to be quoted as such.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from enum import StrEnum
 
 from verify.outcome import Axis
 from verify.prose import wording
-from verify.prose.classify import CITED, Act, Assertion, Voice, classify, clauses
-from verify.prose.evidence import KnownFact
+from verify.prose.classify import Act, Assertion, classify, clauses
+from verify.prose.evidence import KnownClause, KnownFact
 from verify.prose.figures import Figure
 from verify.prose.reading import Sentence
+from verify.prose.scene import CITED, Voice
 from verify.prose.support import Bench, carrying, nearest, shortfall
 from verify.prose.vocabulary import ANY_SOURCE
 
@@ -40,7 +41,10 @@ _ORDER = list(Ruling)
 
 @dataclass(frozen=True)
 class Finding:
-    """The ruling on a sentence, why, a sentence that would be true, and on what it rests."""
+    """The ruling on a sentence, why, a sentence that would be true, and on what it rests.
+
+    `lacks_evidence` where nothing was run that could have backed it.
+    """
 
     sentence: Sentence
     ruling: Ruling
@@ -48,6 +52,7 @@ class Finding:
     reason: str
     instead: str = ""
     rests_on: tuple[str, ...] = ()
+    lacks_evidence: bool = False
 
 
 def judge_sentence(sentence: Sentence, bench: Bench) -> Finding | None:
@@ -111,31 +116,39 @@ def _figure(figure: Figure, assertion: Assertion, sentence: Sentence, bench: Ben
         true = wording.quoted(stated, figure.metric)
         return Finding(sentence, Ruling.NEEDS_ATTRIBUTION, Act.FIGURE, reason, true)
     reason = wording.why_no_figure(figure, assertion, bench)
-    true = wording.instead_of_figure(figure, assertion, stated or right, bench)
-    return Finding(sentence, Ruling.OVERCLAIM, Act.FIGURE, reason, true)
+    true = wording.instead_of_figure(figure, assertion, stated, bench)
+    return _overclaim(sentence, Act.FIGURE, reason, true, bench)
 
 
 def _measured(
     figure: Figure, assertion: Assertion, sentence: Sentence, bench: Bench
 ) -> Finding | None:
     """A sound clause that measured the figure; one on a weaker axis that is not named misleads."""
-    for clause in bench.evidence.clauses:
-        if not clause.sound or not figure.within(bench.measured(figure.metric, clause)):
-            continue
-        columns = bench.vocabulary.columns_in(clause.id.replace("-", " "), clause.statement)
-        if assertion.columns and columns and not assertion.columns & columns:
-            continue
-        if assertion.quoted and assertion.voice is not Voice.OURS:
-            return None
-        silent = assertion.axis is None and clause.axis in (None, Axis.PAPER_EVAL)
-        if silent or assertion.axis is clause.axis:
+    if assertion.quoted and assertion.voice is not Voice.OURS:
+        return None
+    found = [c for c in bench.evidence.clauses if _holds_figure(c, figure, assertion, bench)]
+    for clause in found:
+        plain = assertion.axis is None and clause.axis in (None, Axis.PAPER_EVAL)
+        if plain or assertion.axis is clause.axis:
             why = f"{clause.id} measured it"
             return Finding(sentence, Ruling.BACKED, Act.FIGURE, why, "", (clause.id,))
-        named = f"the text says {assertion.axis}" if assertion.axis else "the text does not say so"
-        reason = f"{figure} is evidence on the {clause.axis} axis ({clause.id}), and {named}"
-        true = wording.on_axis(figure, clause)
-        return Finding(sentence, Ruling.OVERCLAIM, Act.FIGURE, reason, true, (clause.id,))
-    return None
+    if not found:
+        return None
+    clause = found[0]
+    named = f"the text says {assertion.axis}" if assertion.axis else "the text does not say so"
+    reason = f"{figure} is evidence on the {clause.axis} axis ({clause.id}), and {named}"
+    true = wording.on_axis(figure, clause)
+    return Finding(sentence, Ruling.OVERCLAIM, Act.FIGURE, reason, true, (clause.id,))
+
+
+def _holds_figure(clause: KnownClause, figure: Figure, assertion: Assertion, bench: Bench) -> bool:
+    """Whether a sound clause measured a figure of the same column under the same semantics."""
+    columns = bench.vocabulary.columns_in(clause.id.replace("-", " "), clause.statement)
+    other = assertion.columns and columns and not assertion.columns & columns
+    semantics = (assertion.semantics, clause.semantics)
+    differ = None not in semantics and len(set(semantics)) > 1
+    measured = clause.sound and figure.within(bench.measured(figure.metric, clause))
+    return bool(measured and not other and not differ)
 
 
 def _quotation(figure: Figure, assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
@@ -165,8 +178,7 @@ def _stating(figure: Figure, facts: Sequence[KnownFact]) -> list[KnownFact]:
         theirs = [f for f in facts if f.authority == first.authority and f.topic == first.topic]
         if figure.within([fact.value for fact in theirs]):
             return [
-                next(fact for fact in theirs if part.equals(fact.value))
-                for part in figure.parts()
+                next(fact for fact in theirs if part.equals(fact.value)) for part in figure.parts()
             ]
     return []
 
@@ -180,7 +192,7 @@ def _words(act: Act, cue: str, assertion: Assertion, sentence: Sentence, bench: 
         return Finding(sentence, Ruling.ATTRIBUTED, act, why)
     if act is Act.FORBIDDEN:
         reason = f"{', '.join(assertion.forbidden_by)} forbids these words"
-        return Finding(sentence, Ruling.OVERCLAIM, act, reason, _instead(assertion, bench))
+        return _overclaim(sentence, act, reason, _instead(assertion, bench), bench)
     if act is Act.RESTATED:
         return _repeated(assertion, sentence, bench)
     support = carrying(bench.supports, assertion, act, cue)
@@ -188,7 +200,13 @@ def _words(act: Act, cue: str, assertion: Assertion, sentence: Sentence, bench: 
         why = f"{support.id} carries it"
         return Finding(sentence, Ruling.BACKED, act, why, "", (support.id,))
     reason = f"{cue!r}: {_why(assertion, act, cue, bench)}"
-    return Finding(sentence, Ruling.OVERCLAIM, act, reason, _instead(assertion, bench))
+    return _overclaim(sentence, act, reason, _instead(assertion, bench), bench)
+
+
+def _overclaim(sentence: Sentence, act: Act, reason: str, true: str, bench: Bench) -> Finding:
+    """An overclaim that evidence could have backed."""
+    missing = bench.evidence.bundle is None
+    return Finding(sentence, Ruling.OVERCLAIM, act, reason, true, lacks_evidence=missing)
 
 
 def _repeated(assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
@@ -197,8 +215,7 @@ def _repeated(assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding
     allowed = [claim for claim in claims if claim.allowed]
     if not allowed:
         reason = f"{claims[0].id} is denied: {'; '.join(claims[0].reasons[:1])}"
-        true = wording.not_shown(claims[0])
-        return Finding(sentence, Ruling.OVERCLAIM, Act.RESTATED, reason, true)
+        return _overclaim(sentence, Act.RESTATED, reason, wording.not_shown(claims[0]), bench)
     said = {w.value for w in bench.vocabulary.tag(allowed[0].sentence) if w.value is not None}
     if set(assertion.numbers) <= said:
         why = f"{allowed[0].id} allows it"

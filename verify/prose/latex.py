@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from verify.prose.passage import Passage, blank
 from verify.prose.reading import Block, Blocks, Context, Form, table_row
+from verify.prose.words import bag
 
 _COMMENT = re.compile(r"(?<!\\)%([^\n]*)")
 # Environments that hold code or formulas; nothing in them is a sentence.
-_SKIPPED = (
+_SKIPPED = bag(
     "verbatim lstlisting minted equation equation* align align* gather gather* displaymath "
     "tikzpicture algorithm algorithmic thebibliography comment"
-).split()
+)
 _LEVELS = {"part": 0, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4}
 _HEADING = re.compile(r"\\(part|chapter|section|subsection|subsubsection)\*?(?:\[[^\]]*\])?\s*\{")
 _TITLED = re.compile(r"\\(?:title|subtitle)\s*\{")
@@ -57,18 +59,22 @@ _INLINE: tuple[tuple[str, str | None], ...] = (
 def blocks(source: str) -> Blocks:
     """Blocks and comments of a LaTeX text."""
     comments = [(m.group(1), m.start(), m.end()) for m in _COMMENT.finditer(source)]
-    for _, start, end in comments:
-        source = blank(source, start, end)
-    for name in _SKIPPED:
-        for match in list(_environments(source, name)):
-            source = blank(source, *match.span())
+    source = blank(source, [(start, end) for _, start, end in comments])
+    for name in sorted(_SKIPPED):
+        source = blank(source, _environments(source, name))
     reader = _Reader(source, _macros(source))
     return list(reader.read()), comments
 
 
-def _environments(source: str, name: str) -> Iterator[re.Match[str]]:
-    quoted = re.escape(name)
-    return re.finditer(rf"\\begin\{{{quoted}\}}.*?\\end\{{{quoted}\}}", source, re.S)
+def _environments(source: str, name: str) -> Iterator[tuple[int, int]]:
+    """Where an environment begins and ends; one that is not closed reaches to the end."""
+    opening, closing = f"\\begin{{{name}}}", f"\\end{{{name}}}"
+    start = source.find(opening)
+    while start >= 0:
+        end = source.find(closing, start)
+        end = end + len(closing) if end >= 0 else len(source)
+        yield start, end
+        start = source.find(opening, end)
 
 
 def _macros(source: str) -> tuple[tuple[re.Pattern[str], str], ...]:
@@ -87,15 +93,14 @@ class _Reader:
 
     def read(self) -> Iterator[Block]:
         """Every block; the order is mended by the places of the sentences."""
-        for match in reversed(list(_MACRO.finditer(self.source))):
-            self.source = blank(self.source, *match.span())
+        self.source = blank(self.source, [m.span() for m in _MACRO.finditer(self.source)])
         titles = [*self._headings()]
         yield from self._titles()
         yield from self._tables(titles)
         yield from self._captions()
         for start, end, title in titles:
             yield Block(title, Form.HEADING)
-            self.source = blank(self.source, start, end)
+            self.source = blank(self.source, [(start, end)])
         yield from self._paragraphs(titles)
 
     def _headings(self) -> Iterator[tuple[int, int, Passage]]:
@@ -108,13 +113,13 @@ class _Reader:
         for match in reversed(list(_TITLED.finditer(self.source))):
             end = _closing(self.source, match.end())
             yield Block(self._inline(Passage.of(self.source, match.end(), end)), Form.HEADING)
-            self.source = blank(self.source, match.start(), end + 1)
+            self.source = blank(self.source, [(match.start(), end + 1)])
 
     def _captions(self) -> Iterator[Block]:
         for match in reversed(list(_CAPTION.finditer(self.source))):
             end = _closing(self.source, match.end())
             yield Block(self._inline(Passage.of(self.source, match.end(), end)), Form.PROSE)
-            self.source = blank(self.source, match.start(), end + 1)
+            self.source = blank(self.source, [(match.start(), end + 1)])
 
     def _caption_around(self, offset: int) -> str:
         """The caption of the table that an offset lies in."""
@@ -132,7 +137,7 @@ class _Reader:
             start = _past_arguments(self.source, match.end())
             context = replace(_above(titles, start), lead=self._caption_around(start))
             yield from self._rows(start, end, context)
-            self.source = blank(self.source, match.start(), end)
+            self.source = blank(self.source, [(match.start(), end)])
 
     def _rows(self, start: int, end: int, context: Context) -> Iterator[Block]:
         """Rows of a table; those above its first inner line are headers of their columns."""
@@ -152,14 +157,14 @@ class _Reader:
     def _split_rows(self, start: int, end: int) -> Iterator[tuple[bool, list[Passage]]]:
         """Whether a line is drawn above a row, and its cells."""
         edges = [start, *(m.end() for m in _ROW.finditer(self.source, start, end)), end]
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             row = Passage.of(self.source, first, last).put(_ROW, " ")
             yield bool(_LINE.search(row.text)), list(self._cells(row.put(_LINE, " ")))
 
     def _cells(self, row: Passage) -> Iterator[Passage]:
         bars = [m.start() for m in re.finditer(r"(?<!\\)&", row.text)]
         edges = [-1, *bars, len(row.text)]
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             cell = row.cut(first + 1, last)
             multi = _MULTI.match(cell.text)
             if multi:

@@ -1,15 +1,16 @@
-"""Markdown into blocks: headings, paragraphs, items, quotes, tables, and output shown as a result."""
+"""Markdown into blocks: headings, paragraphs, items, quotes, tables, and output of commands."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
 from html.entities import html5
+from itertools import pairwise
 
 from verify.prose.html_table import html_tables
 from verify.prose.metadata import front_matter
 from verify.prose.passage import Passage, blank
-from verify.prose.patterns import CODE_LANGUAGES
+from verify.prose.patterns.surroundings import CODE_LANGUAGES
 from verify.prose.reading import Block, Blocks, Context, Form, table_row
 
 _COMMENT = re.compile(r"<!--(.*?)-->", re.S)
@@ -24,16 +25,19 @@ _DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 
 # Inline markup and the group of it that is read.
 _INLINE = (
-    re.compile(r"!\[([^\]]*)\]\([^)]*\)"),  # an image is its alternative text
-    re.compile(r"\[([^\]]+)\]\([^)]*\)"),
-    re.compile(r"\[([^\]]+)\]\[[^\]]*\]"),
-    re.compile(r"`+([^`]+)`+"),
-    re.compile(r"(?<![\w*])[*]{1,3}(\S(?:.*?\S)?)[*]{1,3}(?![\w*])", re.S),
-    re.compile(r"(?<!\w)_{1,3}(\S(?:.*?\S)?)_{1,3}(?!\w)", re.S),
-    re.compile(r"~~()[^~]*~~"),  # struck out: no longer said
-)
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_ALT = re.compile(r"<img\b[^<>]*?\balt=\"([^\"]*)\"[^<>]*>", re.I)
+    # a badge says what is in its address, any other image what its alternative text says
+    re.compile(r"!\[[^\]]{0,300}\]\([^)\s]{0,200}/badge/([^)/?\s]{1,100})-[A-Za-z0-9]+(?:\.svg)?"
+               r"[^)]{0,300}\)"),
+    re.compile(r"!\[([^\]]{0,500})\]\([^)]{0,2000}\)"),
+    re.compile(r"\[([^\]]{1,500})\]\([^)]{0,2000}\)"),
+    re.compile(r"\[([^\]]{1,500})\]\[[^\]]{0,200}\]"),
+    re.compile(r"`+([^`]{1,2000})`+"),
+    re.compile(r"(?<![\w*])[*]{1,3}(\S(?:.{0,1000}?\S)?)[*]{1,3}(?![\w*])", re.S),
+    re.compile(r"(?<!\w)_{1,3}(\S(?:.{0,1000}?\S)?)_{1,3}(?!\w)", re.S),
+    re.compile(r"~~()[^~]{0,1000}~~"),  # struck out: no longer said
+)  # fmt: skip
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,1000}>")
+_ALT = re.compile(r"<img\b[^<>]{0,1000}?\balt=\"([^\"]{0,500})\"[^<>]{0,1000}>", re.I)
 _ENTITY = re.compile(r"&([A-Za-z]+;)")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|~-])")
 
@@ -62,13 +66,12 @@ def inline(passage: Passage) -> Passage:
 def _without_comments(source: str) -> tuple[list[tuple[str, int, int]], str]:
     """Comments outside of code, and the text with all of them made white."""
     code = _code_spans(source)
-    found = []
-    for match in _COMMENT.finditer(source):
-        if not any(start <= match.start() < end for start, end in code):
-            found.append((match.group(1), match.start(), match.end()))
-    for _, start, end in found:
-        source = blank(source, start, end)
-    return found, source
+    found = [
+        (match.group(1), match.start(), match.end())
+        for match in _COMMENT.finditer(source)
+        if not any(start <= match.start() < end for start, end in code)
+    ]
+    return found, blank(source, [(start, end) for _, start, end in found])
 
 
 def _code_spans(source: str) -> list[tuple[int, int]]:
@@ -228,7 +231,7 @@ def _cells(line: Passage) -> list[Passage]:
     """Cells of a row; a bar behind a backslash parts nothing."""
     bars = [m.start() for m in re.finditer(r"(?<!\\)\|", line.text)]
     edges = [-1, *bars, len(line.text)]
-    cells = [line.cut(a + 1, b) for a, b in zip(edges, edges[1:], strict=False)]
+    cells = [line.cut(a + 1, b) for a, b in pairwise(edges)]
     if cells and not cells[0].text.strip():
         cells = cells[1:]
     if cells and not cells[-1].text.strip():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+_NOT_A_LINE_END = re.compile(r"[^\n]")
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Passage:
     @classmethod
     def join(cls, parts: list[Passage], glue: str = "\n") -> Passage:
         """Several stretches; the glue stands where the stretch before it ended."""
-        text, origins = "", []
+        text, origins = "", list[int]()
         for part in parts:
             if text and part.text:
                 text += glue
@@ -42,7 +45,7 @@ class Passage:
 
     def keep(self, pattern: re.Pattern[str], group: int = 1) -> Passage:
         """Each match gives way to one of its groups."""
-        text, origins, last = "", [], 0
+        text, origins, last = "", list[int](), 0
         for match in pattern.finditer(self.text):
             spans = ((last, match.start()), match.span(group))
             for start, end in spans:
@@ -54,7 +57,7 @@ class Passage:
 
     def put(self, pattern: re.Pattern[str], literal: str) -> Passage:
         """Each match gives way to a literal, which stands where the match began."""
-        text, origins, last = "", [], 0
+        text, origins, last = "", list[int](), 0
         for match in pattern.finditer(self.text):
             text += self.text[last : match.start()] + literal
             origins += self.origins[last : match.start()]
@@ -75,7 +78,12 @@ class Lines:
         return line, offset - self.starts[line - 1] + 1
 
 
-def blank(source: str, start: int, end: int) -> str:
-    """The same text with a stretch made white; offsets and lines stay."""
-    white = "".join("\n" if char == "\n" else " " for char in source[start:end])
-    return source[:start] + white + source[end:]
+def blank(source: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The same text with stretches made white; offsets and lines stay."""
+    parts, last = [], 0
+    for start, end in sorted(spans):
+        start = max(start, last)
+        if end > start:
+            parts += [source[last:start], _NOT_A_LINE_END.sub(" ", source[start:end])]
+            last = end
+    return "".join([*parts, source[last:]])

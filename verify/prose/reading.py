@@ -1,7 +1,7 @@
 """A file as sentences with their places and what stands around them.
 
-Markdown, LaTeX and plain text are read into blocks, blocks into sentences. Code is not prose, unless
-the paragraph before it presents it as a result.
+Markdown, LaTeX and plain text are read into blocks, blocks into sentences. Code is not prose,
+unless the paragraph before it presents it as a result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from verify.problems import UsageError
 from verify.prose.passage import Lines, Passage
 
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 20
 
 
 class Form(StrEnum):

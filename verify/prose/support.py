@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from verify.outcome import Axis
-from verify.prose import patterns
 from verify.prose.classify import Act, Assertion
 from verify.prose.evidence import Evidence, KnownClaim, KnownClause, KnownFact
+from verify.prose.patterns import assertions
 from verify.prose.vocabulary import ANY_SOURCE, Vocabulary, vocabulary
 from verify.prose.words import Sort, Word, holds, split, stem
 
@@ -109,7 +109,7 @@ def _supports(evidence: Evidence, names: Vocabulary) -> Iterator[Support]:
     sound = {clause.id: clause for clause in evidence.clauses if clause.sound}
     for claim in evidence.claims:
         if claim.allowed:
-            needed = [c for c in evidence.clauses if any(fnmatchcase(c.id, p) for p in claim.clauses)]
+            needed = [clause for clause in evidence.clauses if _needs(claim, clause.id)]
             exact = bool(needed) and all(c.id in sound and c.exact for c in needed)
             yield _support(claim.id, claim.sentence, claim.title, names, exact, None, claim)
     for clause in sound.values():
@@ -117,6 +117,10 @@ def _supports(evidence: Evidence, names: Vocabulary) -> Iterator[Support]:
         if "tolerance" in clause.unit or clause.exact:
             bound = 0.0 if clause.exact else None
         yield _support(clause.id, clause.statement, "", names, clause.exact, bound, clause)
+
+
+def _needs(claim: KnownClaim, clause: str) -> bool:
+    return any(fnmatchcase(clause, pattern) for pattern in claim.clauses)
 
 
 def _support(
@@ -137,7 +141,7 @@ def _support(
         stems=frozenset(stem(word.low) for word in split(f"{sentence} {title}")),
         authorities=frozenset({w.name for w in words if w.sort is Sort.AUTHORITY} | set(cited)),
         numbers=frozenset(w.value for w in words if w.value is not None),
-        agrees=holds((*patterns.PARITY_WITH, *patterns.PARITY_ALONE), words),
+        agrees=holds((*assertions.PARITY_WITH, *assertions.PARITY_ALONE), words),
         exact=exact,
         bound=bound,
         semantics=known.semantics,
@@ -175,7 +179,7 @@ def shortfall(support: Support, assertion: Assertion, act: Act, cue: str) -> str
     return None if stated <= support.numbers else "its numbers are others"
 
 
-_QUALITY = frozenset(stem(word) for word in patterns.QUALITY)
+_QUALITY = frozenset(stem(word) for word in assertions.QUALITY)
 
 
 def _stems(cue: str) -> set[str]:
@@ -191,8 +195,14 @@ def carrying(
 
 def nearest(offered: Sequence[Support], assertion: Assertion) -> Support | None:
     """The support that shares most words with an assertion; None where none shares any."""
+
     def common(support: Support) -> tuple[int, bool]:
         return len(support.topic & assertion.topic), bool(support.authorities & assertion.named)
 
     best = max(offered, key=common, default=None)
-    return best if best is not None and best.topic & assertion.topic else None
+    return best if best is not None and akin(best.topic, assertion.topic) else None
+
+
+def akin(topic: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two topics share enough that one may stand in for the other."""
+    return 2 * len(topic & other) >= max(1, len(other)) if other else False

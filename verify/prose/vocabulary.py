@@ -1,32 +1,21 @@
-"""The names a pack gives to metrics, authorities and itself, found among the words of a sentence."""
+"""The names a pack gives to metrics, authorities and itself, found among a sentence's words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from verify.outcome import Axis
 from verify.prose.evidence import Evidence, KnownAuthority
-from verify.prose.patterns import (
-    AUTHORITY_WORDS,
-    INTENSIFIERS,
-    METRICS,
-    METRICS_IN_CAPITALS,
-    NOT_A_METRIC_AFTER,
-    NOT_A_METRIC_BEFORE,
-    NOT_AN_AUTHORITY_AFTER,
-    NOT_AN_AUTHORITY_BEFORE,
-    NOT_OURS,
-    OURS,
-    STOPWORDS,
-)
-from verify.prose.words import Sort, Word, match_at, split, stem
+from verify.prose.patterns import measures, speakers, surroundings
+from verify.prose.words import Sort, Word, bag, match_at, split, stem
 
 ANY_SOURCE = "*"
 SHARE = 0.7  # of the words that two sentences must have in common to be the same
 MIN_COMMON = 3
-_DETERMINERS = frozenset("the a an this that its 's ' each every no".split())
+_DETERMINERS = bag("the a an this that its 's ' each every no")
 
 _TITLE = 3  # a name of so many words is a title, and an article before it makes it no other
 _VERSION = re.compile(r"(?<=[0-9])v[0-9]+$")
@@ -49,9 +38,28 @@ class Vocabulary:
 
     def tag(self, text: str) -> tuple[Word, ...]:
         """The words of a text, with those of a name joined into one that knows what it names."""
-        words, found, at = split(text), [], 0
+        if text not in self._tagged:
+            self._tagged[text] = self._tag(text)
+        return self._tagged[text]
+
+    @cached_property
+    def _tagged(self) -> dict[str, tuple[Word, ...]]:
+        return {}
+
+    @cached_property
+    def _by_first_word(self) -> dict[str, list[Name]]:
+        found: dict[str, list[Name]] = {}
+        for name in self.names:
+            found.setdefault(name[0][0], []).append(name)
+        return found
+
+    def _tag(self, text: str) -> tuple[Word, ...]:
+        words, at = split(text), 0
+        found: list[Word] = []
         while at < len(words):
-            ends = [end for phrase in NOT_OURS if (end := match_at(phrase, words, at)) is not None]
+            ends = [
+                e for phrase in speakers.NOT_OURS if (e := match_at(phrase, words, at)) is not None
+            ]
             if ends:
                 found += words[at : max(ends)]
                 at = max(ends)
@@ -62,13 +70,15 @@ class Vocabulary:
         return tuple(found)
 
     def _named(self, words: Sequence[Word], at: int) -> tuple[Word, int]:
-        for row, sort, name in self.names:
+        for row, sort, name in self._by_first_word.get(words[at].low, ()):
             low = tuple(word.low for word in words[at : at + len(row)])
             if low == row and self._fits(words, at, at + len(row), sort):
                 return _joined(words[at : at + len(row)], sort, name), len(row)
-        if words[at].raw in METRICS_IN_CAPITALS:
-            return _joined(words[at : at + 1], Sort.METRIC, METRICS_IN_CAPITALS[words[at].raw]), 1
-        for phrase in OURS:
+        if words[at].raw in measures.METRICS_IN_CAPITALS:
+            return _joined(
+                words[at : at + 1], Sort.METRIC, measures.METRICS_IN_CAPITALS[words[at].raw]
+            ), 1
+        for phrase in speakers.OURS:
             end = match_at(phrase, words, at)
             if end is not None:
                 return _joined(words[at:end], Sort.OURS, self.subject), end - at
@@ -81,10 +91,13 @@ class Vocabulary:
         before = words[start - 1].low if start else ""
         after = words[end].low if end < len(words) else ""
         if sort is Sort.AUTHORITY:
-            own = end - start < _TITLE and before in NOT_AN_AUTHORITY_AFTER
-            return not own and after not in NOT_AN_AUTHORITY_BEFORE
+            own = end - start < _TITLE and before in speakers.NOT_AN_AUTHORITY_AFTER
+            return not own and after not in speakers.NOT_AN_AUTHORITY_BEFORE
         if words[start].low in ("precision", "recall"):
-            return before not in NOT_A_METRIC_AFTER and after not in NOT_A_METRIC_BEFORE
+            return (
+                before not in measures.NOT_A_METRIC_AFTER
+                and after not in measures.NOT_A_METRIC_BEFORE
+            )
         return True
 
     def columns_in(self, *texts: str) -> frozenset[str]:
@@ -96,9 +109,7 @@ class Vocabulary:
         """Claims whose sentence or title a text repeats, in whole or nearly."""
         said = self.topic(self.tag(text))
         return tuple(
-            claim
-            for claim, topics in self.claims
-            if any(_repeats(said, topic) for topic in topics)
+            claim for claim, topics in self.claims if any(_repeats(said, topic) for topic in topics)
         )
 
     def forbidding(self, text: str) -> tuple[str, ...]:
@@ -116,8 +127,8 @@ class Vocabulary:
             stem(word.low)
             for word in words
             if word.sort is Sort.WORD
-            and word.low not in STOPWORDS
-            and word.low not in INTENSIFIERS
+            and word.low not in surroundings.STOPWORDS
+            and word.low not in surroundings.INTENSIFIERS
             and word.low != self.subject
             and word.low not in ("'s", "'", "n't")
         )
@@ -149,16 +160,16 @@ def _repeats(said: frozenset[str], topic: frozenset[str]) -> bool:
 
 
 def _metrics(evidence: Evidence) -> Iterator[Name]:
-    for text, name in METRICS.items():
+    for text, name in measures.METRICS.items():
         yield _row(text), Sort.METRIC, name
     for text in evidence.metrics:
-        if _row(text) not in {_row(known) for known in METRICS}:
+        if _row(text) not in {_row(known) for known in measures.METRICS}:
             yield _row(text), Sort.METRIC, text
 
 
 def _authorities(authorities: Sequence[KnownAuthority]) -> Iterator[Name]:
     ids = {authority.id for authority in authorities}
-    for known, texts in AUTHORITY_WORDS.items():
+    for known, texts in speakers.AUTHORITY_WORDS.items():
         name = known if known in ids else ANY_SOURCE
         for text in texts:
             yield _row(text), Sort.AUTHORITY, name

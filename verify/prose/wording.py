@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from verify.prose.classify import Assertion
 from verify.prose.evidence import KnownClaim, KnownClause, KnownFact
 from verify.prose.figures import Figure
-from verify.prose.support import Bench
+from verify.prose.support import Bench, akin
 
 NOTHING = "Nothing of this kind has been measured here."
 
@@ -21,7 +21,8 @@ def quoted(facts: Sequence[KnownFact], metric: str) -> str:
 
 def on_axis(figure: Figure, clause: KnownClause) -> str:
     """The figure with the axis that it was measured on."""
-    return f"{figure} ({clause.axis} axis, {clause.id}: {clause.statement.rstrip('.')})."
+    axis = f"{clause.axis} axis, " if clause.axis else ""
+    return f"{figure} ({axis}{clause.id}: {clause.statement.rstrip('.')})."
 
 
 def denied_claim(figure: Figure, assertion: Assertion, bench: Bench) -> KnownClaim | None:
@@ -60,7 +61,7 @@ def why_no_figure(figure: Figure, assertion: Assertion, bench: Bench) -> str:
 def instead_of_figure(
     figure: Figure, assertion: Assertion, stated: Sequence[KnownFact], bench: Bench
 ) -> str:
-    """What may be said in place of a figure: whose it is, or what was measured, or that nothing was."""
+    """What may be said instead: whose figure it is, what was measured, or that nothing was."""
     if stated:
         return quoted(stated[:1], figure.metric)
     for clause in bench.evidence.clauses:
@@ -82,8 +83,8 @@ def denied_about(assertion: Assertion, bench: Bench) -> KnownClaim | None:
     """The denied claim that shares most words with an assertion."""
     names = bench.vocabulary
 
-    def common(claim: KnownClaim) -> int:
-        return len(names.topic(names.tag(f"{claim.title} {claim.sentence}")) & assertion.topic)
+    def topic(claim: KnownClaim) -> frozenset[str]:
+        return names.topic(names.tag(f"{claim.title} {claim.sentence}"))
 
-    best = max(bench.denied(), key=common, default=None)
-    return best if best is not None and common(best) else None
+    best = max(bench.denied(), key=lambda c: len(topic(c) & assertion.topic), default=None)
+    return best if best is not None and akin(topic(best), assertion.topic) else None

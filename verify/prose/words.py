@@ -1,8 +1,8 @@
 """Words of a sentence, and a small language of phrases that are looked for among them.
 
-A phrase is a string of atoms: `match*` any word that starts so, `a|b` either word, `?the` a word that
-may be absent, `..` up to three words of any kind, `@metric` `@authority` `@number` `@ours` a word of
-that kind. `"@number % faster|slower"` finds "30 % faster". Nothing in it crosses a sentence.
+A phrase is a string of atoms: `match*` any word that starts so, `a|b` either word, `?the` a word
+that may be absent, `..` up to three words of any kind, `@metric` `@authority` `@number` `@ours` a
+word of that kind. `"@number % faster|slower"` finds "30 % faster". Nothing crosses a sentence.
 """
 
 from __future__ import annotations
@@ -121,6 +121,11 @@ def number(text: str) -> float | None:
         return None
 
 
+def bag(text: str) -> frozenset[str]:
+    """The words of a literal list, for a table that is read by membership."""
+    return frozenset(text.split())
+
+
 # -- phrases --------------------------------------------------------------------------------------
 
 
@@ -187,11 +192,32 @@ def _match(atoms: tuple[_Atom, ...], words: Sequence[Word], at: int) -> int | No
 
 def find(phrases: Iterable[str], words: Sequence[Word]) -> Iterator[tuple[str, Span]]:
     """Every place of every phrase, in the order of the phrases."""
+    lows, sorts = {word.low for word in words}, {word.sort for word in words}
     for phrase in phrases:
+        if not _possible(phrase, lows, sorts):
+            continue
         for at in range(len(words)):
             end = match_at(phrase, words, at)
             if end is not None and end > at:
                 yield phrase, Span(at, end)
+
+
+def _possible(phrase: str, lows: set[str], sorts: set[Sort]) -> bool:
+    """Whether every plain atom of a phrase has a word at all; spares most phrases the search."""
+    return all(
+        not lows.isdisjoint(choices) or not sorts.isdisjoint(kinds)
+        for choices, kinds in _required(phrase)
+    )
+
+
+@cache
+def _required(phrase: str) -> tuple[tuple[frozenset[str], frozenset[Sort]], ...]:
+    """Words and kinds of each atom that may not be absent and has no open ending."""
+    return tuple(
+        (frozenset(atom.words), frozenset(atom.sorts))
+        for atom in _compiled(phrase)
+        if not atom.optional and not any(len(w) > 1 and w.endswith("*") for w in atom.words)
+    )
 
 
 def holds(phrases: Iterable[str], words: Sequence[Word]) -> bool:

@@ -41,7 +41,7 @@ def exists(name: str, known: Known) -> bool:
     A name without a slash may be a clause of a pack that is not here: it is not called missing.
     """
     path = inside(known.root, name)
-    if path is not None and path.exists():
+    if path is not None and path != known.root and path.exists():
         return True
     if known.clauses is None:
         return "/" not in name

@@ -1,0 +1,118 @@
+"""`verify claims`: what a text asserts, held against the newest sealed bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import click
+
+from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.problems import UsageError
+from verify.prose.evidence import gather
+from verify.prose.judge import Finding
+from verify.prose.reading import read
+from verify.prose.result import Lint, lint
+from verify.prose.waivers import ProseWaiver
+from verify.report.bundle import check, latest, write
+from verify.report.model import Report
+from verify.report.words import printable
+from verify.spec.digests import digests
+from verify.spec.pack import LoadedPack
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@pack_option
+@reports_option
+@click.option("--all", "show_all", is_flag=True, help="Show what is backed or attributed too.")
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="json=PATH",
+    help="Also write the findings as data; may be repeated.",
+)
+def command(
+    files: tuple[Path, ...],
+    pack_dir: Path | None,
+    reports: Path,
+    show_all: bool,
+    outputs: tuple[str, ...],
+) -> int:
+    """Hold Markdown, LaTeX or plain text against the newest bundle and the pack's facts.
+
+    Finds sentences and table cells that assert figures, parity or superiority. Each is backed by
+    evidence, attributed to an authority, in need of attribution, or an overclaim, which is shown
+    with its reason and a sentence that would be true. Exit code 1 where something has to be
+    mended, 3 where something is asserted and there is no evidence at all.
+    """
+    wanted = [_output(text) for text in outputs]
+    prose = [read(file) for file in files]
+    loaded = sound_pack(pack_dir)
+    bundle = latest(reports)
+    report = check(bundle) if bundle else None
+    result = lint(prose, gather(loaded.pack, report, bundle.name if bundle else None), date.today())
+    for path in wanted:
+        write(path, json.dumps(result.as_json(), indent=1, ensure_ascii=False) + "\n")
+    for note in _notes(loaded, report, reports):
+        click.echo(note, err=True)
+    for line in _told(result, show_all):
+        click.echo(line)
+    click.echo(result.line)
+    return int(result.exit_code)
+
+
+def _output(text: str) -> Path:
+    kind, separator, path = text.partition("=")
+    if kind != "json" or not separator or not path:
+        raise UsageError(f"--output: found {text!r}; expected json=PATH")
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"--output: found no folder {Path(path).parent}; remedy: create it")
+    return Path(path)
+
+
+def _notes(loaded: LoadedPack, report: Report | None, reports: Path) -> Iterator[str]:
+    """What a reader has to know of the evidence before relying on it."""
+    if report is None:
+        yield f"note: found no sealed bundle in {reports}; remedy: verify run"
+        return
+    now, then = digests(loaded), report.about.get("digests", {})
+    stale = [name for name, digest in now.items() if then.get(name) != digest]
+    if stale:
+        yield f"note: the evidence is older than the {' and '.join(stale)}; remedy: verify run"
+    if report.about.get("selectors"):
+        chosen = " ".join(report.about["selectors"])
+        yield f"note: the evidence is of a part of the pack: {chosen}"
+
+
+def _told(result: Lint, show_all: bool) -> Iterator[str]:
+    for finding, waiver in result.findings:
+        if finding.ruling.flagged or show_all:
+            yield from _finding(finding, waiver)
+    for waiver in result.unused:
+        yield f"{waiver.file}:{waiver.line}: note: a waiver by {waiver.owner} that waives nothing"
+
+
+def _finding(finding: Finding, waiver: ProseWaiver | None) -> Iterator[str]:
+    sentence = finding.sentence
+    place = f"{sentence.file}:{sentence.line}:{sentence.column}"
+    word = f"waived {finding.ruling}" if waiver else str(finding.ruling)
+    yield f"{place}: {word}: {printable(_quoted(finding))}"
+    yield f"    reason: {printable(finding.reason)}"
+    if waiver:
+        until = f" until {waiver.expires}" if waiver.expires else ""
+        yield f"    waiver: by {printable(waiver.owner)}{until}: {printable(waiver.reason)}"
+    elif finding.instead:
+        yield f"    instead: {printable(finding.instead)}"
+
+
+def _quoted(finding: Finding) -> str:
+    """The sentence; a cell with the labels of its row and column."""
+    sentence = finding.sentence
+    labels = [label for label in (sentence.context.row, sentence.context.column) if label]
+    return f'"{sentence.text}"' + (f" ({', '.join(labels)})" if labels else "")
