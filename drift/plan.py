@@ -1,8 +1,8 @@
 """What a run will need, before any work is done: parameters, memory, arithmetic, time and cost.
 
-Counted on the meta device, where nothing is allocated: one sample goes through generator and encoder,
-its arithmetic is counted operation by operation, and what autograd would keep is added up. Time and
-cost follow from a sustained rate that the user states; they are estimates, not measurements.
+Counted on the meta device, where nothing is allocated: one sample goes through generator and
+encoder, its arithmetic is counted operation by operation, and what autograd would keep is added
+up. Time and cost follow from a sustained rate that the user states; they are estimates.
 """
 
 from __future__ import annotations

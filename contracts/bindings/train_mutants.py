@@ -150,7 +150,7 @@ def added_label_by_label(subject: object) -> Patch:
         parts = step.split(batch, labels)
         losses = [step.sample_and_compare(state, part) for part in parts]
         loss = torch.stack([value for value, _ in losses]).mean()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach(), losses[0][1]
 
     return patch.object(step, "accumulate", separate)

@@ -26,7 +26,7 @@ def source_of(template: Template, data: Path | None) -> Source:
         )  # fmt: skip
     from drift.data import open_source
 
-    return open_source(data, template.data)
+    return open_source(data, template.data, classes=template.generator.num_classes)
 
 
 def folder_of(template: Template, out: Path | None, suffix: str = "") -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from drift.commands import runs
+from drift.compiling import POLICIES, Policy
 from drift.config import Template, load_template
 from drift.errors import DriftError
 from drift.progress import progress
@@ -37,9 +38,22 @@ from drift.train import build
 @click.option("--checkpoint-every", type=click.IntRange(min=1), default=250, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
 @click.option(
-    "--resume-model-only",
-    is_flag=True,
-    help="Take parameters and averages only; the run is marked diagnostic.",
+    "--model-from",
+    type=click.Path(path_type=Path),
+    help="Start with parameters and averages of another run; marked diagnostic.",
+)
+@click.option(
+    "--second-encoder",
+    type=click.Path(path_type=Path),
+    help="Weights of the second encoder, for templates of the pixel columns.",
+)
+@click.option(
+    "--compile",
+    "compile_policy",
+    type=click.Choice(POLICIES),
+    default="disable",
+    show_default=True,
+    help="What to do where torch.compile fails.",
 )
 @click.option(
     "--reset-learning-rate",
@@ -101,7 +115,9 @@ def _train(
     window: int,
     checkpoint_every: int,
     resume: bool,
-    resume_model_only: bool,
+    model_from: Path | None,
+    compile_policy: Policy,
+    second_encoder: Path | None,
     reset_learning_rate: float | None,
     labels_per_pass: int | None,
     bypass_gates: str | None,
@@ -127,13 +143,15 @@ def _train(
         window=window,
         checkpoint_every=checkpoint_every,
         device=device,
-        resume=resume or resume_model_only,
-        model_only=resume_model_only,
+        resume=resume,
+        model_from=model_from,
+        compile=compile_policy,
         learning_rate=reset_learning_rate,
         labels_per_pass=labels_per_pass,
         labels=labels,
     )
-    extractor = FeatureExtractor(model, config=build.feature_config(template))
+    second = build.second_encoder(template, second_encoder)
+    extractor = FeatureExtractor(model, second, config=build.feature_config(template))
     source = runs.source_of(template, data)
     run = running.start(template, source, extractor, options, lambda t: click.echo(t, err=True))
     last: dict[str, Any] = {}

@@ -62,6 +62,13 @@ def start(
 ) -> PretrainRun:
     """A run before its next step: fresh, or from the newest good checkpoint of its folder."""
     settings = template.encoder.pretrain
+    if settings.augmentation != "none":
+        raise DriftError(
+            "encoder.pretrain.augmentation",
+            found=settings.augmentation,
+            expected="none: the engine implements no other",
+            remedy="Pass --set encoder.pretrain.augmentation=none; then it is no faithful encoder.",
+        )
     config = EncoderConfig.from_reference(encoder_kwargs(template))
     model = MaskedAutoencoder(config, generator=rng.stream(options.seed, "encoder"))
     model.to(options.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import yaml
@@ -18,10 +19,14 @@ from drift.config import (
     require_buildable,
 )
 from drift.config.problems import FieldProblem
+from drift.convnext import BASE, TINY, ConvNextFeatures, load_pretrained
 from drift.encoder import MaskedAutoencoder
+from drift.errors import InputError
 from drift.features import FeatureConfig
 from drift.generator import Generator, GeneratorConfig
 from drift.train.config import TrainConfig
+
+SECOND_ENCODERS = {"convnextv2-tiny": TINY, "convnextv2-base": BASE}
 
 
 def generator(template: Template, *, seed: int) -> Generator:
@@ -57,6 +62,23 @@ def feature_config(template: Template) -> FeatureConfig:
         vanilla=template.loss.vanilla_term != "absent",
         input_statistic=template.loss.input_statistic != "absent",
     )
+
+
+def second_encoder(template: Template, weights: Path | None) -> ConvNextFeatures | None:
+    """The second encoder of a pixel template; it is never left out in silence."""
+    stated = template.encoder.second_encoder
+    if stated.model == "none":
+        if weights is not None:
+            raise InputError("--second-encoder", found=weights, expected="none in this template")
+        return None
+    if weights is None:
+        raise InputError(
+            "encoder.second_encoder",
+            found="no weights",
+            expected=f"those of {stated.weights}",
+            remedy="Download its model.safetensors and pass it as --second-encoder FILE.",
+        )
+    return load_pretrained(weights, SECOND_ENCODERS[stated.model])
 
 
 def override(template: Template, settings: Sequence[str]) -> Template:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drift.compiling import Policy, compiled
 from drift.config import Template, fingerprint
 from drift.data import Source
 from drift.errors import DriftError
@@ -35,7 +36,9 @@ class RunOptions:
     window           steps a row of the metric log
     checkpoint_every steps between step files; the last step always has one
     resume           go on from the newest good checkpoint of the folder
-    model_only       take parameters and averages from it, nothing else: a diagnostic run
+    model_from       a finished or broken run whose parameters and averages this one starts with,
+                     with fresh moments, queues and schedule: a diagnostic run
+    compile          what to do where torch.compile fails; see drift.compiling
     labels_per_pass  labels whose activations are held at once; the gradient stays the batch's
     learning_rate    replaces the template's on resume: a diagnostic run
     """
@@ -47,7 +50,8 @@ class RunOptions:
     sample_every: int = 0
     device: str = "cpu"
     resume: bool = False
-    model_only: bool = False
+    model_from: Path | None = None
+    compile: Policy = "disable"
     learning_rate: float | None = None
     labels_per_pass: int | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)  # of the record: gates, bypasses
@@ -97,6 +101,9 @@ def start(
         build.train_config(template), labels_per_pass=options.labels_per_pass
     )
     state = TrainState.create(generator, extractor.to(options.device), config)
+    if options.compile != "disable":
+        # On the instance, so that names in the state dict stay as they are.
+        generator.forward = compiled(generator.forward, options.compile)  # type: ignore[method-assign]
     run = Run(
         template=template,
         options=options,
@@ -111,19 +118,19 @@ def start(
             "diagnostic": [],
         },
     )
-    atomic.sweep(_checkpoints(options.folder)) if options.folder.is_dir() else None
-    kept = checkpoint.latest_good(_checkpoints(options.folder), say) if options.resume else None
-    if options.resume and kept is None:
-        raise DriftError(
-            str(options.folder), found="no checkpoint that verifies", expected="at least one",
-            remedy="Start the run anew in another folder.",
-        )  # fmt: skip
-    if kept is None:
-        _require_fresh(options.folder)
-        draw.warm_up(run.feed, template)
-    else:
+    if options.folder.is_dir():
+        atomic.sweep(_checkpoints(options.folder))
+    if options.resume:
+        kept = _latest(options.folder, say)
         restore(run, kept)
         say(f"resumed from step {kept.step}")
+        return run
+    _require_fresh(options.folder)
+    if options.model_from is not None:
+        kept = _latest(options.model_from, say)
+        modules.put_weights(kept, generator, state.ema)
+        run.facts["diagnostic"] = [f"parameters of step {kept.step} of another run"]
+    draw.warm_up(run.feed, template)
     return run
 
 
@@ -190,10 +197,6 @@ def restore(run: Run, kept: Checkpoint) -> None:
     checkpoint.require_same(kept, run.facts)
     state = run.state
     modules.put_weights(kept, state.generator, state.ema)
-    if run.options.model_only:
-        run.facts["diagnostic"] = [*kept.facts["diagnostic"], f"model only from {kept.step}"]
-        draw.warm_up(run.feed, run.template)
-        return
     modules.put_moments(kept, state.generator, state.optimizer)
     if run.options.learning_rate is not None:
         state.config = dataclasses.replace(
@@ -250,6 +253,18 @@ def _shape(template: Template) -> tuple[int, int, int]:
 
 def _checkpoints(folder: Path) -> Path:
     return folder / "checkpoints"
+
+
+def _latest(folder: Path, say: Callable[[str], None]) -> Checkpoint:
+    kept = checkpoint.latest_good(_checkpoints(folder), say)
+    if kept is None:
+        raise DriftError(
+            str(folder),
+            found="no checkpoint that verifies",
+            expected="at least one",
+            remedy="Start the run anew in another folder.",
+        )
+    return kept
 
 
 def _require_fresh(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -132,11 +133,26 @@ def test_another_seed_does_not_resume(whole: Path) -> None:
         begin(whole, resume=True, seed=1)
 
 
-def test_a_model_only_resume_is_marked_diagnostic(whole: Path) -> None:
-    resumed = begin(whole, resume=True, model_only=True)
-    assert resumed.state.step == 0
-    assert resumed.facts["diagnostic"] == ["model only from 8"]
-    assert not resumed.state.optimizer.state
+def test_a_run_from_the_model_of_another_is_marked_diagnostic(whole: Path, tmp_path: Path) -> None:
+    started = begin(tmp_path / "run", model_from=whole)
+    kept = checkpoint.read(checkpoint.path_of(whole / "checkpoints", 8))
+    held = started.state.generator.state_dict()
+    assert all(torch.equal(held[name], value) for name, value in kept.group("model").items())
+    assert started.state.step == 0
+    assert not started.state.optimizer.state
+    run.train(started, quiet)
+    ended = checkpoint.read(checkpoint.path_of(tmp_path / "run" / "checkpoints", 8))
+    assert ended.facts["diagnostic"] == ["parameters of step 8 of another run"]
+
+
+def test_a_reset_learning_rate_is_used_and_marked(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    checkpoint.path_of(folder / "checkpoints", 8).unlink()
+    resumed = begin(folder, resume=True, learning_rate=1.0e-5)
+    run.train(resumed, quiet)
+    assert rows(folder / "metrics/windows.jsonl")[-1]["lr"] == pytest.approx(1.0e-5)
+    assert resumed.facts["diagnostic"] == ["learning rate 1e-05 from 4"]
 
 
 def test_labels_come_from_what_was_just_pushed_without_replacement() -> None:

@@ -99,7 +99,7 @@ def _far(words: Sequence[Word], metric: int) -> Span | None:
     """`the FID of our samples on ImageNet 256 is 1.54`."""
     for at in range(metric + 1, min(metric + 1 + _FAR, len(words))):
         word = words[at]
-        if word.sort in (Sort.METRIC, Sort.MARK):
+        if word.sort is Sort.METRIC or word.low in (",", ";", ":", ".", "!", "?"):
             return None
         if word.low in measures.FAR_VALUE:
             following = at + 1

@@ -14,11 +14,11 @@ from enum import StrEnum
 from verify.outcome import Axis
 from verify.prose import wording
 from verify.prose.classify import Act, Assertion, classify, clauses
-from verify.prose.evidence import KnownClause, KnownFact
+from verify.prose.evidence import KnownClaim, KnownClause, KnownFact
 from verify.prose.figures import Figure
 from verify.prose.reading import Sentence
 from verify.prose.scene import CITED, Voice
-from verify.prose.support import Bench, carrying, nearest, shortfall
+from verify.prose.support import Bench, carrying, nearest, shortfall, stems
 from verify.prose.vocabulary import ANY_SOURCE
 
 
@@ -83,18 +83,37 @@ def _restated(sentence: Sentence, bench: Bench) -> Finding | None:
     """An allowed claim's own sentence in one piece; its numbers must be those of the evidence."""
     restates = bench.vocabulary.restated(sentence.text)
     assertion = classify(sentence, bench.vocabulary) if restates else None
-    if assertion is None or assertion.exact:
+    if assertion is None:
         return None
     for claim in bench.evidence.claims:
-        if claim.id not in restates or not claim.allowed:
-            continue
-        words = bench.vocabulary.tag(f"{claim.sentence} {claim.title}")
-        authorities = {word.name for word in words}
-        said = {word.value for word in words if word.value is not None}
-        if set(assertion.numbers) <= said and assertion.named <= authorities | {ANY_SOURCE}:
+        if claim.id in restates and claim.allowed and not _more_than(claim, assertion, bench):
             why = f"{claim.id} allows it" + (f"; {claim.reasons[0]}" if claim.reasons else "")
             return Finding(sentence, Ruling.BACKED, Act.RESTATED, why, "", (claim.id,))
     return None
+
+
+def _more_than(claim: KnownClaim, assertion: Assertion, bench: Bench) -> bool:
+    """Whether a sentence says what the claim that it repeats does not say."""
+    own = next(support for support in bench.supports if support.id == claim.id)
+    cues = {cue for act, cue in assertion.acts if act in (Act.PARITY, Act.SUPERIORITY)}
+    forbidden = any(act is Act.FORBIDDEN for act, _ in assertion.acts)
+    return (
+        _differs(claim, assertion, bench)
+        or forbidden
+        or any(not stems(cue) <= own.stems for cue in cues)
+    )
+
+
+def _differs(claim: KnownClaim, assertion: Assertion, bench: Bench) -> bool:
+    """Whether numbers, columns, authorities or exactness are not those of the claim repeated."""
+    own = next(support for support in bench.supports if support.id == claim.id)
+    other = bool(assertion.columns and own.columns) and not assertion.columns <= own.columns
+    return (
+        other
+        or not set(assertion.numbers) <= own.numbers
+        or not assertion.named <= own.authorities | {ANY_SOURCE}
+        or (assertion.exact and not own.says_exactly)
+    )
 
 
 # -- figures --------------------------------------------------------------------------------------
@@ -192,7 +211,7 @@ def _words(act: Act, cue: str, assertion: Assertion, sentence: Sentence, bench: 
         return Finding(sentence, Ruling.ATTRIBUTED, act, why)
     if act is Act.FORBIDDEN:
         reason = f"{', '.join(assertion.forbidden_by)} forbids these words"
-        return _overclaim(sentence, act, reason, _instead(assertion, bench), bench)
+        return _overclaim(sentence, act, reason, _instead(assertion, act, bench), bench)
     if act is Act.RESTATED:
         return _repeated(assertion, sentence, bench)
     support = carrying(bench.supports, assertion, act, cue)
@@ -200,7 +219,7 @@ def _words(act: Act, cue: str, assertion: Assertion, sentence: Sentence, bench: 
         why = f"{support.id} carries it"
         return Finding(sentence, Ruling.BACKED, act, why, "", (support.id,))
     reason = f"{cue!r}: {_why(assertion, act, cue, bench)}"
-    return _overclaim(sentence, act, reason, _instead(assertion, bench), bench)
+    return _overclaim(sentence, act, reason, _instead(assertion, act, bench), bench)
 
 
 def _overclaim(sentence: Sentence, act: Act, reason: str, true: str, bench: Bench) -> Finding:
@@ -212,34 +231,35 @@ def _overclaim(sentence: Sentence, act: Act, reason: str, true: str, bench: Benc
 def _repeated(assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
     """Words of a claim that is denied, or with numbers that the evidence does not have."""
     claims = [claim for claim in bench.evidence.claims if claim.id in assertion.restates]
+    claims.sort(key=lambda c: not assertion.columns & bench.vocabulary.columns_in(c.title))
     allowed = [claim for claim in claims if claim.allowed]
     if not allowed:
-        reason = f"{claims[0].id} is denied: {'; '.join(claims[0].reasons[:1])}"
-        return _overclaim(sentence, Act.RESTATED, reason, wording.not_shown(claims[0]), bench)
-    said = {w.value for w in bench.vocabulary.tag(allowed[0].sentence) if w.value is not None}
-    if set(assertion.numbers) <= said:
+        reason = f"{claims[0].id} is denied: {wording.because(claims[0], bench)}"
+        true = wording.not_shown(claims[0], bench)
+        return _overclaim(sentence, Act.RESTATED, reason, true, bench)
+    if not _differs(allowed[0], assertion, bench):  # what else it says is judged by its other acts
         why = f"{allowed[0].id} allows it"
         return Finding(sentence, Ruling.BACKED, Act.RESTATED, why, "", (allowed[0].id,))
-    reason = f"the numbers are not those of {allowed[0].id}"
+    reason = f"it says more than {allowed[0].id}, or has other numbers"
     return Finding(sentence, Ruling.OVERCLAIM, Act.RESTATED, reason, allowed[0].sentence)
 
 
 def _why(assertion: Assertion, act: Act, cue: str, bench: Bench) -> str:
-    near = nearest(bench.supports, assertion)
+    near = nearest(bench.supports, assertion, act)
     denied = wording.denied_about(assertion, bench)
     if bench.evidence.bundle is None:
         return "there is no evidence: no sealed bundle was found"
     if denied is not None and (near is None or len(assertion.topic - near.topic) > 0):
-        return f"{denied.id} is denied: {'; '.join(denied.reasons[:1])}"
+        return f"{denied.id} is denied: {wording.because(denied, bench)}"
     if near is None:
         return "no allowed claim and no sound clause speaks of it"
     return f"{near.id} does not carry it: {shortfall(near, assertion, act, cue)}"
 
 
-def _instead(assertion: Assertion, bench: Bench) -> str:
+def _instead(assertion: Assertion, act: Act, bench: Bench) -> str:
     """The nearest sentence that the evidence carries, or the nearest that it does not."""
-    near = nearest(bench.supports, assertion)
+    near = nearest(bench.supports, assertion, act)
     denied = wording.denied_about(assertion, bench)
     if near is not None and (denied is None or assertion.topic <= near.topic):
         return near.sentence
-    return wording.not_shown(denied) if denied is not None else wording.NOTHING
+    return wording.not_shown(denied, bench) if denied is not None else wording.NOTHING

@@ -22,24 +22,31 @@ def front_matter(source: str) -> tuple[list[Block], int]:
     start, end = match.span(1)
     try:
         root = yaml.compose(source[start:end], Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return [], match.end()
     return list(_figures(root, source, start)), match.end()
 
 
-def _figures(node: yaml.Node | None, source: str, start: int) -> Iterator[Block]:
-    """Mappings that name a metric and give it a value, wherever they stand."""
-    if isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            yield from _figures(child, source, start)
-    if not isinstance(node, yaml.MappingNode):
-        return
+def _figures(root: yaml.Node | None, source: str, start: int) -> Iterator[Block]:
+    """Mappings that name a metric and give it a value, wherever they stand; each node once."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        if isinstance(node, yaml.MappingNode):
+            waiting += [value for _, value in node.value]
+            yield from _figure(node, source, start)
+
+
+def _figure(node: yaml.MappingNode, source: str, start: int) -> Iterator[Block]:
     fields = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
     value = fields.get("value")
     name = next((fields[key].value for key in _NAMES if key in fields), None)
     if isinstance(value, yaml.ScalarNode) and isinstance(name, str):
-        place = Passage.of(source, start + value.start_mark.index, start + value.end_mark.index)
+        first, last = value.start_mark.index, value.end_mark.index
+        place = Passage.of(source, start + first, start + last)
         yield Block(place, Form.METADATA, Context(row="this model", column=name))
-        return
-    for _, child in node.value:
-        yield from _figures(child, source, start)

@@ -21,8 +21,9 @@ _TITLE = 4  # first words of a fact's title, where it names what is stated
 class Support:
     """A claim or a clause as something to rest on.
 
-    topic     stems of its words; authorities, numbers: those that it names
-    agrees    it says that something agrees with something
+    topic     stems of its words; authorities, numbers, columns: those that it names
+    agrees    it says that something agrees with something; says_exactly: without a tolerance
+    exact     its evidence has no tolerance
     bound     the largest difference that was measured, where that is no share of a tolerance
     """
 
@@ -32,8 +33,10 @@ class Support:
     stems: frozenset[str]
     authorities: frozenset[str]
     numbers: frozenset[float]
+    columns: frozenset[str]
     agrees: bool
     exact: bool
+    says_exactly: bool
     bound: float | None
     semantics: str | None
     axis: Axis | None
@@ -141,8 +144,10 @@ def _support(
         stems=frozenset(stem(word.low) for word in split(f"{sentence} {title}")),
         authorities=frozenset({w.name for w in words if w.sort is Sort.AUTHORITY} | set(cited)),
         numbers=frozenset(w.value for w in words if w.value is not None),
+        columns=names.columns_in(sentence, title, name.replace("-", " ")),
         agrees=holds((*assertions.PARITY_WITH, *assertions.PARITY_ALONE), words),
         exact=exact,
+        says_exactly=holds(assertions.EXACT, words),
         bound=bound,
         semantics=known.semantics,
         axis=known.axis,
@@ -157,11 +162,13 @@ def shortfall(support: Support, assertion: Assertion, act: Act, cue: str) -> str
     missing = assertion.topic - support.topic
     if not assertion.topic or len(missing) > (1 - SHARE) * len(assertion.topic):
         return "it speaks of less"
+    if assertion.columns and support.columns and not assertion.columns <= support.columns:
+        return f"it is about {', '.join(sorted(support.columns))}"
     if act is Act.PARITY and not support.agrees:
         return "it speaks of no agreement"
-    if act is Act.SUPERIORITY and not _stems(cue) <= support.stems:
+    if act is Act.SUPERIORITY and not stems(cue) <= support.stems:
         return "it compares nothing"
-    if not _stems(cue) & _QUALITY <= support.stems:
+    if not stems(cue) & _QUALITY <= support.stems:
         return "it says nothing of quality"
     others = assertion.named - support.authorities - {ANY_SOURCE}
     if others:
@@ -182,7 +189,8 @@ def shortfall(support: Support, assertion: Assertion, act: Act, cue: str) -> str
 _QUALITY = frozenset(stem(word) for word in assertions.QUALITY)
 
 
-def _stems(cue: str) -> set[str]:
+def stems(cue: str) -> set[str]:
+    """Stems of all words of a cue."""
     return {stem(word.low) for word in split(cue)}
 
 
@@ -193,13 +201,14 @@ def carrying(
     return next((s for s in offered if shortfall(s, assertion, act, cue) is None), None)
 
 
-def nearest(offered: Sequence[Support], assertion: Assertion) -> Support | None:
-    """The support that shares most words with an assertion; None where none shares any."""
+def nearest(offered: Iterable[Support], assertion: Assertion, act: Act) -> Support | None:
+    """The support that shares most words with an assertion; None where none shares enough."""
 
     def common(support: Support) -> tuple[int, bool]:
         return len(support.topic & assertion.topic), bool(support.authorities & assertion.named)
 
-    best = max(offered, key=common, default=None)
+    fitting = [support for support in offered if support.agrees or act is not Act.PARITY]
+    best = max(fitting, key=common, default=None)
     return best if best is not None and akin(best.topic, assertion.topic) else None
 
 

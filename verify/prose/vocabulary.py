@@ -130,6 +130,7 @@ class Vocabulary:
             and word.low not in surroundings.STOPWORDS
             and word.low not in surroundings.INTENSIFIERS
             and word.low != self.subject
+            and word.low.replace("/", "") not in self.columns
             and word.low not in ("'s", "'", "n't")
         )
 
@@ -154,9 +155,11 @@ def vocabulary(evidence: Evidence) -> Vocabulary:
 
 
 def _repeats(said: frozenset[str], topic: frozenset[str]) -> bool:
-    """Whether most words of either are words of the other."""
+    """Whether most words of either are words of the other; all of them where they are few."""
     common = len(said & topic)
-    return common >= MIN_COMMON and common >= SHARE * len(said) and common >= SHARE * len(topic)
+    if said == topic:
+        return common > 1
+    return common >= MIN_COMMON and common >= SHARE * max(len(said), len(topic))
 
 
 def _metrics(evidence: Evidence) -> Iterator[Name]:

@@ -51,7 +51,7 @@ def why_no_figure(figure: Figure, assertion: Assertion, bench: Bench) -> str:
     """Why a figure is not ours to state."""
     claim = denied_claim(figure, assertion, bench)
     if claim is not None:
-        return f"{claim.id} is denied: {'; '.join(claim.reasons[:1]) or 'no evidence'}"
+        return f"{claim.id} is denied: {because(claim, bench)}"
     if bench.evidence.bundle is None:
         return "there is no evidence: no sealed bundle was found"
     axis = f" on the {assertion.axis} axis" if assertion.axis else ""
@@ -73,10 +73,17 @@ def instead_of_figure(
     return NOTHING
 
 
-def not_shown(claim: KnownClaim) -> str:
+def not_shown(claim: KnownClaim, bench: Bench) -> str:
     """A denied claim told as what it is."""
-    why = f" ({claim.reasons[0]})" if claim.reasons else ""
-    return f"Not shown: {claim.title}{why}."
+    return f"Not shown: {claim.title} ({because(claim, bench)})."
+
+
+def because(claim: KnownClaim, bench: Bench) -> str:
+    """Why a claim is denied: first what its measurements lack, and how much else there is."""
+    metrics = {clause.id for clause in bench.evidence.clauses if clause.axis is not None}
+    first = sorted(claim.reasons, key=lambda reason: reason.split(" ")[0] not in metrics)
+    more = f", and {len(first) - 1} more reasons" if len(first) > 1 else ""
+    return f"{first[0]}{more}" if first else "no evidence"
 
 
 def denied_about(assertion: Assertion, bench: Bench) -> KnownClaim | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -120,7 +121,7 @@ def test_words_stand_where_they_say(text: str) -> None:
     words = split(text)
     plain = text.replace("’", "'")
     assert all(plain[word.start : word.end] == word.raw for word in words)
-    assert all(a.end <= b.start for a, b in zip(words, words[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(words))
 
 
 def test_endings_do_not_part_what_belongs_together() -> None:

@@ -8,6 +8,7 @@ from verify.prose.words import bag
 PARITY_ALONE = (
     "faithful .. reproduction|implementation|port|reimplementation|replica|copy|rendition",
     "faithful ?to .. @authority",
+    "faithful to ?the table|algorithm|figure|equation|section",
     "true to ?the @authority",
     "faithfully reproduc*|implement*|replicat*|port*",
     "exact|true|perfect|carbon replica|copy|clone of ?the @authority",

@@ -15,7 +15,7 @@ import drift.loss
 import drift.semantics
 import drift.trace
 from contracts.bindings import divergences
-from verify.api import CheckContext, Measurement, Outcome, registered
+from verify.api import CheckContext, Measurement, registered
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = yaml.safe_load((ROOT / "contracts/divergences.yaml").read_text(encoding="utf-8"))
@@ -43,21 +43,6 @@ def run(clause: dict[str, Any]) -> Measurement:
         clause["id"], SUBJECT, clause.get("params", {}), None, {}, ROOT / "specs"
     )
     return NAMED["check", clause["check"]](context)
-
-
-@pytest.mark.parametrize("clause", CONTRACT["clauses"], ids=lambda clause: clause["id"])
-def test_the_semantics_differ_exactly_as_listed(clause: dict[str, Any]) -> None:
-    measurement = run(clause)
-    assert measurement.outcome is Outcome.PASS, measurement.reason
-
-
-@pytest.mark.parametrize(("clause", "falsifier"), FALSIFIERS)
-def test_each_falsifier_turns_its_clause_red_and_is_undone(
-    clause: dict[str, Any], falsifier: dict[str, Any]
-) -> None:
-    with NAMED["mutant", falsifier["mutant"]](SUBJECT, **falsifier.get("with", {})):
-        assert run(clause).outcome is Outcome.FAIL
-    assert run(clause).outcome is Outcome.PASS
 
 
 def test_every_switch_has_a_mutant_that_ignores_it() -> None:

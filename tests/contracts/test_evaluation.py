@@ -65,22 +65,6 @@ def label(value: dict[str, Any]) -> str:
     return f"{value['mutant']}({','.join(f'{v}' for v in value.get('with', {}).values())})"
 
 
-@pytest.mark.parametrize("clause", WITHOUT_RECORDS, ids=label)
-def test_the_engine_keeps_the_clause(clause: dict[str, Any]) -> None:
-    measurement = run(clause)
-    assert measurement.outcome is Outcome.PASS, measurement.reason
-
-
-@pytest.mark.parametrize(("clause", "falsifier"), FALSIFIERS, ids=label)
-def test_the_planted_fault_turns_the_clause_red(
-    clause: dict[str, Any], falsifier: dict[str, Any]
-) -> None:
-    plant = REGISTERED["mutant", falsifier["mutant"]]
-    with plant(None, **falsifier.get("with", {})):
-        measurement = run(clause, falsifying=True)
-    assert measurement.outcome is Outcome.FAIL, measurement.reason
-
-
 def test_every_mutant_is_some_clauses_falsifier() -> None:
     used = {f["mutant"] for clause in CLAUSES for f in clause["falsifiers"]}
     assert used == {name for role, name in REGISTERED if role == "mutant"}

@@ -46,23 +46,6 @@ FALSIFIERS = [
 ]
 
 
-@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause["id"])
-def test_the_engine_keeps_the_frozen_signatures(clause: dict[str, Any]) -> None:
-    measurement = run(clause, Engine())
-    assert measurement.outcome is Outcome.PASS, measurement.reason
-    assert measurement.details["signatures"] >= 1
-
-
-@pytest.mark.parametrize(("clause", "falsifier"), FALSIFIERS)
-def test_each_falsifier_turns_its_clause_red_and_is_undone(
-    clause: dict[str, Any], falsifier: dict[str, Any]
-) -> None:
-    subject = Engine()
-    with MUTANTS[falsifier["mutant"]](subject, **falsifier["with"]):
-        assert run(clause, subject).outcome is Outcome.FAIL
-    assert run(clause, subject).outcome is Outcome.PASS
-
-
 def test_the_snapshot_is_read_strictly() -> None:
     document = read(ROOT / "specs/interface/v1.yaml")
     assert document.problems == ()
