@@ -29,12 +29,12 @@ def command(steps: int, seed: int, out: Path) -> None:
             str(out), found="a folder", expected="a new one", remedy="Choose another --out."
         )
     started = time.monotonic()
-    with progress("overfit", 120 + steps) as advance:
+    with progress("overfit", 60 + steps) as advance:
         learned, images, nearest = overfit.overfit(
             out,
             steps=steps,
             seed=seed,
-            listen=lambda part, done: advance(done + (120 if part == "generator" else 0)),
+            listen=lambda part, done: advance(done + (60 if part == "generator" else 0)),
         )
     rows = torch.cat([images, nearest])
     pictures.write(out / "samples.png", rows, columns=overfit.IMAGES)

@@ -22,9 +22,9 @@ from drift.train import build, draw, run, step
 IMAGES = 16
 LABELS = 4  # four images each
 PRETRAIN = (
-    "encoder.pretrain.steps=120",
-    "encoder.finetune.steps=40",
-    "encoder.finetune.ramp_steps=20",
+    "encoder.pretrain.steps=60",
+    "encoder.finetune.steps=20",
+    "encoder.finetune.ramp_steps=10",
 )
 SETTINGS = (
     f"generator.num_classes={LABELS}",
