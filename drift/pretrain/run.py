@@ -96,19 +96,11 @@ def start(
     )
     folder = options.folder / "checkpoints"
     if options.resume:
-        kept = checkpoint.latest_good(folder, say)
-        if kept is None:
-            raise DriftError(
-                str(options.folder), found="no checkpoint that verifies", expected="at least one",
-                remedy="Start anew in another folder.",
-            )  # fmt: skip
+        kept = checkpoint.require_latest(folder, say)
         restore(run, kept)
         say(f"resumed from step {kept.step}")
-    elif checkpoint.steps(folder):
-        raise DriftError(
-            str(options.folder), found="a run that has begun", expected="a new folder",
-            remedy="Pass --resume to go on, or choose another --out.",
-        )  # fmt: skip
+    else:
+        checkpoint.require_none(folder)
     return run
 
 

@@ -106,6 +106,30 @@ def latest_good(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
+def require_latest(folder: Path, say: Callable[[str], None]) -> Checkpoint:
+    """`latest_good`; raises CheckpointError where no checkpoint of the folder verifies."""
+    kept = latest_good(folder, say)
+    if kept is None:
+        raise CheckpointError(
+            str(folder),
+            found="no checkpoint that verifies",
+            expected="at least one",
+            remedy="Start the run anew in another folder.",
+        )
+    return kept
+
+
+def require_none(folder: Path) -> None:
+    """Raise CheckpointError where a run has begun in the folder."""
+    if steps(folder):
+        raise CheckpointError(
+            str(folder),
+            found="a run that has begun",
+            expected="a new folder",
+            remedy="Pass --resume to go on, or choose another --out.",
+        )
+
+
 def require_same(kept: Checkpoint, facts: Mapping[str, Any]) -> None:
     """Raise CheckpointError naming every key in which the run differs from the checkpoint's."""
     differing = [

@@ -47,7 +47,6 @@ class RunOptions:
     seed: int = 0
     window: int = 10
     checkpoint_every: int = 100
-    sample_every: int = 0
     device: str = "cpu"
     resume: bool = False
     model_from: Path | None = None
@@ -121,13 +120,13 @@ def start(
     if options.folder.is_dir():
         atomic.sweep(_checkpoints(options.folder))
     if options.resume:
-        kept = _latest(options.folder, say)
+        kept = checkpoint.require_latest(_checkpoints(options.folder), say)
         restore(run, kept)
         say(f"resumed from step {kept.step}")
         return run
-    _require_fresh(options.folder)
+    checkpoint.require_none(_checkpoints(options.folder))
     if options.model_from is not None:
-        kept = _latest(options.model_from, say)
+        kept = checkpoint.require_latest(_checkpoints(options.model_from), say)
         modules.put_weights(kept, generator, state.ema)
         run.facts["diagnostic"] = [f"parameters of step {kept.step} of another run"]
     draw.warm_up(run.feed, template)
@@ -253,26 +252,6 @@ def _shape(template: Template) -> tuple[int, int, int]:
 
 def _checkpoints(folder: Path) -> Path:
     return folder / "checkpoints"
-
-
-def _latest(folder: Path, say: Callable[[str], None]) -> Checkpoint:
-    kept = checkpoint.latest_good(_checkpoints(folder), say)
-    if kept is None:
-        raise DriftError(
-            str(folder),
-            found="no checkpoint that verifies",
-            expected="at least one",
-            remedy="Start the run anew in another folder.",
-        )
-    return kept
-
-
-def _require_fresh(folder: Path) -> None:
-    if checkpoint.steps(_checkpoints(folder)):
-        raise DriftError(
-            str(folder), found="a run that has begun", expected="a new folder",
-            remedy="Pass --resume to go on, or choose another --out.",
-        )  # fmt: skip
 
 
 def _pretty(value: object) -> str:
