@@ -24,15 +24,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from verify.axes import AxisError, Measured, above, best_first, mean, measured
 from verify.outcome import Outcome, Reason
 
 __all__ = [
+    "AxisError",
     "CheckContext",
+    "Measured",
     "Measurement",
     "Outcome",
     "Reason",
     "Subject",
+    "above",
+    "best_first",
     "check",
+    "mean",
+    "measured",
     "mutant",
     "subject",
 ]
@@ -51,6 +58,8 @@ class Measurement:
     details   small JSON values kept in the evidence (error per case, seeds, counts)
     files     file name -> bytes, written to `mismatches/<clause>/` when the outcome is not a pass
     axis      evidence axis of `measured` where it is a metric: paper-eval, repo-eval, proxy, smoke
+    provenance  what stands behind such a number, for the floors of claims: steps, images_seen,
+              samples, seeds (how many), extractor_sha256; what is left out counts as unknown
     """
 
     outcome: Outcome
@@ -60,6 +69,7 @@ class Measurement:
     details: Mapping[str, JSON] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     axis: str | None = None
+    provenance: Mapping[str, int | str | None] = field(default_factory=dict)
     cause: Reason = Reason.JUDGED
 
 
@@ -115,6 +125,7 @@ class CheckContext:
         axis: str | None = None,
         details: Mapping[str, JSON] | None = None,
         files: Mapping[str, bytes] | None = None,
+        provenance: Mapping[str, int | str | None] | None = None,
     ) -> Measurement:
         """PASS when `measured` is finite and at most the clause's tolerance, else FAIL."""
         if self.tolerance is None:
@@ -128,6 +139,7 @@ class CheckContext:
             axis=axis,
             details=details or {},
             files=files or {},
+            provenance=provenance or {},
         )
 
     def decide(
@@ -140,6 +152,7 @@ class CheckContext:
         axis: str | None = None,
         details: Mapping[str, JSON] | None = None,
         files: Mapping[str, bytes] | None = None,
+        provenance: Mapping[str, int | str | None] | None = None,
     ) -> Measurement:
         """PASS or FAIL for a law that is exact and has no number to compare."""
         return Measurement(
@@ -150,6 +163,7 @@ class CheckContext:
             axis=axis,
             details=details or {},
             files=files or {},
+            provenance=provenance or {},
         )
 
     def missing(self, reason: str, *, cause: Reason = Reason.EVIDENCE_MISSING) -> Measurement:

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verify.outcome import Outcome
-from verify.problems import IntegrityError, UsageError
+from verify.problems import IntegrityError, PackError, UsageError
 from verify.report.bundle import MANIFEST, check
 from verify.report.model import Report
 from verify.spec.digests import digests
+from verify.spec.floors import Floors, floors
 from verify.spec.lint import lint
 from verify.spec.pack import find_root, load
 from verify.spec.select import select
+
+__all__ = ["Floors", "Standing", "claim_floors", "obstacles", "standing"]
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,37 @@ def standing(
         except (IntegrityError, UsageError):
             continue  # a damaged bundle is no evidence; an older one may be
         if report.about["digests"] == now and _covers(report, wanted):
-            obstacles = tuple(_obstacles(report, wanted))
+            found = tuple(obstacles(report, wanted))
             name = folder.parent.name
-            return Standing(not obstacles, len(wanted), obstacles, name, now["code"])
+            return Standing(not found, len(wanted), found, name, now["code"])
     text = f"no bundle in {reports} is about this code and pack and covers these clauses"
     return Standing(False, len(wanted), (text,), None, now["code"])
+
+
+def claim_floors(claim_id: str, *, pack: Path | None = None) -> Floors:
+    """What must stand behind the numbers of a claim's strict form; None asks nothing.
+
+    Raises UsageError for an id that the pack does not have, PackError for a pack that is wrong.
+    """
+    loaded = load(find_root(pack))
+    problems = lint(loaded)
+    if problems:
+        raise PackError(problems)
+    known = {claim.id: claim for claim in loaded.pack.claims}
+    if claim_id not in known:
+        raise UsageError(
+            f"claim {claim_id!r}: found no such claim in the pack; expected one of "
+            f"{', '.join(sorted(known)) or 'none: the pack states no claims'}"
+        )
+    return floors(known[claim_id].needs.floors, loaded.pack)
 
 
 def _covers(report: Report, wanted: Sequence[str]) -> bool:
     return set(wanted) <= {clause.id for clause in report.clauses}
 
 
-def _obstacles(report: Report, wanted: Sequence[str]) -> list[str]:
+def obstacles(report: Report, wanted: Sequence[str]) -> list[str]:
+    """Why clauses of a report do not stand: not passed, a falsifier survived, or none was tried."""
     by_id = {clause.id: clause for clause in report.clauses}
     survivors = {run.clause: run.label for run in report.survivors}
     falsified = {run.clause for run in report.falsifiers}

@@ -46,3 +46,11 @@ class Axis(StrEnum):
     PROXY = "proxy"
     SMOKE = "smoke"
     EXTERNAL = "external"
+
+
+def reaches(axis: Axis | None, needed: Axis | None) -> bool:
+    """Whether a number on an axis serves where another is needed; quoted figures never do."""
+    if axis is None or needed is None or Axis.EXTERNAL in (axis, needed):
+        return False
+    order = list(Axis)
+    return order.index(axis) <= order.index(needed)

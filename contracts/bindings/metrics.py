@@ -210,7 +210,7 @@ def torch_fidelity(ctx: CheckContext) -> Measurement:
     }
     errors = {name: abs(ours[name] - theirs[name]) for name in ours}
     reason = ", ".join(f"{name} {ours[name]:.6g} ({errors[name]:.1g})" for name in ours)
-    return ctx.judge(max(errors.values()), reason, details={"errors": errors})
+    return ctx.judge(max(errors.values()), reason, axis="smoke", details={"errors": errors})
 
 
 def _kid(fake: Any, real: Any, size: int) -> float:
@@ -253,6 +253,7 @@ def bias(ctx: CheckContext) -> Measurement:
         float(mended / raw),
         f"truth {exact:.3g}, FID at 300 {np.mean(at_n):.3g}, "
         f"extrapolated {np.mean(extrapolated):.3g}",
+        axis="smoke",
         details={"truth": exact, "at_n": float(np.mean(at_n)), "samples": 300},
     )
 
@@ -274,6 +275,7 @@ def intervals(ctx: CheckContext) -> Measurement:
         abs(float(np.log(ratio))),
         f"stated deviation {np.mean(stated):.3g}, of {len(values)} repetitions "
         f"{np.std(values, ddof=1):.3g}",
+        axis="smoke",
     )
 
 

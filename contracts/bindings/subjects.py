@@ -55,6 +55,8 @@ ENGINE = {
     "export_artifact": ("drift.artifacts.convert", "export_artifact"),
     "stamp_artifact": ("drift.artifacts.stamping", "stamp"),
     "assess_artifact": ("drift.artifacts.quality", "assess"),
+    "load_template": ("drift.config", "load_template"),
+    "template_fingerprint": ("drift.config", "fingerprint"),
     "encode_latents": ("drift.data.encode", "encode"),
     "open_source": ("drift.data.opening", "open_source"),
     "FolderSource": ("drift.data.folder", "FolderSource"),

@@ -78,7 +78,7 @@ def test_every_check_is_asked_for_by_some_clause() -> None:
 # records at the paper's scale, made up for these tests
 
 
-def record(folder: Path, **changes: Any) -> Path:
+def record(folder: Path, name: str = "l2", **changes: Any) -> Path:
     """A record of column L2 that keeps every condition of paper-eval, and its components."""
     rng = np.random.default_rng(0)
     mix = rng.normal(size=(2, 6, 6))
@@ -86,7 +86,7 @@ def record(folder: Path, **changes: Any) -> Path:
     mu = np.eye(6)[0]
     arrays = {"fid/mu": mu, "fid/sigma": sigma, "fid/reference_mu": np.zeros(6),
               "fid/reference_sigma": reference}  # fmt: skip
-    beside = folder / "l2.components.safetensors"
+    beside = folder / f"{name}.components.safetensors"
     beside.write_bytes(save(arrays))
     value = float(mu @ mu) + _between(sigma, reference)
     figure = {"value": value, "interval": [value - 0.02, value + 0.02], "interval_method": "x",
@@ -101,7 +101,7 @@ def record(folder: Path, **changes: Any) -> Path:
         "selected_from": 1,
         "components": {"file": beside.name, "sha256": sha256(beside.read_bytes()).hexdigest()},
     }  # fmt: skip
-    path = folder / "l2.json"
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(found | changes))
     return path
 
@@ -202,3 +202,92 @@ def test_a_record_on_a_weaker_axis_leaves_the_figure_unknown(tmp_path: Path) -> 
     measurement = judged(tmp_path)
     assert measurement.outcome is Outcome.UNKNOWN
     assert "only on repo-eval" in measurement.reason
+
+
+# what stands behind a figure
+
+REPO = next(clause for clause in CLAUSES if clause["id"] == "EVAL-REPO-FID-L2")
+
+
+def seeded(folder: Path, *seeds: int, **changes: Any) -> None:
+    """A record for each seed, all of one checkpoint."""
+    for seed in seeds:
+        record(folder, f"l2-{seed}", seeds=[seed], **changes)
+
+
+def test_records_of_one_checkpoint_count_together_as_so_many_seeds(tmp_path: Path) -> None:
+    seeded(tmp_path, 1, 2, 3, step=200_000)
+    assert judged(tmp_path).provenance == {
+        "samples": 50_000, "seeds": 3, "steps": 200_000,
+        "extractor_sha256": PINS["extractor_sha256"],
+    }  # fmt: skip
+
+
+def test_records_of_another_checkpoint_lend_no_seed(tmp_path: Path) -> None:
+    seeded(tmp_path, 1, 2)
+    seeded(tmp_path, 3, checkpoint_sha256="e" * 64)
+    assert judged(tmp_path).provenance["seeds"] == 2
+
+
+def test_the_same_seed_twice_is_one_seed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        record(tmp_path, name, seeds=[7])
+    assert judged(tmp_path).provenance["seeds"] == 1
+
+
+def test_of_several_seeds_the_worst_is_judged_and_not_the_best(tmp_path: Path) -> None:
+    """Three draws of which the luckiest is reported would be a better figure than any of them."""
+    seeded(tmp_path, 1, 2)
+    better = json.loads(record(tmp_path, "l2-3", seeds=[3]).read_text())
+    figure = better["metrics"]["fid"]
+    shifted = figure["value"] - 0.5
+    lucky = {**figure, "value": shifted, "interval": [shifted, shifted]}
+    with REGISTERED["mutant", "evaluation.worse"](None, by=0.0):  # components are not looked at
+        worst = judged(tmp_path).details["fid"]
+        record(tmp_path, "l2-3", seeds=[3], metrics={"fid": lucky})
+        assert judged(tmp_path).details["fid"] == worst == figure["value"]
+
+
+@pytest.mark.parametrize("steps", [(100, 200), (100, None), (None, None)], ids=str)
+def test_a_step_that_is_not_the_same_for_all_is_not_known(
+    tmp_path: Path, steps: tuple[int | None, int | None]
+) -> None:
+    for seed, step in enumerate(steps):
+        record(tmp_path, f"l2-{seed}", seeds=[seed], step=step)
+    assert judged(tmp_path).provenance["steps"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "axis"),
+    [
+        ({"axis": "repo-eval", "samples": 10_000, "statistics_sha256": "d" * 64,
+          "template_fingerprint": None, "labels": "uniform"}, "repo-eval"),
+        ({}, "paper-eval"),
+    ],
+)  # fmt: skip
+def test_fewer_samples_and_own_statistics_are_judged_on_repo_eval(
+    tmp_path: Path, changes: dict[str, Any], axis: str
+) -> None:
+    record(tmp_path, **changes)
+    measurement = judged(tmp_path, REPO)
+    assert measurement.outcome is Outcome.PASS, measurement.reason
+    assert measurement.axis == axis
+    assert measurement.provenance["samples"] == changes.get("samples", 50_000)
+    assert measurement.unit == "FID"
+
+
+def test_a_proxy_is_no_repo_eval(tmp_path: Path) -> None:
+    record(tmp_path, axis="proxy")
+    measurement = judged(tmp_path, REPO)
+    assert measurement.outcome is Outcome.UNKNOWN
+    assert "only on proxy" in measurement.reason
+
+
+@pytest.mark.parametrize("falsifier", REPO["falsifiers"], ids=label)
+def test_a_repo_eval_record_is_turned_red_by_each_falsifier(
+    tmp_path: Path, falsifier: dict[str, Any]
+) -> None:
+    record(tmp_path, axis="repo-eval", samples=10_000)
+    value = float(judged(tmp_path, REPO).measured or 0.0)
+    with REGISTERED["mutant", falsifier["mutant"]](None, **falsifier.get("with", {})):
+        assert judged(tmp_path, REPO, limit=value + 10.0).outcome is Outcome.FAIL

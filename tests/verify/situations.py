@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from verify.outcome import Axis, Outcome, Reason
+from verify.provenance import Provenance
 from verify.run.results import FalsifierRun, Verdict
 from verify.scope import ClaimVerdict, Evidence, solve
-from verify.spec.model import Claim, Clause, Decision, Manifest, Pack
+from verify.spec.model import Bounded, Claim, Clause, Decision, Manifest, Pack
 
 from .conftest import claim as raw_claim
 from .conftest import clause as raw_clause
@@ -25,6 +26,15 @@ def metric(number: int, axis: Axis) -> Clause:
 
 def claim(**needs: Any) -> Claim:
     return Claim.model_validate_json(_json(raw_claim(**needs)))
+
+
+def with_bounded(strict: Claim, **needs: Any) -> Claim:
+    """A claim with a bounded form as well."""
+    whole = {"clauses": ["THING-*"], **needs}
+    sentence = "The {subject} is nearly right, on the axis {axis} only."
+    bounded = {"bound": "nearly right", "sentence": sentence, "needs": whole}
+    read = Bounded.model_validate_json(_json(bounded))
+    return strict.model_copy(update={"bounded": read})
 
 
 def decision(status: str, *, caps: Iterable[str] = (), name: str = "DEC-0001") -> Decision:
@@ -62,9 +72,12 @@ class _Contract:
         self.clauses = clauses
 
 
-def verdict(outcome: Outcome, axis: Axis | None = None) -> Verdict:
+def verdict(outcome: Outcome, axis: Axis | None = None, **known: Any) -> Verdict:
+    """`known` is what stands behind a number on the axis."""
     cause = Reason.WAIVER if outcome is Outcome.WAIVED else Reason.JUDGED
-    return Verdict(outcome, f"{outcome}, for a reason", cause, axis=axis)
+    return Verdict(
+        outcome, f"{outcome}, for a reason", cause, axis=axis, provenance=Provenance(**known)
+    )
 
 
 def evidence(
@@ -86,3 +99,13 @@ def evidence(
 def only(pack: Pack, found: Evidence) -> ClaimVerdict:
     (result,) = solve(pack, found)
     return result
+
+
+def ways(result: ClaimVerdict) -> list[tuple[str, str]]:
+    """Kind and name of each leaf that would raise a claim."""
+    return [(leaf.kind.value, leaf.name) for leaf in result.unlock.leaves] if result.unlock else []
+
+
+def commands(result: ClaimVerdict) -> list[str]:
+    """The commands of these leaves."""
+    return [leaf.command for leaf in result.unlock.leaves] if result.unlock else []

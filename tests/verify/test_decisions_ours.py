@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from verify.outcome import Outcome
-from verify.scope import Scope, solve
+from verify.scope import Floors, Form, Scope, floors, solve
 from verify.spec.decision_log import read_log
 from verify.spec.decision_rules import lint_log
 from verify.spec.decisions import SECTIONS
@@ -55,7 +55,15 @@ def test_what_our_records_cite_in_their_text_exists(loaded: LoadedPack) -> None:
 def test_each_deferred_record_of_ours_caps_exactly_the_claims_it_names(loaded: LoadedPack) -> None:
     """All clauses pass on their axis and all other records are settled: only one holds back."""
     pack = loaded.pack
-    outcomes = {clause.id: verdict(Outcome.PASS, clause.axis) for clause in pack.clauses}
+    stated = [floors(claim.needs.floors, pack) for claim in pack.claims]
+    highest = Floors(
+        samples=max(one.samples or 0 for one in stated),
+        seeds=max(one.seeds or 0 for one in stated),
+        steps=max(one.steps or 0 for one in stated),
+        extractor_sha256=max(one.extractor_sha256 or "" for one in stated),
+    )
+    enough = highest.asked()
+    outcomes = {c.id: verdict(Outcome.PASS, c.axis, **enough) for c in pack.clauses}
     found = evidence(pack.clauses, outcomes, subject=pack.manifest.subject)
     open_ = [record for record in pack.decisions if record.status is DecisionStatus.DEFERRED]
     assert open_, "where nothing is deferred, this test has become empty"
@@ -64,7 +72,8 @@ def test_each_deferred_record_of_ours_caps_exactly_the_claims_it_names(loaded: L
         denied = {item.claim: item.reasons for item in verdicts if item.scope is Scope.DENIED}
         reason = f"{record.id} ({record.title}) is deferred"
         assert denied == dict.fromkeys(record.caps, (reason,))
-    assert {item.scope for item in solve(settled(pack), found)} == {Scope.ALLOWED}
+    allowed = solve(settled(pack), found)
+    assert {(item.scope, item.form) for item in allowed} == {(Scope.ALLOWED, Form.STRICT)}
 
 
 def settled(pack: Pack, *, but: Decision | None = None) -> Pack:

@@ -265,7 +265,7 @@ def test_statements_with_any_character_survive_the_evidence_file(
 
 def test_report_json_is_versioned_and_complete(sealed: Finished) -> None:
     report = json.loads(report_json(sealed.report))
-    assert report["schema"] == "verify/report/1"
+    assert report["schema"] == "verify/report/2"
     assert {c["id"]: c["outcome"] for c in report["clauses"]} == {
         "THING-001": "pass", "THING-002": "fail", "THING-003": "unknown", "THING-004": "error",
         "THING-005": "pass", "THING-006": "waived",

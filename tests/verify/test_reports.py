@@ -62,7 +62,7 @@ def test_markdown_begins_with_the_verdict_and_names_every_trouble(sealed: Finish
     assert "**THING-003** unknown (evidence_missing, not required)" in text
     assert "| THING-005 | `thing.two_for_one(by=0.1)` | pass |" in text
     assert "### CLAIM-THING: denied" in text
-    assert "1. verify run THING-002: Count again." in text
+    assert "1. THING-002 has to pass: Count again. `verify run THING-002`" in text
 
 
 def test_a_bar_in_a_statement_does_not_break_the_table(sealed: Finished) -> None:
@@ -181,7 +181,7 @@ def test_the_contract_table_is_aligned(sealed: Finished) -> None:
     text = ESCAPES.sub("", summary(sealed.report, bundle=None))
     header, row = re.findall(r"^(?:contract|THING) .*$", text, re.M)
     assert len(header) == len(row)
-    assert row.split() == ["THING", "2/6", "1/2", "14", row.split()[-1]]
+    assert row.split() == ["THING", "2/6", "3/16", "1/2", "14", row.split()[-1]]
 
 
 @pytest.mark.parametrize("width", [80, 120])

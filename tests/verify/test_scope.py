@@ -12,7 +12,18 @@ from verify.scope import Evidence, Scope, Tier
 from verify.spec.model import Conflict
 from verify.spec.rules_claims import SENTENCE_WORDS
 
-from .situations import claim, clause, decision, evidence, metric, only, pack_of, verdict
+from .situations import (
+    claim,
+    clause,
+    commands,
+    decision,
+    evidence,
+    metric,
+    only,
+    pack_of,
+    verdict,
+    ways,
+)
 
 ALL_PASS = {"THING-001": verdict(Outcome.PASS), "THING-002": verdict(Outcome.PASS)}
 TWO = (clause(1), clause(2))
@@ -22,13 +33,14 @@ def test_a_claim_on_parity_alone_is_tier_c() -> None:
     result = only(pack_of(TWO, [claim()]), evidence(TWO, ALL_PASS))
     assert (result.scope, result.tier) == (Scope.ALLOWED, Tier.C)
     assert result.sentence == "The thing is right: 2 of 2, worst none."
-    assert (result.reasons, result.unlock) == ((), ())
+    assert (result.reasons, result.unlock) == ((), None)
+    assert result.capped == "it names no axis for a number, so it is at most tier C"
 
 
 def test_nothing_evaluated_supports_nothing() -> None:
     result = only(pack_of(TWO, [claim()]), evidence(TWO, {}))
     assert result.scope is Scope.DENIED
-    assert result.unlock == ("verify run THING-001", "verify run THING-002")
+    assert commands(result) == ["verify run THING-001", "verify run THING-002"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +56,9 @@ def test_a_denial_names_the_clause_and_how_to_mend_it(outcome: Outcome, reason: 
     found = evidence(TWO, {**ALL_PASS, "THING-002": verdict(outcome)})
     result = only(pack_of(TWO, [claim()]), found)
     assert result.reasons == (reason,)
-    assert result.unlock == ("verify run THING-002: Count again.",)
+    assert ways(result) == [("clause", "THING-002")]
+    assert result.unlock is not None
+    assert "Count again." in result.unlock.leaves[0].text
 
 
 def test_a_waiver_makes_a_claim_conditional_and_lowers_its_tier() -> None:
@@ -73,7 +87,9 @@ def test_a_paper_claim_needs_the_paper_axis_stated_and_measured(
     outcomes = {"THING-001": verdict(Outcome.PASS, measured)}
     result = only(pack_of(clauses, [claim(axis="paper-eval")]), evidence(clauses, outcomes))
     if tier is None:
-        assert result.reasons == ("no passing number on the axis paper-eval",)
+        text = f"THING-001 is stated for {stated} and measured on {measured or 'no axis'}"
+        assert result.reasons == (f"{text}, not on paper-eval",)
+        assert bool(result.unlock) is (stated is Axis.PAPER_EVAL)
     else:
         assert (result.scope, result.tier) == (Scope.ALLOWED, tier)
 
@@ -88,13 +104,16 @@ def test_a_claim_whose_patterns_match_nothing_is_denied() -> None:
     result = only(pack_of(TWO, [claim(clauses=["FIELD-*"])]), evidence(TWO, ALL_PASS))
     assert result.scope is Scope.DENIED
     assert result.reasons == ("it rests on no clause",)
+    assert (result.unlock, result.capped) == (None, "no evidence would help: it rests on no clause")
 
 
 def test_a_surviving_falsifier_denies() -> None:
     found = evidence(TWO, ALL_PASS, survivors=["THING-001"])
     result = only(pack_of(TWO, [claim()]), found)
     assert result.reasons == ("THING-001 stayed pass under its falsifier thing.two_for_one",)
-    assert result.unlock == ("sharpen the check of THING-001",)
+    assert ways(result) == [("falsifier", "THING-001")]
+    assert result.unlock is not None
+    assert "red under thing.two_for_one" in result.unlock.leaves[0].text
 
 
 def test_a_falsifier_that_was_not_tried_denies() -> None:
@@ -133,7 +152,8 @@ def test_an_unsettled_decision_holds_a_claim_back(how: str, status: str, allowed
     assert (result.scope is Scope.ALLOWED) is allowed
     if not allowed:
         assert result.reasons == (f"DEC-0001 (T) is {status}",)
-        assert result.unlock == ("settle DEC-0001",)
+        assert ways(result) == [("decision", "DEC-0001")]
+        assert "specs/decisions/DEC-0001.md" in commands(result)[0]
 
 
 def test_a_decision_that_is_missing_holds_a_claim_back() -> None:
@@ -160,8 +180,11 @@ def test_evidence_about_another_subject_supports_only_sentences_that_name_it() -
 
 def test_every_word_that_lint_allows_is_filled_in() -> None:
     sentence = " ".join(f"{{{word}}}" for word in sorted(SENTENCE_WORDS))
-    wanted = claim().model_copy(update={"sentence": sentence})
-    outcomes = {"THING-001": replace(verdict(Outcome.PASS), measured=0.25), "THING-002": verdict(
-        Outcome.PASS)}  # fmt: skip
-    result = only(pack_of(TWO, [wanted]), evidence(TWO, outcomes))
-    assert result.sentence == "2 2 reference thing 0.5"
+    wanted = claim(axis="proxy").model_copy(update={"sentence": sentence})
+    clauses = (clause(1), metric(2, Axis.PROXY))
+    known = {"samples": 5000, "seeds": 3, "steps": 20_000, "images_seen": 640_000}
+    number = replace(verdict(Outcome.PASS, Axis.PROXY, **known), measured=0.25, unit="units")
+    outcomes = {"THING-001": verdict(Outcome.PASS), "THING-002": number}
+    result = only(pack_of(clauses, [wanted]), evidence(clauses, outcomes))
+    words = "proxy 640,000 0.25 units 2 2 5,000 3 reference 20,000 thing 0.5"
+    assert result.sentence == words

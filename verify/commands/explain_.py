@@ -7,26 +7,36 @@ from pathlib import Path
 
 import click
 
+from verify.commands.claim_words import explain_claim
 from verify.commands.common import pack_option, reports_option, sound_pack
 from verify.report.bundle import EVIDENCE, latest
 from verify.report.model import from_evidence
-from verify.report.words import measured
+from verify.report.words import measured, printable
+from verify.score import points_of
 from verify.spec.bindings import Binding
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
-from verify.spec.select import needed_by, one_clause
+from verify.spec.select import needed_by, one_claim, one_clause
 
 
 @click.command()
-@click.argument("clause_id", metavar="ID")
+@click.argument("name", metavar="ID")
 @pack_option
 @reports_option
-def command(clause_id: str, pack_dir: Path | None, reports: Path) -> None:
-    """Explain one clause: statement, sources, tolerance, falsifiers, last evidence, how to mend."""
+def command(name: str, pack_dir: Path | None, reports: Path) -> None:
+    """Explain a clause or a claim: what it says, what it rests on, last evidence, what is missing.
+
+    A clause: statement, sources, tolerance, falsifiers, how to mend it. A claim: its sentences,
+    what they need, what may be said now and the shortest way to more.
+    """
     loaded = sound_pack(pack_dir)
-    clause = one_clause(loaded.pack, clause_id)
-    for line in [*_stated(clause, loaded), *_last(clause_id, reports)]:
-        click.echo(line)
+    if name.startswith("CLAIM"):
+        lines = explain_claim(one_claim(loaded.pack, name), loaded.pack, reports)
+    else:
+        clause = one_clause(loaded.pack, name)
+        lines = [*_stated(clause, loaded), *_last(name, reports)]
+    for line in lines:
+        click.echo(printable(line))
 
 
 def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
@@ -38,6 +48,7 @@ def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
         f"{clause.id}  {clause.statement}",
         "",
         f"kind        {clause.kind}, {clause.severity}, {required}",
+        f"weight      {_points(clause, loaded)} points",
         f"stands in   {_place(clause, loaded)}",
         *_check(clause, loaded),
         f"budget      {budget}",
@@ -49,6 +60,11 @@ def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
         f"remedy      {clause.remedy}",
         "",
     ]
+
+
+def _points(clause: Clause, loaded: LoadedPack) -> int:
+    found = (contract for _, _, contract, one in loaded.clauses() if one.id == clause.id)
+    return points_of(next(found), clause)
 
 
 def _place(clause: Clause, loaded: LoadedPack) -> str:

@@ -7,13 +7,21 @@ import json
 import click
 from pydantic import BaseModel
 
+from verify.calibration import CalibrationFile
+from verify.promotion.model import PromotedRun
+from verify.release.model import Record, SignaturesFile
 from verify.report.model import Report
-from verify.spec.model import FILE_MODELS, Decision
+from verify.spec.files import MODELS as FILE_MODELS
+from verify.spec.model import Decision
 
 MODELS: dict[str, type[BaseModel]] = {
     **{name.split("/")[1]: model for name, model in FILE_MODELS.items()},
     "decision": Decision,
     "report": Report,
+    "calibration": CalibrationFile,
+    "promoted-run": PromotedRun,
+    "signatures": SignaturesFile,
+    "record": Record,
 }
 
 

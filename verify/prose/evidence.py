@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verify.outcome import Axis, Outcome
-from verify.report.model import ClauseView, Report
-from verify.scope import Scope
-from verify.spec.model import Claim, Clause, Kind, Pack
+from verify.report.model import ClaimView, ClauseView, Report
+from verify.scope import Form, Scope
+from verify.spec.model import Bounded, Claim, Clause, Kind, Pack
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def gather(pack: Pack, report: Report | None, bundle: str | None) -> Evidence:
         ),
         facts=tuple(_facts(pack)),
         metrics=tuple(dict.fromkeys(_metrics(pack))),
-        claims=tuple(_claim(claim, pack, report) for claim in pack.claims),
+        claims=tuple(_claims(pack, report)),
         clauses=tuple(_clauses(pack, report)) if report else (),
     )
 
@@ -130,16 +130,24 @@ def numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
         yield key, float(value)
 
 
-def _claim(claim: Claim, pack: Pack, report: Report | None) -> KnownClaim:
+def _claims(pack: Pack, report: Report | None) -> Iterator[KnownClaim]:
+    """Each claim's strict form, and its bounded one where the evidence allows that instead."""
     views = {view.claim: view for view in report.claims} if report else {}
-    view = views.get(claim.id)
+    for claim in pack.claims:
+        view = views.get(claim.id)
+        yield _strict(claim, view, report)
+        if view and view.form is Form.BOUNDED and claim.bounded:
+            yield _bounded(claim, claim.bounded, view)
+
+
+def _strict(claim: Claim, view: ClaimView | None, report: Report | None) -> KnownClaim:
     why = () if view else ("the newest bundle does not know it" if report else "nothing was run",)
-    allowed = view is not None and view.scope is not Scope.DENIED
+    allowed = view is not None and view.scope is not Scope.DENIED and view.form is Form.STRICT
     return KnownClaim(
         id=claim.id,
         title=claim.title,
         sentence=view.sentence if view and allowed else claim.sentence,
-        scope=view.scope if view else Scope.DENIED,
+        scope=view.scope if view and allowed else Scope.DENIED,
         reasons=tuple(view.reasons) if view else why,
         semantics=claim.semantics,
         axis=claim.needs.axis,
@@ -148,27 +156,27 @@ def _claim(claim: Claim, pack: Pack, report: Report | None) -> KnownClaim:
     )
 
 
+def _bounded(claim: Claim, form: Bounded, view: ClaimView) -> KnownClaim:
+    """A claim of its own: it never speaks for the strict sentence or for the title."""
+    return KnownClaim(
+        id=f"{claim.id} ({view.form})",
+        title=view.sentence,
+        sentence=view.sentence,
+        scope=view.scope,
+        semantics=claim.semantics,
+        axis=form.needs.axis,
+        clauses=form.needs.clauses,
+    )
+
+
 def _clauses(pack: Pack, report: Report) -> Iterator[KnownClause]:
     stated = {clause.id: clause for clause in pack.clauses}
     ours = report.about.get("subject") == pack.manifest.subject
     for view in report.clauses:
-        yield _clause(view, stated.get(view.id), ours and _sound(view, report))
-
-
-def _sound(view: ClauseView, report: Report) -> bool:
-    """A pass counts when each of its falsifiers ran and turned it red."""
-    runs = report.falsifiers_of(view.id)
-    tried = {run.label.partition("[")[0] for run in runs}
-    return (
-        view.outcome is Outcome.PASS
-        and bool(report.about.get("falsify"))
-        and all(run.killed for run in runs)
-        and all(label.partition("[")[0] in tried for label in view.falsifiers)
-    )
+        yield _clause(view, stated.get(view.id), ours and report.sound(view))
 
 
 def _clause(view: ClauseView, stated: Clause | None, sound: bool) -> KnownClause:
-    axis = view.measured_axis or view.axis
     measured = view.measured
     return KnownClause(
         id=view.id,
@@ -180,7 +188,7 @@ def _clause(view: ClauseView, stated: Clause | None, sound: bool) -> KnownClause
         unit=view.unit,
         tolerance=view.tolerance.get("value"),
         exact=bool(view.tolerance.get("exact")),
-        axis=Axis(axis) if axis else None,
+        axis=view.measured_axis or view.axis,
         semantics=stated.semantics if stated else None,
         authorities=tuple(source.id.partition(":")[0] for source in view.sources),
         details=dict(numbers(view.details)),

@@ -175,6 +175,8 @@ def shortfall(support: Support, assertion: Assertion, act: Act, cue: str) -> str
         return f"its evidence is not about {', '.join(sorted(others))}"
     if assertion.semantics and support.semantics and assertion.semantics != support.semantics:
         return f"its evidence is about {support.semantics} semantics"
+    if support.axis not in (None, Axis.PAPER_EVAL) and support.axis is not assertion.axis:
+        return f"its evidence is on the {support.axis} axis, which the text does not name"
     if assertion.exact and not support.exact:
         return "it holds within a tolerance, not exactly"
     if assertion.bound is not None and not support.exact:

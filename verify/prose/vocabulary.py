@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from verify.outcome import Axis
-from verify.prose.evidence import Evidence, KnownAuthority
+from verify.prose.evidence import Evidence, KnownAuthority, KnownClaim
 from verify.prose.patterns import measures, speakers, surroundings
-from verify.prose.words import Sort, Word, bag, match_at, split, stem
+from verify.prose.words import Sort, Word, bag, holds, match_at, split, stem
 
 ANY_SOURCE = "*"
 SHARE = 0.7  # of the words that two sentences must have in common to be the same
@@ -18,6 +18,7 @@ MIN_COMMON = 3
 _DETERMINERS = bag("the a an this that its 's ' each every no")
 
 _TITLE = 3  # a name of so many words is a title, and an article before it makes it no other
+_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _VERSION = re.compile(r"(?<=[0-9])v[0-9]+$")
 Name = tuple[tuple[str, ...], Sort, str]
 
@@ -28,6 +29,7 @@ class Vocabulary:
 
     claims     id, and the topics of its sentence and of its title
     forbidden  id, and a phrase of two words or more that it forbids
+    patterns   id, and a forbidden phrase in the small language of `verify.prose.words`
     """
 
     names: tuple[Name, ...]
@@ -35,6 +37,7 @@ class Vocabulary:
     columns: frozenset[str]
     claims: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = ()
     forbidden: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    patterns: tuple[tuple[str, str], ...] = ()
 
     def tag(self, text: str) -> tuple[Word, ...]:
         """The words of a text, with those of a name joined into one that knows what it names."""
@@ -115,11 +118,18 @@ class Vocabulary:
     def forbidding(self, text: str) -> tuple[str, ...]:
         """Claims that forbid words of a text."""
         low = tuple(word.low for word in split(text))
-        return tuple(
+        plain = [
             claim
             for claim, row in self.forbidden
             if any(low[at : at + len(row)] == row for at in range(len(low) - len(row) + 1))
-        )
+        ]
+        readings = (self.tag(text), split(text)) if self.patterns else ()
+        fitting = [
+            claim
+            for claim, phrase in self.patterns
+            if any(holds((phrase,), words) for words in readings)
+        ]
+        return tuple(dict.fromkeys((*plain, *fitting)))
 
     def topic(self, words: Sequence[Word]) -> frozenset[str]:
         """Stems of the words that say what a sentence is about."""
@@ -143,15 +153,27 @@ def vocabulary(evidence: Evidence) -> Vocabulary:
         subject=evidence.subject.lower(),
         columns=frozenset(column.lower() for column in evidence.columns),
     )
-    rows = [(claim.id, _row(text)) for claim in evidence.claims for text in claim.forbids]
+    phrases = [(claim.id, text) for claim in evidence.claims for text in claim.forbids]
+    rows = [(claim, _row(text)) for claim, text in phrases if not is_pattern(text)]
     return replace(
         plain,
         claims=tuple(
-            (claim.id, tuple(plain.topic(plain.tag(t)) for t in (claim.sentence, claim.title)))
+            (claim.id, tuple(plain.topic(plain.tag(t)) for t in _said(claim)))
             for claim in evidence.claims
         ),
         forbidden=tuple((claim, row) for claim, row in rows if len(row) > 1),
+        patterns=tuple((claim, text) for claim, text in phrases if is_pattern(text)),
     )
+
+
+def is_pattern(phrase: str) -> bool:
+    """Whether a forbidden phrase is written in the small language of `verify.prose.words`."""
+    return any(sign in phrase for sign in ("*", "|", "@", "?", ".."))
+
+
+def _said(claim: KnownClaim) -> tuple[str, str]:
+    """Sentence and title; what a denied claim's sentence would be filled with is no word of it."""
+    return _PLACEHOLDER.sub(" ", claim.sentence), claim.title
 
 
 def _repeats(said: frozenset[str], topic: frozenset[str]) -> bool:

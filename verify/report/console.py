@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import click
 
 from verify.outcome import Outcome
+from verify.report import claims
 from verify.report.model import ClaimView, ClauseView, Report
 from verify.report.words import measured, printable, share_of_tolerance, sources, tolerance
-from verify.scope import Scope
+from verify.scope import Form, Scope
 
 _COLOUR = {
     Outcome.FAIL: "red",
@@ -114,16 +115,18 @@ def _survivors(report: Report) -> Iterator[Line]:
 
 def _contracts(report: Report) -> list[str]:
     """A line a contract, in columns; it fits into 80 characters for names of ordinary length."""
-    rows = [("contract", "passed", "falsifiers", "worst/allowed", "seconds")]
+    rows = [("contract", "passed", "points", "falsifiers", "worst/allowed", "seconds")]
     for name in dict.fromkeys(clause.contract for clause in report.clauses):
         clauses = [clause for clause in report.clauses if clause.contract == name]
         runs = [run for clause in clauses for run in report.falsifiers_of(clause.id)]
         shares = [share for c in clauses if (share := share_of_tolerance(c)) is not None]
         spent = sum(c.elapsed_s for c in clauses) + sum(run.elapsed_s for run in runs)
+        points = report.score.of(name)
         rows.append(
             (
                 name,
                 f"{sum(c.outcome is Outcome.PASS for c in clauses)}/{len(clauses)}",
+                points.short if points else "-",
                 f"{sum(run.killed for run in runs)}/{len(runs)}",
                 f"{max(shares):.2g}" if shares else "-",
                 f"{spent:.1f}",
@@ -143,7 +146,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _claim(claim: ClaimView, report: Report) -> Iterator[Line]:
     tier = "" if claim.scope is Scope.DENIED else f" tier {claim.tier}"
-    word = f"{claim.scope.upper()}{tier}"
+    form = f" {claim.form}" if claim.form is not Form.STRICT else ""
+    word = f"{claim.scope.upper()}{tier}{form}"
     yield Line(f"{claim.claim}: {claim.sentence or claim.title}", word, _SCOPE_COLOUR[claim.scope])
     told = {f"{c.id} {c.outcome}: {c.reason}": f"{c.id} {c.outcome}" for c in report.troubled}
     clauses = [told[reason] for reason in claim.reasons if reason in told]
@@ -156,6 +160,10 @@ def _claim(claim: ClaimView, report: Report) -> Iterator[Line]:
     if len(others) > SHOWN_REASONS:
         more = f"{len(others) - SHOWN_REASONS} more reasons"
         yield Line(f"and {more}, see report.md", indent=True)
+    for note in claim.waivers:
+        yield Line(claims.waiver(note), indent=True)
+    if shortest := claims.shortest(claim):
+        yield Line(shortest, indent=True)
 
 
 def _ending(report: Report, bundle: str | None) -> Iterator[Line]:
@@ -165,6 +173,7 @@ def _ending(report: Report, bundle: str | None) -> Iterator[Line]:
     if verdict.cached:
         total = verdict.clauses + len(report.falsifiers)
         yield Line(f"{verdict.cached} of {total} results were reused from earlier runs")
+    yield Line(f"score {report.score.overall.line}")
     if bundle:
         yield Line(f"bundle {bundle}")
     colour = "green" if verdict.word == "GO" else "red"

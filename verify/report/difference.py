@@ -12,6 +12,7 @@ from verify.problems import IntegrityError
 from verify.report.bundle import check
 from verify.report.model import ClaimView, ClauseView, Report
 from verify.report.words import measured
+from verify.scope import Form
 
 ABOUT = ("pack", "subject", "seed", "profile", "selectors", "falsify", "verify", "python")
 NOTHING = "-"
@@ -45,13 +46,21 @@ def compare(before: Path, after: Path) -> tuple[Change, ...]:
 
 def _clauses(a: Report, b: Report) -> Iterator[Change]:
     for name, one, other in _paired({c.id: c for c in a.clauses}, {c.id: c for c in b.clauses}):
-        same = one and other and one.outcome is other.outcome and one.measured == other.measured
-        if not same:
+        if not (one and other and _same(one, other)):
             yield Change("clause", name, _found(one), _found(other))
         if one and other:
             killed = [_killed(report, name) for report in (a, b)]
             if killed[0] != killed[1]:
                 yield Change("falsifiers", name, *killed)
+
+
+def _same(one: ClauseView, other: ClauseView) -> bool:
+    """Whether outcome and measured value agree; numbers on two axes differ whatever they are."""
+    if one.outcome is not other.outcome or one.measured_axis is not other.measured_axis:
+        return False
+    if one.number is not None and other.number is not None and one.unit == other.unit:
+        return one.number == other.number
+    return (one.measured, one.unit) == (other.measured, other.unit)
 
 
 def _claims(a: Report, b: Report) -> Iterator[Change]:
@@ -77,7 +86,8 @@ def _found(clause: ClauseView | None) -> str:
         return NOTHING
     if not isinstance(clause.measured, (int, float)):
         return f"{clause.outcome} {measured(clause)}".removesuffix(f" {NOTHING}")
-    return f"{clause.outcome} {clause.measured!r} {clause.unit}".strip()
+    axis = f"[{clause.measured_axis}]" if clause.measured_axis else ""
+    return " ".join(f"{clause.outcome} {clause.measured!r} {clause.unit} {axis}".split())
 
 
 def _killed(report: Report, clause: str) -> str:
@@ -88,7 +98,10 @@ def _killed(report: Report, clause: str) -> str:
 
 
 def _said(claim: ClaimView | None) -> str:
-    return NOTHING if claim is None else f"{claim.scope}, tier {claim.tier}"
+    if claim is None:
+        return NOTHING
+    form = f", {claim.form} form" if claim.form is not Form.STRICT else ""
+    return f"{claim.scope}, tier {claim.tier}{form}"
 
 
 def _word(value: object) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from verify.report import claims
 from verify.report.model import ClaimView, ClauseView, Report
-from verify.report.words import measured, printable, sources, tolerance
+from verify.report.words import measured, printable, sources, step, tolerance
 from verify.scope import Scope
 
 _STYLE = """
@@ -49,6 +50,7 @@ def render(report: Report) -> str:
         f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f'<h1 class="{go}">{title}</h1>',
         _about(report),
+        *_score(report),
         "<h2>Claims</h2>",
         *(_claim(claim) for claim in report.claims),
         *_survivors(report),
@@ -80,23 +82,46 @@ def _about(report: Report) -> str:
     return f'<p class="dim">{_safe(text)}</p>'
 
 
+def _score(report: Report) -> Iterable[str]:
+    """Points by contract, what raises them, and what is in neither number."""
+    score = report.score
+    yield "<h2>Score</h2>"
+    yield f"<p>{_safe(score.overall.line)}</p>"
+    rows = [
+        f'<td>{_safe(p.name)}</td><td class="number">{_safe(p.short)}</td><td>{_safe(p.line)}</td>'
+        for p in (*score.contracts, score.overall)
+    ]
+    yield _table(("contract", "points", "in words"), rows)
+    if score.steps:
+        steps = _list(step(one) for one in score.steps)
+        yield f"<details><summary>To raise it, heaviest first</summary>{steps}</details>"
+    if score.overall.not_applicable:
+        names = _safe(", ".join(score.overall.not_applicable))
+        yield f'<p class="dim">Not applicable, in neither number: {names}</p>'
+
+
 def _claim(claim: ClaimView) -> str:
-    tier = "" if claim.scope is Scope.DENIED else f", tier {claim.tier}"
-    scope = f'<span class="{_SCOPE_CLASS[claim.scope]}">{_safe(claim.scope)}{_safe(tier)}</span>'
+    scope = f'<span class="{_SCOPE_CLASS[claim.scope]}">{_safe(claims.verdict(claim))}</span>'
     parts = [
-        f"<article><strong>{_safe(claim.claim)}</strong> {scope}<br>{_safe(claim.title)}",
-        f'<span class="dim">{claim.passed}/{claim.needed} needed clauses pass</span>',
+        f"<article><strong>{_safe(claim.claim)}</strong> {scope}<br>About: {_safe(claim.title)}",
+        f'<span class="dim">{_safe(claims.about(claim))}</span>',
     ]
     if claim.sentence:
         parts.append(f"<blockquote>{_safe(claim.sentence)}</blockquote>")
-    parts += [_list(claim.reasons), _unlock(claim), "</article>"]
+    notes = [claims.waiver(note) for note in claim.waivers]
+    parts += [_list(claim.reasons), _list(notes), _unlock(claim), "</article>"]
     return "\n".join(part for part in parts if part)
 
 
 def _unlock(claim: ClaimView) -> str:
-    if not claim.unlock:
-        return ""
-    return f"<details><summary>To unlock</summary>{_list(claim.unlock)}</details>"
+    if claim.unlock is None:
+        return f'<p class="dim">No way up: {_safe(claim.capped)}.</p>' if claim.capped else ""
+    head = f"To {claims.raises_to(claim.unlock)} ({len(claim.unlock.leaves)})"
+    steps = "".join(
+        f"<li>{_safe(text)} <code>{_safe(command)}</code></li>"
+        for text, command in claims.steps(claim.unlock)
+    )
+    return f"<details><summary>{_safe(head)}</summary><ol>{steps}</ol></details>"
 
 
 def _survivors(report: Report) -> Iterable[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verify.outcome import Outcome
+from verify.report import claims
 from verify.report.model import ClaimView, ClauseView, Report
-from verify.report.words import measured, sources, tolerance
-from verify.scope import Scope
+from verify.report.words import measured, sources, step, tolerance
+
+SHOWN_STEPS = 10
 
 
 def render(report: Report) -> str:
@@ -16,6 +18,8 @@ def render(report: Report) -> str:
         f"# {report.verdict.line}",
         _about(report),
         _digests(report),
+        "## Score",
+        _score(report),
         "## Claims",
         "\n\n".join(_claim(claim) for claim in report.claims) or "The pack states no claims.",
     ]
@@ -47,16 +51,35 @@ def _digests(report: Report) -> str:
     return _table(("digest", "sha256"), [*rows, ("evidence", f"`{report.evidence_head}`")])
 
 
+def _score(report: Report) -> str:
+    """Points by contract, what raises them, and what is in neither number."""
+    score = report.score
+    rows = [(p.name, p.short, p.line) for p in (*score.contracts, score.overall)]
+    parts = [f"{score.overall.line}.", _table(("contract", "points", "in words"), rows)]
+    if score.steps:
+        lines = [f"1. {' '.join(step(one).split())}" for one in score.steps[:SHOWN_STEPS]]
+        parts += ["The shortest way to raise it:", "\n".join(lines)]
+    if len(score.steps) > SHOWN_STEPS:
+        parts.append(f"And {len(score.steps) - SHOWN_STEPS} more: `verify score`.")
+    absent = ", ".join(score.overall.not_applicable)
+    if absent:
+        parts.append(f"Not applicable, in neither number: {absent}.")
+    return "\n\n".join(parts)
+
+
 def _claim(claim: ClaimView) -> str:
-    head = f"### {claim.claim}: {claim.scope}"
-    if claim.scope is not Scope.DENIED:
-        head += f", tier {claim.tier}"
-    lines = [head, "", f"{claim.title}. {claim.passed}/{claim.needed} needed clauses pass."]
+    head = f"### {claim.claim}: {claims.verdict(claim)}"
+    lines = [head, "", f"About: {claim.title} ({claims.about(claim)})."]
     if claim.sentence:
         lines += ["", f"> {claim.sentence}"]
     lines += ["", *(f"- {reason}" for reason in claim.reasons)] if claim.reasons else []
+    lines += ["", *(f"- {claims.waiver(note)}" for note in claim.waivers)] if claim.waivers else []
     if claim.unlock:
-        lines += ["", "To unlock:", "", *(f"1. {step}" for step in claim.unlock)]
+        head = f"To {claims.raises_to(claim.unlock)} ({len(claim.unlock.leaves)}):"
+        steps = [f"1. {text} `{command}`" for text, command in claims.steps(claim.unlock)]
+        lines += ["", head, "", *steps]
+    elif claim.capped:
+        lines += ["", f"No way up: {claim.capped}."]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The report as data: `report.json`, schema verify/report/1, built from the evidence file alone."""
+"""The report as data: `report.json`, schema verify/report/2, built from the evidence file alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from verify.outcome import Outcome, Reason
+from verify.axes import Measured
+from verify.axes import measured as on_axis
+from verify.outcome import Axis, Outcome, Reason
 from verify.problems import IntegrityError
+from verify.report.scoring import proven, scored
 from verify.run.evidence import records
-from verify.scope import Scope, Tier
+from verify.scope import Form, LeafKind, Scope, Tier
+from verify.score import Score
 from verify.spec.model import Severity
 
-SCHEMA = "verify/report/1"
+SCHEMA = "verify/report/2"
 
 
 _WORST_FIRST = [
@@ -64,8 +68,9 @@ class ClauseView(_Part):
     statement: str
     kind: str
     severity: Severity
+    weight: int
     required: bool
-    axis: str | None
+    axis: Axis | None
     tags: list[str]
     sources: list[SourceView]
     tolerance: dict[str, Any]
@@ -76,12 +81,26 @@ class ClauseView(_Part):
     reason: str
     measured: float | str | None
     unit: str
-    measured_axis: str | None
+    measured_axis: Axis | None
+    provenance: dict[str, int | str]
     details: dict[str, Any]
     files: list[str]
     elapsed_s: float
     peak_mb: float
     cached: bool
+
+    @model_validator(mode="after")
+    def _scores_are_labelled(self) -> ClauseView:
+        if self.axis is not None and self.measured is not None and self.measured_axis is None:
+            raise ValueError(f"{self.id} measured {self.measured} on no axis")
+        return self
+
+    @property
+    def number(self) -> Measured[Any] | None:
+        """What was measured, on its axis; None where there is no number or it is on none."""
+        if self.measured_axis is None or not isinstance(self.measured, (int, float)):
+            return None
+        return on_axis(self.measured, self.measured_axis, self.unit or self.id, place=self.id)
 
 
 class FalsifierView(_Part):
@@ -96,16 +115,52 @@ class FalsifierView(_Part):
     cached: bool
 
 
+class LeafView(_Part):
+    """One thing that somebody can change, and the command that changes it."""
+
+    kind: LeafKind
+    name: str
+    text: str
+    command: str
+    label: str
+    axis: Axis | None
+    floors: dict[str, int | str | None]
+
+
+class UnlockView(_Part):
+    """The smallest set of leaves that raises a claim, and what it raises it to."""
+
+    tier: Tier
+    scope: Scope
+    form: Form
+    leaves: list[LeafView]
+
+
+class WaiverView(_Part):
+    """A waiver that a verdict rests on."""
+
+    clause: str
+    owner: str
+    reason: str
+    expires: str
+
+
 class ClaimView(_Part):
-    """What may be said."""
+    """What may be said, in which form, of what, and what would raise it."""
 
     claim: str
     title: str
     scope: Scope
     tier: Tier
+    form: Form
     sentence: str
+    semantics: str | None
+    subject: str
+    axis: Axis | None
     reasons: list[str]
-    unlock: list[str]
+    waivers: list[WaiverView]
+    unlock: UnlockView | None
+    capped: str
     passed: int
     needed: int
 
@@ -135,8 +190,9 @@ class Report(_Part):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    schema_: Literal["verify/report/1"] = Field(default="verify/report/1", alias="schema")
+    schema_: Literal["verify/report/2"] = Field(default="verify/report/2", alias="schema")
     verdict: VerdictView
+    score: Score
     about: dict[str, Any]
     claims: list[ClaimView]
     clauses: list[ClauseView]
@@ -146,6 +202,12 @@ class Report(_Part):
     def falsifiers_of(self, clause_id: str) -> list[FalsifierView]:
         """The mutants tried against one clause."""
         return [falsifier for falsifier in self.falsifiers if falsifier.clause == clause_id]
+
+    def sound(self, clause: ClauseView) -> bool:
+        """Whether a clause passed and each of its falsifiers ran and turned it red."""
+        return clause.outcome is Outcome.PASS and proven(
+            clause, self.falsifiers_of(clause.id), self.about
+        )
 
     @property
     def troubled(self) -> list[ClauseView]:
@@ -180,16 +242,26 @@ def from_evidence(path: Path) -> Report:
         claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
     except (KeyError, ValueError) as error:
         raise IntegrityError(
-            f"{path}: found records of another version ({error}); expected {SCHEMA} of this one"
+            f"{path}: found records of another version ({_in_short(error)}); expected {SCHEMA} of "
+            "this one; remedy: verify run"
         ) from None
     return Report(
         verdict=_verdict(clauses, falsifiers, due),
+        score=scored(clauses, falsifiers, first["run"]),
         about={**first["run"], **first["end"]},
         claims=claims,
         clauses=clauses,
         falsifiers=falsifiers,
         evidence_head=read[-1].hash,
     )
+
+
+def _in_short(error: Exception) -> str:
+    """Which keys are wrong; pydantic's own text shows their whole surroundings, line by line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    names = dict.fromkeys(".".join(map(str, item["loc"])) or item["msg"] for item in error.errors())
+    return f"{error.title}: {', '.join(names)}"
 
 
 def _clause_view(description: dict[str, Any], outcome: dict[str, Any]) -> ClauseView:

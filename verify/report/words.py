@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from verify.report.model import ClauseView
+from verify.score import Step
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -18,8 +19,9 @@ def number(value: float | str | None, unit: str) -> str:
 
 
 def measured(clause: ClauseView) -> str:
-    """What the check measured, with its unit."""
-    return number(clause.measured, clause.unit)
+    """What the check measured, with its unit and the axis it may be compared on."""
+    text = number(clause.measured, clause.unit)
+    return f"{text} [{clause.measured_axis}]" if clause.number is not None else text
 
 
 def tolerance(clause: ClauseView) -> str:
@@ -40,6 +42,13 @@ def share_of_tolerance(clause: ClauseView) -> float | None:
 def sources(clause: ClauseView) -> str:
     """Cited facts with their locators."""
     return ", ".join(f"{source.id} ({source.at})" for source in clause.sources)
+
+
+def step(one: Step) -> str:
+    """One way to raise the score, with the command that shows what is wrong."""
+    blocks = ", blocks" if one.blocks else ""
+    head = f"{one.clause} {one.outcome}{blocks}: +{one.points} points"
+    return f"{head}, `{one.command}`: {one.remedy}"
 
 
 def printable(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from verify.api import Measurement
 from verify.outcome import Axis, Outcome, Reason
+from verify.provenance import provenance
 from verify.run.results import Verdict
 
 TEXT_LIMIT = 2000  # characters of a reason
@@ -48,6 +49,7 @@ def encode(measurement: Measurement) -> dict[str, Any]:
         "measured": measured,
         "unit": text(measurement.unit),
         "axis": None if measurement.axis is None else Axis(measurement.axis),
+        "provenance": provenance(measurement.provenance).known(),
         "details": details,
         "files": files,
     }
@@ -69,6 +71,7 @@ def decode(answer: Mapping[str, Any]) -> Verdict:
         measured=answer["measured"],
         unit=answer["unit"],
         axis=answer["axis"],
+        provenance=provenance(answer["provenance"]),
         details=answer["details"],
         files={name: base64.b64decode(data) for name, data in answer["files"].items()},
         elapsed_s=answer["elapsed_s"],
@@ -85,6 +88,7 @@ def restate(verdict: Verdict) -> dict[str, Any]:
         "measured": verdict.measured,
         "unit": verdict.unit,
         "axis": verdict.axis,
+        "provenance": verdict.provenance.known(),
         "details": dict(verdict.details),
         "files": _as_text(verdict.files),
         "elapsed_s": verdict.elapsed_s,

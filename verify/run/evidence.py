@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +26,7 @@ from verify.run.engine import (
     RunStarted,
 )
 from verify.run.results import Verdict
+from verify.score import points_of
 from verify.spec.pack import LoadedPack
 
 SCHEMA = "verify/evidence/1"
@@ -77,7 +78,7 @@ class EvidenceWriter:
         elif isinstance(event, FalsifiersPlanned):
             self._append("falsifiers_due", {"count": event.count})
         elif isinstance(event, RunFinished):
-            self._append("claims", {"claims": [vars(claim) for claim in event.claims]})
+            self._append("claims", {"claims": [asdict(claim) for claim in event.claims]})
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
@@ -122,6 +123,7 @@ def describe(loaded: LoadedPack) -> Iterator[dict[str, Any]]:
             "statement": clause.statement,
             "kind": clause.kind,
             "severity": clause.severity,
+            "weight": points_of(contract, clause),
             "required": clause.required,
             "axis": clause.axis,
             "tags": list(clause.tags),
@@ -177,6 +179,7 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
         "measured": verdict.measured,
         "unit": verdict.unit,
         "axis": verdict.axis,
+        "provenance": verdict.provenance.known(),
         "details": dict(verdict.details),
         "elapsed_s": round(verdict.elapsed_s, 4),
         "peak_mb": round(verdict.peak_mb, 1),

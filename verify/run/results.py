@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verify.outcome import Outcome, Reason
+from verify.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Verdict:
     measured: float | str | None = None  # a text where the number is not finite
     unit: str = ""
     axis: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
     details: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     elapsed_s: float = 0.0

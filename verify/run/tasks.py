@@ -35,6 +35,7 @@ def make_task(
         "mutant": mutant,
         "params": clause.params,
         "tolerance": clause.tolerance.value,
+        "axis": clause.axis,
         "facts": {source: fact.value for source, fact in facts.items() if fact},
         "seed": seed,
         "examples": examples,

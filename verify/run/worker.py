@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 from verify.api import CheckContext, Measurement, registered
-from verify.outcome import Outcome, Reason
+from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode
 
 PACKAGE = "verify_pack_bindings"
@@ -136,7 +136,16 @@ def execute(task: dict[str, Any], loaded: Loaded, root: Path) -> Measurement:
     if not isinstance(measurement, Measurement):
         found = type(measurement).__name__
         raise TypeError(f"check {task['check']['name']} returned {found}, not Measurement")
+    if task["axis"] and measurement.measured is not None:
+        _require_axis(task["check"]["name"], measurement.axis)
     return measurement
+
+
+def _require_axis(check: str, axis: str | None) -> None:
+    """A metric clause's number is labelled; what an authority states is no measurement."""
+    if axis is None or Axis(axis) is Axis.EXTERNAL:
+        label = axis or "no axis"
+        raise ValueError(f"check {check} measured a number on {label}, not on a measured axis")
 
 
 def mount(root: Path) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from verify.guard import rules as rules_guard
 from verify.problems import Problem
+from verify.promotion import rules as rules_promotion
+from verify.release import rules as rules_release
 from verify.spec import rules_claims, rules_clauses, rules_facts
 from verify.spec.pack import LoadedPack
 
@@ -31,11 +34,24 @@ RULES: tuple[Rule, ...] = (
     rules_claims.ids_are_unique,
     rules_claims.claims_rest_on_something,
     rules_claims.sentences_name_known_words,
+    rules_claims.evidence_can_be_enough,
+    rules_claims.semantics_agree,
+    rules_claims.bounded_forms_say_so,
+    rules_claims.forbidden_words_are_phrases,
     rules_claims.decisions_refer_to_what_exists,
     rules_claims.decisions_are_settled_or_cap,
     rules_claims.manifest_paths_stay_inside,
     rules_claims.columns_have_templates,
     rules_claims.the_subject_is_registered,
+    rules_guard.each_file_stands_at_its_place,
+    rules_guard.globs_stand_once,
+    rules_guard.digests_rest_on_decisions,
+    rules_promotion.it_stands_at_its_place,
+    rules_promotion.ids_are_unique,
+    rules_promotion.what_a_track_names_exists,
+    rules_release.it_stands_at_its_place,
+    rules_release.ids_are_unique,
+    rules_release.what_decides_exists,
 )
 
 

@@ -1,43 +1,41 @@
-"""Frozen models of all that a pack may state. Words are those of ARCHITECTURE.md."""
+"""Frozen models of all that a pack may state, those of `base` and `claims` among them.
+
+Words are those of ARCHITECTURE.md.
+"""
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from verify.outcome import Axis
+from verify.spec.base import (
+    AtLeastOne,
+    ClaimId,
+    ClauseId,
+    ConflictId,
+    ContractId,
+    Day,
+    DecisionId,
+    FactId,
+    FieldPath,
+    Frozen,
+    Json,
+    RegisteredName,
+    Sha256,
+    Text,
+    TopicId,
+)
+from verify.spec.claims import Bounded, Cited, Claim, Needs, StatedFloors, Waiver
 
-ClauseId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9.]+)+$")]
-ContractId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*$")]
-ClaimId = Annotated[str, Field(pattern=r"^CLAIM(-[A-Z0-9.]+)+$")]
-DecisionId = Annotated[str, Field(pattern=r"^DEC-[0-9]{4}$")]
-ConflictId = Annotated[str, Field(pattern=r"^CONF-[0-9]{3}$")]
-TopicId = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
-FactId = Annotated[str, Field(pattern=r"^[a-z0-9_]+:[a-z0-9_]+(\.[a-z0-9_]+)+$")]
-RegisteredName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]
-FieldPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")]
-Text = Annotated[str, Field(min_length=1)]
-Json = Any
-
-
-def _real_date(text: str) -> str:
-    try:
-        date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"a date of the calendar ({error})") from None
-    return text
-
-
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_real_date)]
-
-
-class Frozen(BaseModel):
-    """Strict, immutable, without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+# What is imported is part of this vocabulary; what is defined below needs no entry.
+__all__ = [
+    "AtLeastOne", "Bounded", "Cited", "Claim", "ClaimId", "ClauseId", "ConflictId", "ContractId",
+    "Day", "DecisionId", "FactId", "FieldPath", "Frozen", "Json", "Needs", "RegisteredName",
+    "Sha256", "StatedFloors", "Text", "TopicId", "Waiver",
+]  # fmt: skip
 
 
 class Kind(StrEnum):
@@ -177,7 +175,7 @@ class Falsifier(Frozen):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
     mutant: RegisteredName
-    arguments: Annotated[dict[str, Json], Field(alias="with")] = {}
+    arguments: dict[str, Json] = Field(default_factory=dict, alias="with")
 
     @property
     def label(self) -> str:
@@ -188,7 +186,7 @@ class Falsifier(Frozen):
 
 
 class Clause(Frozen):
-    """One checkable sentence."""
+    """One checkable sentence; `weight` are its points of the score, else those of its severity."""
 
     id: ClauseId
     statement: Text
@@ -196,12 +194,13 @@ class Clause(Frozen):
     check: RegisteredName | None = None
     field: FieldPath | None = None
     fact: FactId | None = None
-    params: dict[str, Json] = {}
+    params: dict[str, Json] = Field(default_factory=dict)
     sources: Annotated[tuple[FactId, ...], Field(min_length=1)]
     tolerance: Tolerance
     severity: Severity
     required: bool = True
     axis: Axis | None = None
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None
     semantics: str | None = None
     tags: tuple[Text, ...] = ()
     budget: Budget = Budget()
@@ -217,51 +216,19 @@ class Clause(Frozen):
             raise ValueError("a clause has a `check`; only config clauses have `field` and `fact`")
         if (self.axis is None) == (self.kind is Kind.METRIC):
             raise ValueError("`axis` belongs to metric clauses, and each of them has one")
+        if self.axis is Axis.EXTERNAL:
+            raise ValueError("a measured axis; a number of somebody else is a fact, never evidence")
         return self
 
 
 class Contract(Frozen):
-    """The clauses of one area."""
+    """The clauses of one area; `weight` multiplies their points in every score."""
 
     schema_: Annotated[Literal["verify/contract/1"], Field(alias="schema")]
     contract: ContractId
     title: Text
+    weight: Annotated[int, Field(ge=1, le=10)] = 1
     clauses: Annotated[tuple[Clause, ...], Field(min_length=1)]
-
-
-# -- claims ---------------------------------------------------------------------------------------
-
-
-class Needs(Frozen):
-    """What a claim rests on: clause ids or globs, settled decisions, an evidence axis."""
-
-    clauses: Annotated[tuple[Text, ...], Field(min_length=1)]
-    decisions: tuple[DecisionId, ...] = ()
-    axis: Axis | None = None
-
-
-class Claim(Frozen):
-    """A sentence somebody may want to say; its tier is computed, never declared."""
-
-    id: ClaimId
-    title: Text
-    sentence: Text
-    needs: Needs
-    semantics: str | None = None
-    forbids: tuple[Text, ...] = ()
-
-
-class Waiver(Frozen):
-    """A known failure that is accepted for a while, by name; it lowers every claim it touches."""
-
-    clause: ClauseId
-    owner: Text
-    reason: Text
-    expires: Day
-
-    def expired(self, today: date) -> bool:
-        """Whether it no longer holds; its last day still counts."""
-        return date.fromisoformat(self.expires) < today
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -275,7 +242,7 @@ class Manifest(Frozen):
     title: Text
     subject: Text
     columns: tuple[Text, ...] = ()
-    templates: dict[str, Text] = {}
+    templates: dict[str, Text] = Field(default_factory=dict)
     code: tuple[Text, ...] = ()
 
 

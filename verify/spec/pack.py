@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from verify.problems import PackError, Problem, UsageError
 from verify.spec.bindings import BindingIndex, index_bindings
 from verify.spec.decisions import read_decisions
+from verify.spec.files import MODELS
 from verify.spec.model import (
-    FILE_MODELS,
     Authorities,
     ClaimsFile,
     Clause,
@@ -206,11 +206,11 @@ def _validate(document: Document, problems: list[Problem]) -> Frozen | None:
         problems.append(document.problem((), f"a {found}", "a mapping with `schema`", "rewrite it"))
         return None
     schema = document.value.get("schema")
-    model = FILE_MODELS.get(schema) if isinstance(schema, str) else None
+    model = MODELS.get(schema) if isinstance(schema, str) else None
     if model is None:
         if document.file.startswith("specs/") and isinstance(schema, str):
             return None  # data of the pack's own checks; read strictly all the same
-        known = ", ".join(FILE_MODELS)
+        known = ", ".join(MODELS)
         problems.append(document.problem(("schema",), repr(schema), f"one of {known}", "name it"))
         return None
     return validate(document, model, problems)

@@ -6,17 +6,24 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from verify.outcome import reaches
 from verify.problems import Problem
+from verify.provenance import provenance
 from verify.spec.decision_log import Known
 from verify.spec.decision_rules import dangling, unsettled
-from verify.spec.model import Claim, ClaimsFile, Decision, Manifest
+from verify.spec.floors import floors
+from verify.spec.model import Claim, ClaimsFile, Decision, Manifest, Needs
 from verify.spec.pack import LoadedPack, ids
 from verify.spec.places import inside
 from verify.spec.rules_clauses import duplicates
+from verify.spec.select import named_by, needed_by
 from verify.spec.strict_yaml import Document, Path_
 
-SENTENCE_WORDS = frozenset({"passed", "needed", "worst", "subject", "semantics"})
+_COUNTED = frozenset({"samples", "seeds", "steps", "images_seen"})
+_FOUND = frozenset({"passed", "needed", "worst", "subject", "semantics", "axis", "measured"})
+SENTENCE_WORDS = _COUNTED | _FOUND
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+Stated = tuple[Document, Path_, str, Needs]  # where a form stands, its sentence, its needs
 
 
 def ids_are_unique(loaded: LoadedPack) -> Iterator[Problem]:
@@ -26,27 +33,144 @@ def ids_are_unique(loaded: LoadedPack) -> Iterator[Problem]:
 
 
 def claims_rest_on_something(loaded: LoadedPack) -> Iterator[Problem]:
-    """Every pattern of a claim matches a clause; its decisions exist."""
-    known, clauses = ids(loaded.pack.decisions), ids(loaded.pack.clauses)
-    for document, number, claim in _claims(loaded):
-        at = ("claims", number, "needs")
-        for place, pattern in enumerate(claim.needs.clauses):
+    """Every pattern of a claim matches a clause; its decisions and conflicts exist."""
+    clauses = ids(loaded.pack.clauses)
+    known = {
+        "decisions": (ids(loaded.pack.decisions), "a record in specs/decisions"),
+        "conflicts": (ids(loaded.pack.conflicts), "a conflict of specs/conflicts.yaml"),
+    }
+    for document, at, _, needs in _forms(loaded):
+        for place, pattern in enumerate(needs.clauses):
             if not any(fnmatchcase(clause, pattern) for clause in clauses):
-                path, expected = (*at, "clauses", place), "a clause id or glob that matches"
+                path, expected = (
+                    (*at, "needs", "clauses", place),
+                    "a clause id or glob that matches",
+                )
                 yield document.problem(path, pattern, expected, "correct it")
-        for place, decision in enumerate(claim.needs.decisions):
-            if decision not in known:
-                path, found = (*at, "decisions", place), f"the decision {decision}"
-                yield document.problem(path, found, "a record in specs/decisions", "write it")
+        for field, (names, expected) in known.items():
+            for place, name in enumerate(getattr(needs, field)):
+                if name not in names:
+                    path, found = (*at, "needs", field, place), f"the {field[:-1]} {name}"
+                    yield document.problem(path, found, expected, "write it")
 
 
 def sentences_name_known_words(loaded: LoadedPack) -> Iterator[Problem]:
-    """A claim's sentence is filled from evidence alone, so its words in braces are known."""
-    for document, number, claim in _claims(loaded):
-        for word in _PLACEHOLDER.findall(claim.sentence):
+    """A sentence is filled from evidence alone, so its words in braces are known.
+
+    A count is known where there is a floor for it; elsewhere it may be unknown.
+    """
+    for document, at, sentence, needs in _forms(loaded):
+        for word in _PLACEHOLDER.findall(sentence):
+            path, found = (*at, "sentence"), f"the word {{{word}}}"
             if word not in SENTENCE_WORDS:
-                path, expected = ("claims", number, "sentence"), ", ".join(sorted(SENTENCE_WORDS))
-                yield document.problem(path, f"the word {{{word}}}", expected, "correct it")
+                expected = ", ".join(sorted(SENTENCE_WORDS))
+                yield document.problem(path, found, expected, "correct it")
+            elif word in _COUNTED and getattr(needs.floors, word) is None:
+                expected = f"a floor for {word} in needs.floors"
+                yield document.problem(path, found, expected, "add the floor")
+
+
+def evidence_can_be_enough(loaded: LoadedPack) -> Iterator[Problem]:
+    """Axis and floors of a form are about a number that some clause of it can measure."""
+    pack = loaded.pack
+    for document, at, _, needs in _forms(loaded):
+        metrics = [c for c in named_by(needs.clauses, pack.clauses) if c.axis is not None]
+        try:
+            asked = floors(needs.floors, pack).asked()
+            provenance(asked)
+        except (LookupError, ValueError) as error:
+            path = (*at, "needs", "floors")
+            text = str(error.args[0])
+            yield document.problem(path, text, "a fact that gives this floor", "correct it")
+            continue
+        if needs.axis is not None and not metrics:
+            path, found = (*at, "needs", "axis"), f"{needs.axis}, and no clause that measures"
+            yield document.problem(path, found, "a metric clause among its clauses", "name one")
+        if asked and not metrics:
+            path, found = (*at, "needs", "floors"), "floors, and no clause that measures"
+            yield document.problem(path, found, "a metric clause among its clauses", "name one")
+        for clause in metrics if needs.axis is not None else ():
+            if not reaches(clause.axis, needs.axis):
+                path, found = (*at, "needs", "axis"), f"{needs.axis}; {clause.id} has {clause.axis}"
+                expected = "clauses that are stated for it"
+                yield document.problem(
+                    path, found, expected, "state the weaker axis, or leave it out"
+                )
+
+
+def semantics_agree(loaded: LoadedPack) -> Iterator[Problem]:
+    """Evidence under one semantics is never named for a claim about the other."""
+    for document, number, claim in _claims(loaded):
+        for clause in needed_by(claim, loaded.pack.clauses):
+            if clause.semantics and claim.semantics and clause.semantics != claim.semantics:
+                found = f"{claim.semantics}; {clause.id} is about {clause.semantics}"
+                path = ("claims", number, "semantics")
+                yield document.problem(path, found, "one semantics", "name other clauses")
+
+
+def bounded_forms_say_so(loaded: LoadedPack) -> Iterator[Problem]:
+    """A bounded sentence names its bound, and differs from the strict one; so does its evidence."""
+    for document, number, claim in _claims(loaded):
+        form = claim.bounded
+        if form is None:
+            continue
+        at: Path_ = ("claims", number, "bounded")
+        said, strict, bound = map(_plain, (form.sentence, claim.sentence, form.bound))
+        if said == strict:
+            remedy = "say what is bounded"
+            yield document.problem((*at, "sentence"), "the strict sentence", "another one", remedy)
+        if bound not in said:
+            found, expected = f"no {form.bound!r}", "the words of `bound`"
+            yield document.problem((*at, "sentence"), found, expected, "name the bound in it")
+        if bound in strict:
+            found = f"{form.bound!r}, which the strict sentence says too"
+            yield document.problem((*at, "bound"), found, "words of the bounded form alone", "")
+        axis = form.needs.axis
+        if axis is not None and axis is not claim.needs.axis and axis not in bound:
+            found = f"no {axis}"
+            yield document.problem((*at, "bound"), found, "the axis of the form", "name it")
+        if not _asks_less(form.needs, claim.needs, loaded):
+            found = "as much evidence as the strict form needs"
+            remedy = "state a weaker axis, lower floors or fewer clauses"
+            yield document.problem((*at, "needs"), found, "less", remedy)
+
+
+def forbidden_words_are_phrases(loaded: LoadedPack) -> Iterator[Problem]:
+    """A single word is in many honest sentences; what is forbidden is a phrase."""
+    for document, number, claim in _claims(loaded):
+        for place, phrase in enumerate(claim.forbids):
+            if len(phrase.split()) < 2:
+                path = ("claims", number, "forbids", place)
+                yield document.problem(path, phrase, "a phrase of two words or more", "add words")
+
+
+def _asks_less(one: Needs, other: Needs, loaded: LoadedPack) -> bool:
+    """Whether a form needs no more than another, and less in some respect."""
+    pack = loaded.pack
+    clauses = [{c.id for c in named_by(n.clauses, pack.clauses)} for n in (one, other)]
+    try:
+        asked = [floors(needs.floors, pack).asked() for needs in (one, other)]
+    except LookupError:
+        return True  # told elsewhere
+    lower = any(asked[0].get(name, 0) != value for name, value in asked[1].items())
+    more = any(_above(value, asked[1].get(name)) for name, value in asked[0].items())
+    weaker = one.axis is not other.axis and (
+        one.axis is None or (other.axis is not None and reaches(other.axis, one.axis))
+    )
+    stronger = one.axis is not other.axis and not weaker
+    return not more and not stronger and (weaker or lower or clauses[0] < clauses[1])
+
+
+def _above(value: int | str, other: int | str | None) -> bool:
+    if other is None:
+        return True
+    if isinstance(value, int) and isinstance(other, int):
+        return value > other
+    return value != other
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def decisions_refer_to_what_exists(loaded: LoadedPack) -> Iterator[Problem]:
@@ -107,6 +231,15 @@ def the_subject_is_registered(loaded: LoadedPack) -> Iterator[Problem]:
         for document, _ in loaded.of(Manifest):
             found, expected = f"the subject {subject}", "a subject registered in contracts/bindings"
             yield document.problem(("subject",), found, expected, "define or correct it")
+
+
+def _forms(loaded: LoadedPack) -> Iterator[Stated]:
+    """Strict and bounded forms of every claim."""
+    for document, number, claim in _claims(loaded):
+        at: Path_ = ("claims", number)
+        yield document, at, claim.sentence, claim.needs
+        if claim.bounded is not None:
+            yield document, (*at, "bounded"), claim.bounded.sentence, claim.bounded.needs
 
 
 def _claims(loaded: LoadedPack) -> Iterator[tuple[Document, int, Claim]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from verify.problems import NothingSelectedError, UsageError
 from verify.spec.model import Claim, Clause, Kind, Pack
 
+_T = TypeVar("_T")
 PREFIXES = ("id", "tag", "kind", "contract", "claim")
 
 HELP = (
@@ -35,21 +37,32 @@ def select(pack: Pack, selectors: Sequence[str]) -> tuple[Clause, ...]:
 
 def one_clause(pack: Pack, clause_id: str) -> Clause:
     """The clause of an id; a near miss is named."""
-    known = {clause.id: clause for clause in pack.clauses}
-    if clause_id in known:
-        return known[clause_id]
-    close = difflib.get_close_matches(clause_id, known, 1)
+    return _one("clause", {clause.id: clause for clause in pack.clauses}, clause_id)
+
+
+def one_claim(pack: Pack, claim_id: str) -> Claim:
+    """The claim of an id; a near miss is named."""
+    return _one("claim", {claim.id: claim for claim in pack.claims}, claim_id)
+
+
+def _one(kind: str, known: Mapping[str, _T], name: str) -> _T:
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else "`verify list` shows what there is"
-    raise NothingSelectedError(f"no clause {clause_id!r}; {hint}")
+    raise NothingSelectedError(f"no {kind} {name!r}; {hint}")
 
 
 def needed_by(claim: Claim, clauses: Iterable[Clause]) -> tuple[Clause, ...]:
-    """The clauses a claim rests on."""
-    return tuple(
-        clause
-        for clause in clauses
-        if any(fnmatchcase(clause.id, pattern) for pattern in claim.needs.clauses)
-    )
+    """The clauses that a form of a claim rests on."""
+    bounded = claim.bounded.needs.clauses if claim.bounded else ()
+    return named_by((*claim.needs.clauses, *bounded), clauses)
+
+
+def named_by(patterns: Iterable[str], clauses: Iterable[Clause]) -> tuple[Clause, ...]:
+    """The clauses whose ids match one of some ids or globs."""
+    wanted = tuple(patterns)
+    return tuple(clause for clause in clauses if any(fnmatchcase(clause.id, one) for one in wanted))
 
 
 def _matching(pack: Pack, selector: str) -> Iterable[Clause]:

@@ -1,0 +1,169 @@
+"""Checks on whole runs on digits: pre-trained, trained and measured beside their baselines.
+
+The figures are read from evaluation records of the digits template exactly as it is now; a record
+of another template, or fewer runs than asked for, is no evidence. Verdicts are drawn here from
+values and intervals, not taken from the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from contracts.bindings import evaluation
+from verify.api import CheckContext, Measurement, check, mutant
+
+TEMPLATE = "digits"
+PROXY = "proxy"
+NEEDS = ("load_template", "template_fingerprint")
+Record = dict[str, Any]
+
+
+def runs(ctx: CheckContext) -> list[Record] | Measurement:
+    """The records of distinct whole runs, or why they are not enough."""
+    template = ctx.subject.load_template(TEMPLATE)
+    wanted = {
+        "template_fingerprint": ctx.subject.template_fingerprint(template),
+        "step": template.optimizer.training_steps,
+        "axis": PROXY,
+        "weights": "ema",
+        "labels": "balanced",
+        "bypasses": [],
+        "selected_from": 1,
+    }
+    try:
+        everything = evaluation.load_records(ctx.evidence_dir)
+    except evaluation.RecordError as error:
+        return ctx.decide(False, str(error))
+    found = {
+        record["checkpoint_sha256"]: record
+        for record in everything
+        if record["checkpoint_sha256"] and all(record.get(k) == v for k, v in wanted.items())
+    }
+    least = int(ctx.params["runs"])
+    if len(found) < least:
+        return ctx.missing(
+            f"{len(found)} of {least} evaluations of whole runs of the present digits template; "
+            "`drift pretrain digits`, `drift train digits`, `drift eval` make one for each --seed"
+        )
+    return list(found.values())
+
+
+def provenance(records: list[Record]) -> dict[str, int | str | None]:
+    """What stands behind the figure: each run is one seed."""
+    return {
+        "samples": min(record["samples"] for record in records),
+        "seeds": len(records),
+        "steps": min(record["step"] for record in records),
+    }
+
+
+@check("digits_run.accuracy", needs=NEEDS)
+def accuracy(ctx: CheckContext) -> Measurement:
+    """Share of samples that the judge names otherwise than asked, of the worst run."""
+    found = runs(ctx)
+    if isinstance(found, Measurement):
+        return found
+    right = [record["metrics"]["class_accuracy"]["value"] for record in found]
+    return ctx.judge(
+        1.0 - min(right), f"class accuracy {', '.join(f'{one:.3f}' for one in sorted(right))}",
+        unit="of the samples", axis=PROXY, provenance=provenance(found),
+    )  # fmt: skip
+
+
+@check("digits_run.classes", needs=NEEDS)
+def classes(ctx: CheckContext) -> Measurement:
+    """Classes that are not covered, or whose samples are all alike, in any run."""
+    found = runs(ctx)
+    if isinstance(found, Measurement):
+        return found
+    lost = [10 - record["classes_covered"] + len(record["collapsed"]) for record in found]
+    return ctx.judge(
+        max(lost), f"{max(lost)} classes lost or collapsed in the worst of {len(found)} runs",
+        unit="classes", axis=PROXY, provenance=provenance(found),
+    )  # fmt: skip
+
+
+@check("digits_run.beats", needs=NEEDS)
+def beats(ctx: CheckContext) -> Measurement:
+    """How far the intervals of a run and a baseline overlap: at most zero where they part."""
+    found = runs(ctx)
+    if isinstance(found, Measurement):
+        return found
+    rival, worst, said = str(ctx.params["rival"]), -float("inf"), []
+    for record in found:
+        if rival not in record.get("baselines", {}):
+            return ctx.missing(f"{record['path']}: no baseline {rival!r}")
+        for name in ctx.params["metrics"]:
+            ours, theirs = record["metrics"][name], record["baselines"][rival]["metrics"][name]
+            overlap = _overlap(ours, theirs)
+            said.append(f"{name} {ours['value']:.3g} against {theirs['value']:.3g}")
+            worst = max(worst, overlap)
+    return ctx.judge(
+        worst, "; ".join(said), unit="of the wider interval", axis=PROXY,
+        provenance=provenance(found),
+    )  # fmt: skip
+
+
+def _overlap(ours: Record, theirs: Record) -> float:
+    """By how much the better end of ours reaches into theirs, over the wider interval's width."""
+    sides = (ours["interval"], theirs["interval"])
+    width = max(high - low for low, high in sides) or 1.0
+    if ours["better"] == "lower":
+        return float((sides[0][1] - sides[1][0]) / width)
+    return float((sides[1][1] - sides[0][0]) / width)
+
+
+@contextmanager
+def _changed(change: Callable[[Record], Record]) -> Iterator[None]:
+    original = evaluation.load_records
+    with patch.object(
+        evaluation, "load_records", lambda folder: [change(record) for record in original(folder)]
+    ):
+        yield
+
+
+@mutant("digits_run.names_confused")
+@contextmanager
+def names_confused(subject: object) -> Iterator[None]:
+    """One sample in ten is another digit than was asked for."""
+
+    def change(record: Record) -> Record:
+        metrics = dict(record["metrics"])
+        if "class_accuracy" in metrics:
+            metrics["class_accuracy"] = metrics["class_accuracy"] | {"value": 0.9}
+        return record | {"metrics": metrics}
+
+    with _changed(change):
+        yield
+
+
+@mutant("digits_run.class_lost")
+@contextmanager
+def class_lost(subject: object) -> Iterator[None]:
+    """One digit is never generated."""
+    with _changed(lambda record: record | {"classes_covered": 9}):
+        yield
+
+
+@mutant("digits_run.class_collapsed")
+@contextmanager
+def class_collapsed(subject: object) -> Iterator[None]:
+    """All samples of one digit are alike."""
+    with _changed(lambda record: record | {"collapsed": [4]}):
+        yield
+
+
+@mutant("digits_run.as_good_as")
+@contextmanager
+def as_good_as(subject: object, *, rival: str) -> Iterator[None]:
+    """The run is no better than a baseline: it has the baseline's own figures."""
+
+    def change(record: Record) -> Record:
+        theirs = record.get("baselines", {}).get(rival)
+        return record | {"metrics": record["metrics"] | theirs["metrics"]} if theirs else record
+
+    with _changed(change):
+        yield

@@ -1,0 +1,140 @@
+"""Clauses on whole digit runs, on made-up records: what passes, what fails, what is no evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contracts.bindings import digits_run
+from contracts.bindings.subjects import drift_subject
+from drift.config import fingerprint, load_template
+from verify.api import CheckContext, Measurement, Outcome, registered
+
+ROOT = Path(__file__).parents[2]
+CLAUSES = {
+    clause["id"]: clause
+    for clause in yaml.safe_load((ROOT / "contracts/run.yaml").read_text())["clauses"]
+}
+NAMED = {
+    entry.name: function for function in vars(digits_run).values() for entry in registered(function)
+}
+RIVALS = ("raw-pixel drifting loss", "class Gaussians, independent pixels")
+Change = Callable[[dict[str, Any]], object]
+
+
+def figure(value: float, half: float, better: str) -> dict[str, Any]:
+    return {"value": value, "interval": [value - half, value + half], "better": better,
+            "definition": "d", "count": 1000, "interval_method": "m"}  # fmt: skip
+
+
+def record(seed: int) -> dict[str, Any]:
+    template = load_template("digits")
+    ours = {
+        "fid_proxy": figure(2.0, 0.3, "lower"),
+        "coverage": figure(0.95, 0.01, "higher"),
+        "class_accuracy": figure(0.98, 0.01, "higher"),
+    }
+    theirs = {
+        "fid_proxy": figure(9.0, 0.4, "lower"),
+        "coverage": figure(0.5, 0.03, "higher"),
+        "class_accuracy": figure(0.8, 0.03, "higher"),
+    }
+    return {
+        "schema": "drift-evaluation/1", "axis": "proxy", "column": None, "metrics": ours,
+        "samples": 1000, "seeds": [seed], "alpha": 1.0, "weights": "ema", "labels": "balanced",
+        "resize": "none", "rounding": "truncate", "extractor": "e", "extractor_sha256": "a" * 64,
+        "statistics_sha256": "b" * 64, "checkpoint_sha256": f"{seed}" * 64,
+        "template_fingerprint": fingerprint(template), "bypasses": [], "selected_from": 1,
+        "components": {}, "step": template.optimizer.training_steps, "collapsed": [],
+        "classes_covered": 10, "baselines": {name: {"metrics": theirs} for name in RIVALS},
+    }  # fmt: skip
+
+
+def judge(clause: dict[str, Any], folder: Path) -> Measurement:
+    context = CheckContext(
+        clause_id=clause["id"], subject=drift_subject(), params=clause["params"],
+        tolerance=clause["tolerance"]["value"], facts={}, specs_dir=ROOT / "specs",
+        evidence_dir=folder,
+    )  # fmt: skip
+    found: Measurement = NAMED[clause["check"]](context)
+    return found
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    for seed in range(3):
+        (tmp_path / f"{seed}.json").write_text(json.dumps(record(seed)))
+    return tmp_path
+
+
+def edit(folder: Path, change: Change) -> Path:
+    """The folder with its last record changed."""
+    path = folder / "2.json"
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+    return folder
+
+
+@pytest.mark.parametrize("name", CLAUSES)
+def test_three_good_runs_pass_and_say_what_stands_behind_them(name: str, three: Path) -> None:
+    found = judge(CLAUSES[name], three)
+    assert found.outcome is Outcome.PASS, found.reason
+    assert found.axis == "proxy"
+    assert found.provenance["seeds"] == 3
+    assert found.provenance["samples"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "falsifier"),
+    [(name, one) for name, clause in CLAUSES.items() for one in clause["falsifiers"]],
+    ids=lambda value: value if isinstance(value, str) else value["mutant"],
+)
+def test_every_falsifier_turns_its_clause_red(
+    name: str, falsifier: dict[str, Any], three: Path
+) -> None:
+    with NAMED[falsifier["mutant"]](None, **falsifier.get("with", {})):
+        assert judge(CLAUSES[name], three).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("name", CLAUSES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.update(template_fingerprint="0" * 64),
+        lambda r: r.update(step=10),
+        lambda r: r.update(weights="raw"),
+        lambda r: r.update(bypasses=["gates"]),
+        lambda r: r.update(selected_from=4),
+        lambda r: r.update(axis="smoke"),
+        lambda r: r.update(checkpoint_sha256="1" * 64),
+    ],
+    ids=["template", "step", "raw", "bypass", "picked", "smoke", "same run twice"],
+)
+def test_a_record_that_is_not_of_a_whole_run_is_no_evidence(
+    name: str, change: Change, three: Path
+) -> None:
+    found = judge(CLAUSES[name], edit(three, change))
+    assert found.outcome is Outcome.UNKNOWN
+    assert "2 of 3" in found.reason
+
+
+def test_intervals_that_meet_are_not_better(three: Path) -> None:
+    def meet(value: dict[str, Any]) -> None:
+        value["metrics"]["coverage"]["interval"] = [0.52, 0.99]
+
+    assert judge(CLAUSES["RUN-003"], edit(three, meet)).outcome is Outcome.FAIL
+
+
+def test_the_worst_of_three_runs_decides(three: Path) -> None:
+    def worse(value: dict[str, Any]) -> None:
+        value["metrics"]["class_accuracy"] = figure(0.94, 0.01, "higher")
+
+    found = judge(CLAUSES["RUN-001"], edit(three, worse))
+    assert found.outcome is Outcome.FAIL
+    assert found.measured == pytest.approx(0.06)

@@ -1,0 +1,55 @@
+"""A repository made for one test, with commits that are told as files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+WHO = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+FRONTIER = """\
+schema: verify/frontier/1
+allow: [src/**, "*.md", contracts/frontier.yaml]
+deny:
+  - {glob: src/frozen/**, reason: it is frozen}
+"""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository below a temporary folder."""
+
+    root: Path
+
+    def git(self, *args: str) -> str:
+        done = subprocess.run(["git", *WHO, *args], cwd=self.root, check=True, capture_output=True)
+        return done.stdout.decode()
+
+    def write(self, path: str, text: str) -> Path:
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+        return place
+
+    def commit(self) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "change")
+        return self.git("rev-parse", "HEAD").strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    root = tmp_path / "repository"
+    root.mkdir()
+    made = Repository(root)
+    made.git("init", "-q")
+    made.write("contracts/frontier.yaml", FRONTIER)
+    made.write("src/a.py", "one\n" * 30)
+    made.write("src/frozen/b.py", "two\n" * 30)
+    made.write("other/c.py", "three\n" * 30)
+    made.commit()
+    return made

@@ -1,0 +1,308 @@
+"""`verify protect`: what changed, went, came or was replaced, and approvals bound to decisions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.verify.conftest import MiniPack, Result, decision
+from verify.guard.model import RECORD
+from verify.guard.protect import State, approve, check, digest_of, files_under, guard_of
+from verify.problems import PackError, UsageError
+
+Cli = Callable[..., Result]
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def guarded(mini: MiniPack) -> MiniPack:
+    """Two files by record, two by a list of their own, all as approved."""
+    for number, status in (("1", "accepted"), ("2", "proposed"), ("3", "closed")):
+        name = f"DEC-000{number}"
+        record = decision(name, status=status, evidence=["THING-001"])
+        mini.write(f"specs/decisions/{name}.md", record)
+    mini.write("gold/a.txt", "a\n")
+    mini.write("gold/b.txt", "b\n")
+    mini.write("gold/list.sha256", f"{sha('a' + chr(10))}  a.txt\n{sha('b' + chr(10))}  b.txt\n")
+    mini.write("kept/one.yaml", "one\n")
+    mini.write("kept/deep/two.yaml", "two\n")
+    mini.data(
+        "contracts/protected.yaml",
+        {
+            "schema": "verify/protected/1",
+            "assets": [
+                {"glob": "gold/*.txt", "manifest": "gold/list.sha256", "reason": "recorded"},
+                {"glob": "gold/**", "reason": "nothing else"},
+                {"glob": "kept/**", "reason": "kept"},
+            ],
+        },
+    )
+    approve(guard_of(mini.load()), ["gold/list.sha256", "kept/**"], "DEC-0001")
+    return mini
+
+
+def states(pack: MiniPack) -> dict[str, State]:
+    found = {one.path: one.state for one in check(guard_of(pack.load()))}
+    return {path: state for path, state in found.items() if state is not State.AS_APPROVED}
+
+
+def test_what_was_approved_is_as_approved(guarded: MiniPack, cli: Cli) -> None:
+    assert guarded.problems() == ()
+    assert states(guarded) == {}
+    result = cli("protect", "--pack", guarded.root)
+    assert result.code == 0
+    assert result.out == "GO: 5/5 as approved\n"
+
+
+def test_a_changed_file_is_named(guarded: MiniPack, cli: Cli) -> None:
+    guarded.write("kept/one.yaml", "other\n")
+    guarded.write("gold/a.txt", "other\n")
+    assert states(guarded) == {"kept/one.yaml": State.CHANGED, "gold/a.txt": State.CHANGED}
+    result = cli("protect", "--pack", guarded.root)
+    assert result.code == 4
+    assert "changed: gold/a.txt: sha256 " in result.out
+    assert result.out.splitlines()[-1] == "NO-GO: 3/5 as approved, 2 changed"
+
+
+def test_a_missing_file_is_named(guarded: MiniPack) -> None:
+    (guarded.root / "kept/one.yaml").unlink()
+    (guarded.root / "gold/b.txt").unlink()
+    assert states(guarded) == {"kept/one.yaml": State.MISSING, "gold/b.txt": State.MISSING}
+
+
+def test_a_new_file_under_a_protected_glob_is_unlisted(guarded: MiniPack) -> None:
+    guarded.write("gold/new.txt", "n\n")
+    guarded.write("gold/new.bin", "n\n")
+    guarded.write("kept/deep/er/.hidden", "n\n")
+    wanted = {"gold/new.txt", "gold/new.bin", "kept/deep/er/.hidden"}
+    assert states(guarded) == dict.fromkeys(wanted, State.UNLISTED)
+
+
+def test_a_link_or_a_pipe_in_a_files_place_is_never_opened(guarded: MiniPack) -> None:
+    one, two = guarded.root / "kept/one.yaml", guarded.root / "kept/deep/two.yaml"
+    copy = guarded.write("elsewhere.yaml", "one\n")
+    one.unlink()
+    one.symlink_to(copy)
+    two.unlink()
+    os.mkfifo(two)
+    wanted = {"kept/one.yaml": State.NOT_A_FILE, "kept/deep/two.yaml": State.NOT_A_FILE}
+    assert states(guarded) == wanted
+
+
+def test_a_folder_that_is_a_link_is_not_walked_into(guarded: MiniPack, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "x").touch()
+    (guarded.root / "kept" / "away").symlink_to(tmp_path / "away")
+    assert states(guarded) == {"kept/away": State.NOT_A_FILE}
+
+
+def test_a_glob_that_matches_nothing_protects_nothing_and_is_said(guarded: MiniPack) -> None:
+    guarded.edit("contracts/protected.yaml", "glob: kept/**", "glob: kept2/**")
+    assert states(guarded) == {
+        "kept/one.yaml": State.UNGUARDED,
+        "kept/deep/two.yaml": State.UNGUARDED,
+        "kept2/**": State.MISSING,
+    }
+
+
+def test_a_digest_in_two_places_is_refused(guarded: MiniPack) -> None:
+    text = (guarded.root / RECORD).read_text()
+    line = f'  - {{path: "gold/a.txt", sha256: "{"0" * 64}", decision: DEC-0001}}\n'
+    guarded.write(RECORD, text + line)
+    assert states(guarded) == {"gold/a.txt": State.TWICE}
+
+
+def test_approving_a_recorded_file_rewrites_its_list_and_the_lists_own_digest(
+    guarded: MiniPack, cli: Cli
+) -> None:
+    guarded.write("gold/a.txt", "again\n")
+    guarded.write("gold/c.txt", "c\n")
+    args = ("--approve", "gold/a.txt", "--approve", "gold/c.txt", "--decision", "DEC-0003")
+    result = cli("protect", *args, "--pack", guarded.root)
+    assert result.code == 0, result.out
+    assert "recorded under DEC-0003: gold/c.txt" in result.out
+    listed = (guarded.root / "gold/list.sha256").read_text()
+    assert listed == f"{sha('again' + chr(10))}  a.txt\n{sha('b' + chr(10))}  b.txt\n" + (
+        f"{sha('c' + chr(10))}  c.txt\n"
+    )
+    record = (guarded.root / RECORD).read_text()
+    assert "gold/a.txt" not in record
+    assert f'"gold/list.sha256", sha256: "{sha(listed)}", decision: DEC-0003' in record
+    assert guarded.problems() == ()
+
+
+def test_approving_what_is_gone_takes_its_record_away(guarded: MiniPack) -> None:
+    (guarded.root / "kept/one.yaml").unlink()
+    (guarded.root / "gold/b.txt").unlink()
+    approve(guard_of(guarded.load()), ["kept/one.yaml", "gold/b.txt"], "DEC-0001")
+    assert states(guarded) == {}
+    assert "kept/one.yaml" not in (guarded.root / RECORD).read_text()
+    assert "b.txt" not in (guarded.root / "gold/list.sha256").read_text()
+
+
+@pytest.mark.parametrize(
+    ("paths", "decided", "said"),
+    [
+        (["kept/one.yaml"], "DEC-0002", "DEC-0002, which is proposed"),
+        (["kept/one.yaml"], "DEC-0009", "DEC-0009, which is missing"),
+        (["contracts/thing.yaml"], "DEC-0001", "names no protected file"),
+        (["kept/one.yaml", "kept/typo.yaml"], "DEC-0001", "names no protected file"),
+        (["../kept/one.yaml"], "DEC-0001", "names no protected file"),
+        (["/etc/passwd"], "DEC-0001", "names no protected file"),
+    ],
+)
+def test_an_approval_that_cannot_be_leaves_everything_as_it_was(
+    guarded: MiniPack, paths: list[str], decided: str, said: str
+) -> None:
+    guarded.write("kept/one.yaml", "other\n")
+    before = (guarded.root / RECORD).read_bytes()
+    with pytest.raises(UsageError, match=said):
+        approve(guard_of(guarded.load()), paths, decided)
+    assert (guarded.root / RECORD).read_bytes() == before
+
+
+def test_a_link_cannot_be_approved(guarded: MiniPack) -> None:
+    (guarded.root / "kept/link").symlink_to("one.yaml")
+    with pytest.raises(UsageError, match="a link"):
+        approve(guard_of(guarded.load()), ["kept/**"], "DEC-0001")
+
+
+def test_a_decision_that_is_reopened_takes_its_approvals_with_it(guarded: MiniPack) -> None:
+    guarded.edit("specs/decisions/DEC-0001.md", "status: accepted", "status: proposed")
+    assert set(states(guarded).values()) == {State.UNDECIDED}
+    assert any("accepted or closed" in str(problem) for problem in guarded.problems())
+
+
+def test_an_edited_record_needs_its_decision_and_its_form(guarded: MiniPack) -> None:
+    guarded.edit(RECORD, "decision: DEC-0001", "decision: nobody")
+    with pytest.raises(PackError, match=r"specs/protected.yaml:\d+"):
+        guarded.load()
+
+
+def test_names_that_are_not_nice_are_recorded_and_read_back(guarded: MiniPack) -> None:
+    names = ["with\nnewline", "with 'quotes' \"two\"", "- {a: b} # c", "ä\u2028\U0001f600", "*?[x]"]
+    for name in names:
+        guarded.write(f"kept/{name}", f"{name}\n")
+    approve(guard_of(guarded.load()), ["kept/**"], "DEC-0001")
+    assert states(guarded) == {}
+    guarded.write("kept/with\nnewline", "changed\n")
+    assert states(guarded) == {"kept/with\nnewline": State.CHANGED}
+
+
+def test_a_name_that_is_not_utf8_is_unlisted_and_cannot_be_recorded(
+    guarded: MiniPack, cli: Cli
+) -> None:
+    raw = os.fsencode(guarded.root) + b"/kept/\xff"
+    Path(os.fsdecode(raw)).write_text("x")
+    result = cli("protect", "--pack", guarded.root)
+    assert result.code == 4
+    assert "unlisted: 'kept/\\udcff'" in result.out
+    with pytest.raises(UsageError, match="not UTF-8"):
+        approve(guard_of(guarded.load()), ["kept/**"], "DEC-0001")
+
+
+def test_a_line_break_has_no_place_in_a_list_of_digests(guarded: MiniPack) -> None:
+    guarded.write("gold/new\nline.txt", "x\n")
+    before = (guarded.root / "gold/list.sha256").read_bytes()
+    with pytest.raises(UsageError, match="a line break"):
+        approve(guard_of(guarded.load()), ["gold/**"], "DEC-0001")
+    assert (guarded.root / "gold/list.sha256").read_bytes() == before
+
+
+def test_a_damaged_list_of_digests_is_said_with_its_line(guarded: MiniPack) -> None:
+    guarded.write("gold/list.sha256", "nonsense\n")
+    with pytest.raises(UsageError, match=r"gold/list.sha256:1: found 'nonsense'"):
+        guard_of(guarded.load())
+
+
+def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(256 << 20)
+    tracemalloc.start()
+    found = digest_of(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+    assert found == "a6d72ac7690f53be6ae46ba88506bd97302a093f7108472bd9efc3cefda06484"
+
+
+def test_a_pack_without_protection_says_so(mini: MiniPack, cli: Cli) -> None:
+    result = cli("protect", "--pack", mini.root)
+    assert result.code == 2
+    assert "found no contracts/protected.yaml" in result.err
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=4), min_size=1))
+@settings(
+    max_examples=15, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+def test_whatever_is_approved_is_as_approved_and_any_change_is_not(
+    guarded: MiniPack, contents: dict[str, bytes]
+) -> None:
+    for path in files_under(guarded.root, ["kept/**"]):
+        (guarded.root / path).unlink()
+    for name, data in contents.items():
+        (guarded.root / "kept" / name).write_bytes(data)
+    approve(guard_of(guarded.load()), ["kept/**"], "DEC-0001")
+    assert states(guarded) == {}
+    for name, data in contents.items():
+        (guarded.root / "kept" / name).write_bytes(data + b".")
+    assert states(guarded) == {f"kept/{name}": State.CHANGED for name in contents}
+
+
+# -- lint -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "new", "said"),
+    [
+        ("contracts/protected.yaml", "glob: gold/**", "glob: kept/**", "a second time"),
+        ("contracts/protected.yaml", "glob: kept/**", "glob: /kept", "an absolute path"),
+        ("contracts/protected.yaml", "reason: kept", "because: kept", "unknown key because"),
+        ("contracts/protected.yaml", "gold/list.sha256", "gold/none.sha256", "that exists"),
+        (RECORD, '"kept/one.yaml"', '"kept/deep/two.yaml"', "a second time"),
+        (RECORD, "DEC-0001", "DEC-0002", "accepted or closed"),
+        (RECORD, "sha256: ", "md5: ", "unknown key md5"),
+    ],
+)
+def test_a_list_of_protected_files_that_is_wrong_is_refused(
+    guarded: MiniPack, place: str, old: str, new: str, said: str
+) -> None:
+    guarded.edit(place, old, new)
+    problems = guarded.problems()
+    assert any(said in str(problem) and problem.file == place for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema: verify/frontier/1\nallow: [a, a]\n", "a second time"),
+        ("schema: verify/frontier/1\nallow: [a]\ndeny: [{glob: a, reason: r}]\n", "a second time"),
+        ("schema: verify/frontier/1\nallow: ['a/**b']\n", "beside other characters"),
+    ],
+)
+def test_a_frontier_that_says_a_thing_twice_is_refused(
+    mini: MiniPack, text: str, said: str
+) -> None:
+    mini.write("contracts/frontier.yaml", text)
+    (problem,) = mini.problems()
+    assert said in str(problem)
+
+
+def test_a_second_frontier_is_refused(mini: MiniPack) -> None:
+    mini.write("contracts/other.yaml", "schema: verify/frontier/1\nallow: [a]\n")
+    (problem,) = mini.problems()
+    assert "only contracts/frontier.yaml" in str(problem)

@@ -1,0 +1,74 @@
+"""What `verify explain` says of a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from verify.report import claims
+from verify.report.bundle import EVIDENCE, latest
+from verify.report.model import ClaimView, from_evidence
+from verify.spec.floors import floors
+from verify.spec.model import Claim, Needs, Pack
+from verify.spec.select import named_by
+
+
+def explain_claim(claim: Claim, pack: Pack, reports: Path) -> list[str]:
+    """Both forms with what they need, then the newest bundle's verdict and the way up."""
+    lines = [f"{claim.id}  {claim.title}", "", f"strict      {claim.sentence}"]
+    lines += _needs(claim.needs, pack)
+    if claim.bounded:
+        lines += [f"bounded     {claim.bounded.sentence}", *_needs(claim.bounded.needs, pack)]
+    if claim.semantics:
+        lines.append(f"semantics   {claim.semantics}")
+    lines += [f"forbids     {phrase}" for phrase in claim.forbids]
+    lines += [
+        f"conflict    {conflict.id}: {conflict.summary} ({conflict.decision})"
+        for conflict in pack.conflicts
+        if claim.id in conflict.affects or conflict.id in claim.needs.conflicts
+    ]
+    lines += [
+        f"capped by   {decision.id} ({decision.title}), {decision.status}"
+        for decision in pack.decisions
+        if claim.id in decision.caps
+    ]
+    return [*lines, "", *_verdict(claim, reports)]
+
+
+def _needs(needs: Needs, pack: Pack) -> Iterator[str]:
+    count = len(named_by(needs.clauses, pack.clauses))
+    yield f"  clauses   {count}: {' '.join(needs.clauses)}"
+    if needs.axis is not None:
+        yield f"  axis      {needs.axis}"
+    if asked := floors(needs.floors, pack).words():
+        yield f"  floors    {asked}"
+    rests = [*needs.decisions, *needs.conflicts]
+    if rests:
+        yield f"  rests on  {' '.join(rests)}"
+
+
+def _verdict(claim: Claim, reports: Path) -> list[str]:
+    produces = f"`verify run claim:{claim.id}` produces it"
+    bundle = latest(reports)
+    if bundle is None:
+        return [f"evidence    none in {reports}; {produces}"]
+    for view in from_evidence(bundle / EVIDENCE).claims:
+        if view.claim == claim.id:
+            return [f"evidence    {bundle.name}", *_found(view)]
+    return [f"evidence    {bundle.name} does not know it; {produces}"]
+
+
+def _found(view: ClaimView) -> Iterator[str]:
+    yield f"  verdict   {claims.verdict(view)}"
+    yield f"  about     {claims.about(view)}"
+    if view.sentence:
+        yield f"  may say   {view.sentence}"
+    yield from (f"  because   {reason}" for reason in view.reasons)
+    yield from (f"  {claims.waiver(note)}" for note in view.waivers)
+    if view.unlock is None:
+        yield f"  no way up {view.capped}" if view.capped else "  no way up"
+        return
+    yield f"to {claims.raises_to(view.unlock)} ({len(view.unlock.leaves)}):"
+    for number, (text, command) in enumerate(claims.steps(view.unlock), 1):
+        yield f"  {number}. {text}"
+        yield f"     $ {command}"

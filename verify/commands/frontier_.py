@@ -1,0 +1,54 @@
+"""`verify frontier`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from verify.guard.frontier import Side, frontier_of, shown, touched
+from verify.guard.git import resolve
+from verify.guard.model import FRONTIER
+from verify.report.model import ExitCode
+
+
+@click.command()
+@click.argument("revisions", metavar="BASE..HEAD")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The repository [default: here].",
+)
+@click.option(
+    "--frontier",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"Another frontier than {FRONTIER} of the base commit.",
+)
+def command(revisions: str, repository: Path, file: Path | None) -> int:
+    """List every path that a change touches, and name those it must not touch.
+
+    The trees of the two commits are compared; the working tree is not looked at. Both ends of a
+    rename count, and so do deletions, modes, links and what new links point to. Exit code 1 where a
+    path is denied or not allowed, 3 where the commits do not differ.
+    """
+    base, head = resolve(repository, revisions)
+    found = touched(repository, base, head, frontier_of(repository, base, file))
+    span = f"{base[:10]}..{head[:10]}"
+    if not found:
+        click.echo(f"nothing to judge: {span} differ in no path")
+        return int(ExitCode.INCOMPLETE)
+    for one in found:
+        rule = "" if one.side is Side.INSIDE else f": {one.rule}"
+        click.echo(f"{one.side:<8} {shown(one.path)} {one.what}{rule}")
+    count = Counter(one.side for one in found)
+    good = count[Side.INSIDE] == len(found)
+    click.echo(
+        f"{'GO' if good else 'NO-GO'}: {count[Side.INSIDE]}/{len(found)} paths inside the "
+        f"frontier, {count[Side.DENIED]} denied, {count[Side.OUTSIDE]} outside, {span}"
+    )
+    return int(ExitCode.GO if good else ExitCode.FAILED)

@@ -1,0 +1,1 @@
+"""What may be changed: the frontier of a change, and files under protection."""

@@ -1,0 +1,70 @@
+"""The files of this package: the frontier, what is protected, and the recorded digests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from verify.guard import globs
+from verify.spec.model import DecisionId, Frozen, Text
+
+FRONTIER = "contracts/frontier.yaml"
+PROTECTED = "contracts/protected.yaml"
+RECORD = "specs/protected.yaml"
+
+
+def _glob(text: str) -> str:
+    wrong = globs.fault(text)
+    if wrong is not None:
+        raise ValueError(f"{globs.EXPECTED} ({wrong})")
+    return text
+
+
+Glob = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_glob)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Denied(Frozen):
+    """Paths that no change may touch, and why."""
+
+    glob: Glob
+    reason: Text
+
+
+class Frontier(Frozen):
+    """contracts/frontier.yaml: what a change may touch; `deny` is stronger than `allow`."""
+
+    schema_: Annotated[Literal["verify/frontier/1"], Field(alias="schema")]
+    allow: Annotated[tuple[Glob, ...], Field(min_length=1)]
+    deny: tuple[Denied, ...] = ()
+
+
+class Protected(Frozen):
+    """Files that change only by decision; a `manifest` beside them already lists their digests."""
+
+    glob: Glob
+    reason: Text
+    manifest: Glob | None = None
+
+
+class ProtectedFile(Frozen):
+    """contracts/protected.yaml: which files are under protection."""
+
+    schema_: Annotated[Literal["verify/protected/1"], Field(alias="schema")]
+    assets: Annotated[tuple[Protected, ...], Field(min_length=1)]
+
+
+class Recorded(Frozen):
+    """The digest of one file, and the decision it was approved under."""
+
+    path: Text
+    sha256: Digest
+    decision: DecisionId
+
+
+class DigestsFile(Frozen):
+    """specs/protected.yaml: digests, written by `verify protect --approve` alone."""
+
+    schema_: Annotated[Literal["verify/digests/1"], Field(alias="schema")]
+    assets: tuple[Recorded, ...]

@@ -1,0 +1,217 @@
+"""One sentence of a claim against the evidence: what it still lacks, and how far it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from verify.outcome import Axis, Outcome, reaches
+from verify.scope.evidence import Evidence
+from verify.scope.leaves import Leaves
+from verify.scope.tiers import (
+    TIER_OF_AXIS,
+    Form,
+    Scope,
+    Tier,
+    lowered,
+    weakest_axis,
+    weakest_tier,
+)
+from verify.scope.verdicts import Leaf
+from verify.spec.floors import Floors, floors
+from verify.spec.model import Claim, Clause, Decision, Needs, Pack
+from verify.spec.select import named_by
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Why a sentence may not be said; `leaf` is None where no evidence would help."""
+
+    reason: str
+    leaf: Leaf | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One form of a claim; `clauses` are those it needs, `ceiling` is the most it can be."""
+
+    claim: Claim
+    form: Form
+    sentence: str
+    needs: Needs
+    clauses: tuple[Clause, ...]
+    floors: Floors
+    ceiling: Tier
+
+    @property
+    def metrics(self) -> tuple[Clause, ...]:
+        """Its clauses that measure a number on an axis."""
+        return tuple(clause for clause in self.clauses if clause.axis is not None)
+
+    def asking(self, axis: Axis) -> Question:
+        """The same, with numbers on a stronger axis."""
+        return replace(self, needs=self.needs.model_copy(update={"axis": axis}))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a question."""
+
+    question: Question
+    scope: Scope
+    tier: Tier
+    axis: Axis | None
+    lacks: tuple[Lack, ...]
+    conditions: tuple[str, ...]
+    passed: int
+
+
+def questions(claim: Claim, pack: Pack) -> tuple[Question, ...]:
+    """The forms of a claim, the strict one first."""
+    top = Tier.C if claim.needs.axis is None else Tier.A
+    strict = _question(claim, Form.STRICT, claim.sentence, claim.needs, pack, top)
+    if claim.bounded is None:
+        return (strict,)
+    needs = claim.bounded.needs
+    own = TIER_OF_AXIS[needs.axis] if needs.axis is not None else Tier.C
+    asked = TIER_OF_AXIS[claim.needs.axis] if claim.needs.axis is not None else Tier.C
+    below = weakest_tier(own, lowered(asked))  # a loose pass never carries as far
+    bounded = _question(claim, Form.BOUNDED, claim.bounded.sentence, needs, pack, below)
+    return strict, bounded
+
+
+def _question(
+    claim: Claim, form: Form, sentence: str, needs: Needs, pack: Pack, ceiling: Tier
+) -> Question:
+    clauses = named_by(needs.clauses, pack.clauses)
+    stated = [TIER_OF_AXIS[c.axis] for c in clauses if c.axis is not None]
+    if needs.axis is not None:
+        ceiling = weakest_tier(ceiling, *stated) if stated else Tier.NONE
+    return Question(claim, form, sentence, needs, clauses, floors(needs.floors, pack), ceiling)
+
+
+def answer(question: Question, pack: Pack, evidence: Evidence) -> Finding:
+    """Whether a form's sentence may be said, and how far it carries."""
+    lacks = tuple(lacking(question, pack, evidence))
+    conditions = tuple(_conditions(question, evidence))
+    axes = [evidence.axis(clause) for clause in question.metrics]
+    known = [axis for axis in axes if axis is not None]
+    axis = weakest_axis(*known) if known and len(known) == len(axes) else None
+    tier, scope = Tier.NONE, Scope.DENIED
+    if not lacks:
+        scope = Scope.CONDITIONAL if conditions else Scope.ALLOWED
+        measured = TIER_OF_AXIS[axis] if axis and question.needs.axis else Tier.C
+        tier = weakest_tier(question.ceiling, measured)
+        tier = lowered(tier) if conditions else tier
+    passed = sum(evidence.outcome(c.id) is Outcome.PASS for c in question.clauses)
+    return Finding(question, scope, tier, axis, lacks, conditions, passed)
+
+
+def lacking(question: Question, pack: Pack, evidence: Evidence) -> Iterator[Lack]:
+    """All that keeps a form's sentence from being said."""
+    leaves = Leaves(question.needs, question.floors, pack, evidence)
+    for clause in question.clauses:
+        yield from _clause(clause, question, evidence, leaves)
+    yield from _decisions(question, pack, leaves)
+    yield from _shape(question)
+    own = pack.manifest.subject
+    if evidence.subject != own and "{subject}" not in question.sentence:
+        text = f"the evidence is about {evidence.subject}, the sentence about {own}"
+        yield Lack(text, leaves.subject(question.claim.id))
+
+
+def _clause(
+    clause: Clause, question: Question, evidence: Evidence, leaves: Leaves
+) -> Iterator[Lack]:
+    short = tuple(_short(clause, question, evidence)) if clause.axis is not None else ()
+    outcome, verdict = evidence.outcome(clause.id), evidence.verdicts.get(clause.id)
+    leaf = leaves.number(clause) if short else leaves.clause(clause)
+    if verdict is None:
+        yield Lack(f"{clause.id} was not selected in this run", leaf)
+    elif outcome not in (Outcome.PASS, Outcome.WAIVED):
+        yield Lack(f"{clause.id} {outcome}: {verdict.reason}", leaf)
+    for reason in short:
+        yield Lack(reason, leaf)
+    if outcome is Outcome.PASS:
+        yield from _falsifiers(clause, evidence, leaves)
+
+
+def _short(clause: Clause, question: Question, evidence: Evidence) -> Iterator[str]:
+    """In what a metric clause's number is not the one that the form needs."""
+    assert clause.axis is not None
+    needed = question.needs.axis or Axis.SMOKE
+    outcome, axis = evidence.outcome(clause.id), evidence.axis(clause)
+    judged = outcome is not None and (outcome.evaluated or outcome is Outcome.WAIVED)
+    if not judged:
+        floors = question.floors.words()
+        if question.needs.axis is not None or floors:
+            on = f" on {question.needs.axis}" if question.needs.axis else ""
+            yield f"no number of {clause.id}{on}{f': {floors}' if floors else ''}"
+        return
+    if not reaches(axis, needed):
+        verdict = evidence.verdicts[clause.id]
+        measured = verdict.axis or "no axis"
+        yield f"{clause.id} is stated for {clause.axis} and measured on {measured}, not on {needed}"
+    for text in question.floors.shortfalls(evidence.verdicts[clause.id].provenance):
+        yield f"{clause.id}: {text}"
+
+
+def _falsifiers(clause: Clause, evidence: Evidence, leaves: Leaves) -> Iterator[Lack]:
+    for run in evidence.survivors(clause.id):
+        text = f"{clause.id} stayed {run.verdict.outcome} under its falsifier {run.label}"
+        yield Lack(text, leaves.survivor(clause, run.label))
+    untried = evidence.untried(clause)
+    if untried:
+        text = f"falsifiers of {clause.id} did not run: {', '.join(untried)}"
+        yield Lack(text, leaves.untried(clause))
+
+
+def _decisions(question: Question, pack: Pack, leaves: Leaves) -> Iterator[Lack]:
+    """A claim rests on settled decisions: those it names, its conflicts', and none caps it."""
+    decisions = {decision.id: decision for decision in pack.decisions}
+    conflicts = {conflict.id: conflict for conflict in pack.conflicts}
+    for name in question.needs.conflicts:
+        if name not in conflicts:
+            yield Lack(f"the conflict {name} is not in the pack", None)
+    for name, because in sorted(_wanted(question, pack).items()):
+        decision = decisions.get(name)
+        if decision is None or not decision.status.settled:
+            yield Lack(f"{_said(name, decision)}{because}", leaves.decision(name, decision))
+
+
+def _wanted(question: Question, pack: Pack) -> Mapping[str, str]:
+    """Decisions by id, each with the conflict that it is to answer where the claim names one."""
+    claim, needs = question.claim, question.needs
+    wanted = {d.id: "" for d in pack.decisions if claim.id in d.caps}
+    for conflict in pack.conflicts:
+        if conflict.id in needs.conflicts:
+            wanted[conflict.decision] = f", and {conflict.id} rests on it"
+        elif claim.id in conflict.affects:
+            wanted.setdefault(conflict.decision, "")
+    for name in needs.decisions:
+        wanted.setdefault(name, "")
+    return wanted
+
+
+def _said(name: str, decision: Decision | None) -> str:
+    return f"{name} ({decision.title}) is {decision.status}" if decision else f"{name} is missing"
+
+
+def _shape(question: Question) -> Iterator[Lack]:
+    """What is wrong between a form and the clauses it names; no evidence mends it."""
+    needs, wanted = question.needs, question.claim.semantics
+    if not question.clauses:
+        yield Lack("it rests on no clause", None)
+    if needs.axis is not None and not question.metrics:
+        yield Lack(f"none of its clauses measures a number on {needs.axis}", None)
+    if question.floors.asked() and not question.metrics:
+        yield Lack("it has floors, and no clause that measures anything", None)
+    for clause in question.clauses:
+        if clause.semantics and wanted and clause.semantics != wanted:
+            yield Lack(f"{clause.id} is evidence about {clause.semantics} semantics", None)
+
+
+def _conditions(question: Question, evidence: Evidence) -> Iterable[str]:
+    for clause in question.clauses:
+        if evidence.outcome(clause.id) is Outcome.WAIVED:
+            yield f"{clause.id} is {evidence.verdicts[clause.id].reason}"

@@ -1,0 +1,19 @@
+"""Every file that a pack may hold, by the schema it states."""
+
+from __future__ import annotations
+
+from verify.card.model import CardFile
+from verify.guard.model import DigestsFile, Frontier, ProtectedFile
+from verify.promotion.model import PromotionFile
+from verify.release.model import ReleaseFile
+from verify.spec.model import FILE_MODELS, Frozen
+
+MODELS: dict[str, type[Frozen]] = {
+    **FILE_MODELS,
+    "verify/frontier/1": Frontier,
+    "verify/protected/1": ProtectedFile,
+    "verify/digests/1": DigestsFile,
+    "verify/release/1": ReleaseFile,
+    "verify/promotion/1": PromotionFile,
+    "verify/card/1": CardFile,
+}
