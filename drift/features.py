@@ -52,6 +52,8 @@ class FeatureConfig:
     vanilla          the term `global`
     input_statistic  the term `norm_x`
     without          names of single entries to leave out
+    encoders         whether encoders are asked at all; without them only `global` is left: the
+                     drifting loss on raw samples, which features have to beat
     """
 
     every_k_block: float | None = 2
@@ -63,6 +65,7 @@ class FeatureConfig:
     vanilla: bool = True
     input_statistic: bool = True
     without: frozenset[str] = frozenset()
+    encoders: bool = True
 
     @classmethod
     def from_inventory(cls, letters: str, **others: Any) -> FeatureConfig:
@@ -156,6 +159,8 @@ class FeatureExtractor(nn.Module):
         gradient reaches the samples, never a parameter.
         """
         entries = {VANILLA: flat_sample(samples)}
+        if not self.config.encoders:
+            return entries
         entries |= self.encoder.activations(samples, **self.config.activation_kwargs())
         if self.second is not None:
             entries |= self.second.activations(convnext.imagenet(samples))

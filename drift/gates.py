@@ -6,12 +6,14 @@ exactly this code. A bypass is written into the run's record and demotes every n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from drift.config import Template
 from drift.errors import DriftError
+
+COUNTED = ("steps", "images_seen", "samples")  # known before any work; seeds are of several runs
 
 FAITHFUL = (
     "contract:T8",
@@ -30,6 +32,24 @@ SHOWN = 5
 
 class GateError(DriftError):
     """A gate is closed."""
+
+
+def best_first(numbers: Sequence[tuple[str, float, str]], metric: str, *, better: str) -> list[int]:
+    """Places of numbers, each (where it was found, value, axis), from the best to the worst.
+
+    That numbers on two evidence axes are never compared is the harness's rule. It is asked for here
+    and not written again, since this module is the one that may ask. Raises GateError where the
+    numbers are on several axes; better is "lower" or "higher".
+    """
+    from verify.api import AxisError, best_first, measured
+
+    try:
+        labelled = [measured(value, axis, metric, place=place) for place, value, axis in numbers]
+        return best_first(labelled, better=better)
+    except AxisError as error:
+        raise GateError(
+            f"comparison of {metric}", found=str(error), expected="numbers on one evidence axis"
+        ) from error
 
 
 def require(
@@ -68,3 +88,60 @@ def require(
         expected=f"{now.clauses} clauses green for this code",
         remedy="`verify run` in this folder produces the evidence; mend what it names.",
     )
+
+
+def require_floors(claims: Sequence[str], **planned: int | str | None) -> Mapping[str, Any]:
+    """What a record says of the claims it is made for -> {"claims": {id: floors}}, {} for none.
+
+    planned  what is about to be done: steps and images_seen (generated samples) of a training run,
+             samples of an evaluation, extractor_sha256; what is not given is not compared here,
+             because it is decided elsewhere
+    Raises GateError, before any work, where a run of this size could never support a claim.
+    """
+    if not claims:
+        return {}
+    from verify.gate import claim_floors
+    from verify.problems import PackError, UsageError
+
+    record: dict[str, Any] = {}
+    short: list[str] = []
+    for name in dict.fromkeys(claims):
+        try:
+            asked = claim_floors(name).asked()
+        except (UsageError, PackError, LookupError) as error:
+            raise GateError(
+                f"--claim {name}", found=str(error), expected="a claim of the pack",
+                remedy="`verify claims --help` says how claims are looked at.",
+            ) from error  # fmt: skip
+        record[name] = asked
+        short += [f"{name}: {text}" for text in _below(asked, planned)]
+    if short:
+        raise GateError(
+            "--claim", found="; ".join(short),
+            expected="at least what the claim asks for",
+            remedy="Plan a larger run, or leave --claim out: its numbers then support no such "
+            "claim.",
+        )  # fmt: skip
+    return {"claims": record}
+
+
+def _below(asked: Mapping[str, Any], planned: Mapping[str, int | str | None]) -> Iterator[str]:
+    for name, wanted in asked.items():
+        have = planned.get(name)
+        if have is None:
+            continue
+        word = name.replace("_", " ")
+        if name in COUNTED and int(have) < int(wanted):
+            yield f"{int(have):,} {word}, at least {int(wanted):,} needed"
+        elif name not in COUNTED and have != wanted:
+            yield f"{word} {have}, {wanted} needed"
+
+
+def training_size(template: Template) -> dict[str, int]:
+    """What a template's run comes to, in the floors' terms."""
+    steps, loss = template.optimizer.training_steps, template.loss
+    return {
+        "steps": steps,
+        "images_seen": steps * loss.class_labels * loss.generated,
+        "samples": template.evaluation.samples,
+    }

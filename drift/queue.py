@@ -109,6 +109,13 @@ class SampleQueue:
         Raises QueueUnderflow in a strict queue before the generator is touched; the queue itself
         never changes.
         """
+        return self.gather(labels, self.slots(labels, n, generator=generator))
+
+    def slots(self, labels: Tensor, n: int, *, generator: torch.Generator) -> Tensor:
+        """What `sample` draws: n slots for each label, labels [B] -> int64 [B, n].
+
+        Two queues that were pushed with the same labels hold in one slot what belongs together.
+        """
         labels = checked_labels(labels, self.classes)
         if n < 0:
             raise InputError("SampleQueue.sample: n", found=n, expected="at least 0")
@@ -122,8 +129,8 @@ class SampleQueue:
         if self.strict or self._bank is None:
             self._refuse_underflow(labels, n)
         if self.strict:
-            return self.gather(labels, draw_distinct(counts, self.capacity, n, generator))
-        return self.gather(labels, draw_reference(counts, self.capacity, n, generator))
+            return draw_distinct(counts, self.capacity, n, generator)
+        return draw_reference(counts, self.capacity, n, generator)
 
     def gather(self, labels: Tensor, indices: Tensor) -> Tensor:
         """The samples in given slots, labels [B] and slots [B, n] -> [B, n, ...]; slots from 0."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from drift.errors import DriftError
+from drift.progress import progress
 
 if TYPE_CHECKING:
+    from drift.config import Template
     from drift.encoder import MaskedAutoencoder
+    from drift.evaluate.comparison import Rival
     from drift.evaluate.extractors import Extractor
     from drift.evaluate.run import Evaluated, Opened, Options
 
 PICK = {"digits": "fid_proxy", "images": "fid"}
 Measure = Callable[["Opened"], "Evaluated"]
+Compare = Callable[["Evaluated"], "tuple[Rival, ...]"]
 
 
 def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
@@ -48,6 +53,10 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
 @click.option("--step", type=click.IntRange(min=0), help="Checkpoint of a run.  [default: newest]")
 @click.option("--last", type=click.IntRange(min=1), help="Sweep the last K checkpoints of a run.")
 @click.option("--alphas", metavar="A,B,...", help="Sweep guidance scales.")
+@click.option("--baselines/--no-baselines", default=True, show_default=True,
+              help="A run on digits: train and measure what it has to beat, too.")  # fmt: skip
+@click.option("--claim", "claims", multiple=True, metavar="CLAIM-ID",
+              help="Refuse an evaluation that is too small for this claim.")  # fmt: skip
 @click.option("--pick", "metric", help="Metric of a sweep.  [default: fid_proxy or fid]")
 @click.option("--vae", metavar="REPOSITORY|DIR", help="AutoencoderKL that decodes latents.")
 @click.option("--vae-revision", metavar="HEX", help="Its commit, or the digest of its parameters.")
@@ -62,13 +71,16 @@ def command(
     last: int | None,
     alphas: str | None,
     metric: str | None,
+    baselines: bool,
+    claims: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     """Measure the samples of RUN, of FILE (artefact, checkpoint or samples) or of FOLDER (images).
 
     Digits: features of the run's encoder, a judge trained on real digits, held-out digits as the
-    reference; everything else: torch-fidelity's metrics against --statistics. A number's evidence
-    axis follows from what is known about it and cannot be stated.
+    reference; beside a run the drifting loss on raw pixels, trained as long, and Gaussians fitted
+    to each class, with a picture of all. Everything else: torch-fidelity's metrics against
+    --statistics. A number's evidence axis follows from what is known about it and cannot be stated.
     """
     from drift.evaluate import run
 
@@ -81,13 +93,36 @@ def command(
     candidates = _plan(source, options, last, alphas)
     opened = run.open_images(source, candidates[0])
     kind = dataset or _kind(opened)
+    _require_floors(claims, opened, kind, chosen)
     measure = _measure(kind, source, opened, options, chosen)
     if out is not None or opened.loaded is None or not source.is_dir():
         _refuse(out or _beside(source))
+    if kind == "digits" and baselines and opened.loaded and opened.loaded.template:
+        encoder = _encoder(source, opened, chosen["encoder"])
+        compare = partial(_compare, opened.loaded.template, encoder, options.seed)
+    else:
+        compare = None
     if len(candidates) == 1:
-        click.echo(_finish(source, measure(opened), out))
+        click.echo(_finish(source, measure(opened), out, compare))
         return
-    _sweep(source, candidates, measure, metric or PICK[kind], out)
+    _sweep(source, candidates, measure, metric or PICK[kind], out, compare)
+
+
+def _require_floors(
+    claims: tuple[str, ...], opened: Opened, kind: str, chosen: dict[str, Any]
+) -> None:
+    """Nothing is drawn or measured for a claim that this evaluation could never support."""
+    from drift import gates
+    from drift.evaluate.extractors import KINDS
+
+    known = KINDS.get(chosen["extractor"])
+    pinned = chosen["extractor_sha256"] or (known.sha256 if known else None)
+    gates.require_floors(
+        claims,
+        samples=opened.images.count,
+        steps=opened.loaded.origin.step if opened.loaded else None,
+        extractor_sha256="the digits' own" if kind == "digits" else pinned,
+    )
 
 
 def _plan(source: Path, options: Options, last: int | None, alphas: str | None) -> list[Options]:
@@ -196,18 +231,45 @@ def _refuse(place: Path) -> None:
         )  # fmt: skip
 
 
-def _finish(source: Path, evaluated: Evaluated, out: Path | None, **more: Any) -> str:
-    """Write the record; the table to print."""
-    from drift.evaluate import records, table
+def _compare(
+    template: Template, encoder: MaskedAutoencoder, seed: int, evaluated: Evaluated
+) -> tuple[Rival, ...]:
+    """The baselines of a run, trained as long as what was evaluated."""
+    from drift.evaluate import comparison
+
+    steps = evaluated.facts.step or template.optimizer.training_steps
+    with progress("baseline on raw pixels", steps) as advance:
+        return comparison.rivals(
+            template, encoder, steps=steps, count=evaluated.facts.samples, seed=seed,
+            listen=advance,
+        )  # fmt: skip
+
+
+def _finish(
+    source: Path, evaluated: Evaluated, out: Path | None, compare: Compare | None, **more: Any
+) -> str:
+    """Write the record, and the picture of a comparison beside it; the text to print."""
+    from drift.evaluate import comparison, pictures, records, table
 
     place = out or _place(source, evaluated.facts.step)
+    found = compare(evaluated) if compare else ()
+    if found:
+        more |= comparison.recorded(evaluated.figures, found)
     record = records.write(place, evaluated.record(**more), evaluated.components)
-    return f"{table.lines(record)}\nrecord {place}"
+    said = f"{table.lines(record)}\nrecord {place}"
+    if not found or evaluated.images is None:
+        return said
+    picture = place.with_suffix(".png")
+    pictures.comparison(
+        picture, *evaluated.images, evaluated.figures, evaluated.more["real"], found
+    )
+    return f"{said}\npicture {picture}"
 
 
 def _sweep(
-    source: Path, candidates: list[Options], measure: Measure, metric: str, out: Path | None
-) -> None:
+    source: Path, candidates: list[Options], measure: Measure, metric: str, out: Path | None,
+    compare: Compare | None,
+) -> None:  # fmt: skip
     """Evaluate every candidate, write the record of the one that is picked."""
     from drift.evaluate import run, sweep
 
@@ -224,7 +286,9 @@ def _sweep(
     chosen = found[best].evaluated
     picked = replace(chosen, facts=replace(chosen.facts, selected_from=len(found)))
     click.echo(f"picked step {found[best].step}, alpha {found[best].alpha:g} of {len(found)}")
-    click.echo(_finish(source, picked, out, sweep=sweep.rows(found, metric), picked_by=metric))
+    click.echo(
+        _finish(source, picked, out, compare, sweep=sweep.rows(found, metric), picked_by=metric)
+    )
 
 
 def _write_statistics(

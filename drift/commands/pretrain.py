@@ -24,6 +24,7 @@ from drift.train import build
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
+@runs.mirror_option
 def command(
     template: str,
     settings: tuple[str, ...],
@@ -32,6 +33,7 @@ def command(
     seed: int,
     device: str,
     resume: bool,
+    mirrors: tuple[str, ...],
 ) -> None:
     """Train the masked autoencoder of TEMPLATE (a shipped name or a file) and export its EMA.
 
@@ -40,7 +42,9 @@ def command(
     runs.require_single_process(dict(os.environ))
     chosen = build.override(load_template(template), settings)
     folder = runs.folder_of(chosen, out, "-encoder")
-    options = pretrain.PretrainOptions(folder=folder, seed=seed, device=device, resume=resume)
+    options = pretrain.PretrainOptions(
+        folder=folder, seed=seed, device=device, resume=resume, mirrors=runs.mirror_modules(mirrors)
+    )
     source = runs.source_of(chosen, data)
     run = pretrain.start(chosen, source, options, say=lambda text: click.echo(text, err=True))
     last: Mapping[str, Any] = {}

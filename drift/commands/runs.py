@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import click
 
 from drift.config import Template
 from drift.data import DigitsSource, Source
 from drift.errors import DriftError
 
 RUNS = Path("runs")
+
+mirror_option = click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb"]),
+    help="Copy the metric rows there, too; wandb is offline unless WANDB_MODE says otherwise.",
+)
+
+
+def mirror_modules(kinds: tuple[str, ...]) -> dict[str, Any]:
+    """What --mirror needs, imported only where it is asked for."""
+    from drift.state import mirrors
+
+    return mirrors.modules(kinds)
 
 
 def source_of(template: Template, data: Path | None) -> Source:

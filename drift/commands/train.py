@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from drift import gates
 from drift.commands import runs
 from drift.compiling import POLICIES, Policy
 from drift.config import Template, load_template
@@ -70,6 +72,21 @@ from drift.train import build
     metavar="REASON",
     help="Start a faithful run with closed gates; recorded, numbers are demoted.",
 )
+@click.option(
+    "--bypass-check",
+    "bypass_checks",
+    multiple=True,
+    metavar="CLAUSE-ID",
+    help="Leave an in-run clause out; recorded, numbers are demoted.",
+)
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    metavar="CLAIM-ID",
+    help="Refuse a run that is too small for this claim.",
+)
+@runs.mirror_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop before any work.")
 @click.option(
     "--rate",
@@ -85,6 +102,7 @@ def command(
     dry_run: bool,
     rate: float,
     price: float | None,
+    claims: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     """Train the generator of TEMPLATE (a shipped name or a file).
@@ -96,16 +114,18 @@ def command(
     """
     runs.require_single_process(dict(os.environ))
     resolved = build.override(load_template(template), settings)
+    claimed = gates.require_floors(claims, **gates.training_size(resolved))
     if dry_run:
         from drift.plan import plan
 
         click.echo("\n".join(plan(resolved).lines(rate, price)))
         return
-    _train(resolved, **chosen)
+    _train(resolved, claimed, **chosen)
 
 
 def _train(
     template: Template,
+    claimed: Mapping[str, Any],
     *,
     encoder: Path | None,
     data: Path | None,
@@ -121,13 +141,15 @@ def _train(
     reset_learning_rate: float | None,
     labels_per_pass: int | None,
     bypass_gates: str | None,
+    bypass_checks: tuple[str, ...],
+    mirrors: tuple[str, ...],
 ) -> None:
-    from drift import gates
     from drift.artifacts import store
     from drift.features import FeatureExtractor
+    from drift.train import pictures
     from drift.train import run as running
 
-    labels = gates.require(template, bypass=bypass_gates)
+    labels = {**gates.require(template, bypass=bypass_gates), **claimed}
     path = encoder or runs.folder_of(template, None, "-encoder") / "encoder.safetensors"
     if not path.is_file():
         raise DriftError(
@@ -149,6 +171,8 @@ def _train(
         learning_rate=reset_learning_rate,
         labels_per_pass=labels_per_pass,
         labels=labels,
+        bypass_checks=bypass_checks,
+        mirrors=runs.mirror_modules(mirrors),
     )
     second = build.second_encoder(template, second_encoder)
     extractor = FeatureExtractor(model, second, config=build.feature_config(template))
@@ -159,11 +183,13 @@ def _train(
 
         def listen(shown: running.Window) -> None:
             last.update(shown.row)
+            pictures.show(run, shown)
             advance(shown.step)
             for alarm in shown.alarms:
                 click.echo(f"step {shown.step}: {alarm}", err=True)
 
         running.train(run, listen)
+    pictures.curves(run)
     tau = max(template.loss.temperatures)
     shown = ", ".join(f"{name} {last[name]:.2g}" for name in (f"field/{tau}", "spread", "overlap"))
     click.echo(f"train {template.name}: step {run.state.step}, {shown}; {options.folder}")

@@ -130,6 +130,16 @@ def loss_fits(template: Template) -> Iterator[FieldProblem]:
     )
 
 
+def queue_fits(template: Template) -> Iterator[FieldProblem]:
+    """Queues that are saved need no filling after a resume."""
+    queue = template.queue
+    if queue.resume == "saved" and queue.resume_prefill_steps:
+        yield FieldProblem(
+            "queue.resume_prefill_steps", str(queue.resume_prefill_steps),
+            "0 where queue.resume is saved", "set it to 0, or queue.resume to refill",
+        )  # fmt: skip
+
+
 def cfg_fits(template: Template) -> Iterator[FieldProblem]:
     """Ranges of alpha go upwards; a run is evaluated at an alpha it was trained for."""
     low, high = template.cfg.alpha_range
@@ -195,6 +205,7 @@ RULES: tuple[Rule, ...] = (
     second_encoder_fits,
     optimizer_fits,
     loss_fits,
+    queue_fits,
     cfg_fits,
     data_fits,
     evaluation_fits,

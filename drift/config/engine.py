@@ -55,12 +55,33 @@ IMPLEMENTED: dict[str, tuple[Any, ...]] = {
     "loss.drift_scale": ("batch",),
     "loss.vanilla_term": ("normalised", "absent"),
     "loss.input_statistic": ("root-mean-square", "absent"),
-    "loss.feature_taps": ("stem-stages-blocks",),
+    "loss.feature_taps": ("stem-stages-blocks", "none"),  # none: raw samples only
     "loss.patch_statistics": ("separate-keys",),
     "loss.statistics_eps": (1.0e-6,),
     "loss.dtype": ("float32",),
     "cfg.weight_from_alpha": ("(alpha - 1) (N_neg - 1) / N_unc",),
     "queue.replacement": ("without", "fallback"),
+    "queue.class_labels_from": ("just-loaded",),
+    "queue.resume": ("refill", "saved"),
+    "encoder.pretrain.optimizer": ("adamw",),
+    "encoder.finetune.objective": ("joint", "none"),
+    "encoder.second_encoder.resize": ("antialiased-bilinear-224", "none"),
+    "data.crop": ("adm-centre", "none", "unstated"),
+    "evaluation.weights": ("ema",),  # `drift eval --weights raw` asks for others by name
+    "evaluation.extractor": ("fid-inception-2015-12-05", "none"),
+    "evaluation.resize": ("torchscript-bilinear-299", "none"),
+    "evaluation.rounding": ("truncate",),
+    "evaluation.inception_splits": (10,),
+    "evaluation.inception_seed": (2020,),
+    "evaluation.precision_recall_k": (3,),
+}
+
+# What the embedded digits are; nothing is cut, mirrored or encoded on the way.
+DIGITS_DATA: dict[str, Any] = {
+    "data.resolution": 8,
+    "data.tokenizer": "none",
+    "data.mirror": "none",
+    "data.crop": "none",
 }
 
 # Field of a template -> switch of drift.semantics.Semantics that decides it.
@@ -79,7 +100,12 @@ QK_NORM_OF = {"rmsnorm-affine": "rmsnorm-affine", "layernorm-plain": "layernorm-
 def unbuildable(template: Template, prefix: str = "") -> tuple[FieldProblem, ...]:
     """Every choice below `prefix` (such as `generator.`) that the engine does not implement."""
     leaves = template.leaves()
-    problems = [*_not_listed(leaves), *_other_semantics(template, leaves), *_generator(template)]
+    problems = [
+        *_not_listed(leaves),
+        *_other_semantics(template, leaves),
+        *_generator(template),
+        *_data(template, leaves),
+    ]
     return tuple(problem for problem in problems if problem.field.startswith(prefix))
 
 
@@ -122,6 +148,28 @@ def _generator(template: Template) -> Iterator[FieldProblem]:
         yield FieldProblem(
             "generator.ffn_inner", str(g.ffn_inner),
             f"{inner}, from hidden_size {g.hidden_size} and mlp_ratio {g.mlp_ratio}",
+        )  # fmt: skip
+
+
+def _data(template: Template, leaves: dict[str, Any]) -> Iterator[FieldProblem]:
+    data, second = template.data, template.encoder.second_encoder
+    if data.dataset == "digits":
+        for field, value in DIGITS_DATA.items():
+            if leaves[field] != value:
+                yield FieldProblem(field, str(leaves[field]), f"{value}, as the digits are")
+    mirrors = ("flip", "none", "unstated") if data.tokenizer == "none" else ("own-latent", "none")
+    if data.mirror not in mirrors:
+        yield FieldProblem(
+            "data.mirror", data.mirror, f"{' or '.join(mirrors)} with tokenizer {data.tokenizer}"
+        )
+    if data.tokenizer == "none" and data.scaling_factor != 1.0:
+        yield FieldProblem(
+            "data.scaling_factor", str(data.scaling_factor), "1.0: pixels are not scaled"
+        )
+    if second.weights == "random":
+        yield FieldProblem(
+            "encoder.second_encoder.weights", "random", "a model repository or none: the engine "
+            "reads weights and draws none"
         )  # fmt: skip
 
 

@@ -163,7 +163,7 @@ class Loss(Section):
     drift_scale: Literal["batch", "per-class"]
     vanilla_term: Literal["normalised", "unnormalised", "absent"]
     input_statistic: Literal["root-mean-square", "mean-square", "absent"]
-    feature_taps: Literal["stem-stages-blocks", "blocks-and-stages"]
+    feature_taps: Literal["stem-stages-blocks", "blocks-and-stages", "none"]
     tap_every_blocks: Count
     statistics: tuple[Literal["mean", "std"], ...]
     patch_sizes: tuple[Count, ...]

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from drift.data import augment
 from drift.data import crop as cropping
 from drift.data.listing import Listing, list_images, require_unchanged
 from drift.data.source import require_indices
@@ -81,17 +82,41 @@ class FolderSource:
         with ThreadPoolExecutor(self.workers) as pool:
             return torch.stack(list(pool.map(self._sample, places)))
 
-    def _sample(self, place: int) -> Tensor:
+    def augmented(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """Random resized crops [n, C, H, W] of the images as they are on the disk.
+
+        All numbers are drawn at once, in the order of the indices: how many threads read, or in
+        which order, changes nothing. A mirrored place is the mirror image of its crop.
+        """
+        places = require_indices(indices, len(self._labels))
+        drawn = augment.numbers(len(places), generator).tolist()
+        if not places:
+            return torch.empty(0, *self.shape)
+        with ThreadPoolExecutor(self.workers) as pool:
+            return torch.stack(list(pool.map(self._crop, places, drawn)))
+
+    def _crop(self, place: int, uniform: list[float]) -> Tensor:
+        name, data = self._read(place)
+        image = cropping.decode(data, place=name, channels=self.channels)
+        pixels = cropping.pixels(augment.random_resized_crop(image, self.size, uniform))
+        return cropping.flipped(pixels) if place >= len(self.listing) else pixels
+
+    def _read(self, place: int) -> tuple[str, bytes]:
+        """Name and bytes of an image; DataError where they are not what they were."""
         count = len(self.listing)
         entry = self.listing.entries[place % count]
-        data = self.listing.read(entry)
+        name, data = self.listing.place(entry), self.listing.read(entry)
         if self._hashes:
-            require_unchanged(self.listing.place(entry), data, self._hashes[place % count])
+            require_unchanged(name, data, self._hashes[place % count])
+        return name, data
+
+    def _sample(self, place: int) -> Tensor:
+        name, data = self._read(place)
         image = cropping.square(
             data,
             self.size,
             crop=self.crop,
-            place=self.listing.place(entry),
+            place=name,
             channels=self.channels,
         )
-        return cropping.flipped(image) if place >= count else image
+        return cropping.flipped(image) if place >= len(self.listing) else image

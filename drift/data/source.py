@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -37,6 +37,15 @@ class Source(Protocol):
 
     def get(self, indices: Tensor) -> Tensor:
         """Samples [n, C, H, W] in float32 for indices int64 [n]."""
+        ...
+
+
+@runtime_checkable
+class Augmentable(Protocol):
+    """A source of images that can be cropped anew each time they are seen."""
+
+    def augmented(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """Random resized crops [n, C, H, W] in float32 for indices int64 [n]."""
         ...
 
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from drift import digits
+from drift.config import Template
+from drift.data import Source
+from drift.encoder import MaskedAutoencoder
+from drift.features import FeatureExtractor
+from drift.sample.sampler import Sampler, cycled
+from drift.train import build, draw, step
+from drift.train.step import TrainState
 
 RIDGE = 1.0e-6  # on the variances: border pixels are constant in every training image
 
 
-def class_gaussians(count: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def class_gaussians(
+    count: int, *, generator: torch.Generator, independent: bool = False
+) -> tuple[Tensor, Tensor]:
     """Samples [count, 1, 8, 8] of one Gaussian a class, fitted to training pixels, labels [count].
 
+    independent  variances only; otherwise the whole covariance, which leaves out nothing that a
+                 Frechet distance of pixels could see
     Labels go round the ten digits. Values beyond [-1, 1] are left as drawn; they are clipped where
     samples become bytes, as those of any generator are.
     """
@@ -22,8 +35,42 @@ def class_gaussians(count: int, *, generator: torch.Generator) -> tuple[Tensor, 
     for label in range(digits.CLASSES):
         real = training.of_class(label).double()
         covariance = torch.cov(real.T) + RIDGE * torch.eye(real.shape[1], dtype=torch.float64)
+        if independent:
+            covariance = covariance.diagonal().diag()
         root = torch.linalg.cholesky(covariance)
         places = labels == label
         drawn = torch.randn(int(places.sum()), real.shape[1], generator=generator).double()
         samples[places] = real.mean(0) + drawn @ root.T
     return samples.float().reshape(-1, 1, digits.SIDE, digits.SIDE), labels
+
+
+def raw_pixels(
+    template: Template,
+    source: Source,
+    encoder: MaskedAutoencoder,
+    *,
+    steps: int,
+    count: int,
+    seed: int,
+    listen: Callable[[int], None] = lambda done: None,
+) -> tuple[Tensor, Tensor]:
+    """The template's generator trained by the drifting loss on raw samples -> (samples, labels).
+
+    steps  of the template's schedule that are done, so that a half-trained run has an equal rival
+    Everything but the feature dictionary is the template's: generator, optimiser, queues, guidance,
+    seed; `encoder` is asked nothing. Samples are drawn as those of a run are, from its averaged
+    weights, labels in turn.
+    """
+    cut = build.override(template, ("loss.feature_taps=none",))
+    generator = build.generator(cut, seed=seed)
+    extractor = FeatureExtractor(encoder, config=build.feature_config(cut))
+    state = TrainState.create(generator, extractor, build.train_config(cut))
+    feed = draw.open_feed(cut, source, seed=seed)
+    draw.warm_up(feed, cut)
+    while state.step < steps:
+        step.train_step(state, draw.draw(feed, cut, seed=seed, step=state.step))
+        listen(state.step)
+    averaged = state.ema[max(state.ema)]
+    generator.load_state_dict({**generator.state_dict(), **averaged})
+    labels = cycled(range(cut.generator.num_classes), count)
+    return Sampler(generator).all(labels, alpha=cut.evaluation.alpha, seed=seed), labels

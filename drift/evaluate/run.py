@@ -76,6 +76,7 @@ class Evaluated:
     notes: tuple[str, ...]
     collapsed: tuple[int, ...]
     more: Mapping[str, Any]
+    images: tuple[Tensor, Tensor] | None = None  # uint8 pixels and labels, where they are kept
 
     def record(self, **more: Any) -> dict[str, Any]:
         """The record of drift.evaluate.records, without the components."""
@@ -155,6 +156,7 @@ def evaluate_digits_images(
             "classes_covered": report.classes_covered,
             "memorised": report.memorised,
         },
+        (pixels, labels),
     )  # fmt: skip
 
 

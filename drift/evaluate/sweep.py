@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drift import gates
 from drift.errors import DriftError
+from drift.evaluate import records
 from drift.evaluate.figures import Figure
 from drift.evaluate.run import Evaluated
 
@@ -22,6 +24,11 @@ class Candidate:
     step: int | None
     alpha: float
     evaluated: Evaluated
+
+    @property
+    def axis(self) -> str:
+        """The evidence axis that its facts leave it on."""
+        return records.axis_of(self.evaluated.facts)[0]
 
     @property
     def collapsed(self) -> bool:
@@ -43,21 +50,23 @@ def figure_of(candidate: Candidate, metric: str) -> Figure:
 def pick(candidates: Sequence[Candidate], metric: str) -> int:
     """Index of the best candidate that has not collapsed.
 
-    Raises DriftError where all have: a low FID of identical samples is no reason to keep them.
+    Raises DriftError where all have: a low FID of identical samples is no reason to keep them; and
+    where candidates are on several evidence axes, since their figures do not compare.
     """
-    best: tuple[float, int] | None = None
-    for index, candidate in enumerate(candidates):
-        figure = figure_of(candidate, metric)
-        cost = figure.value if figure.better == "lower" else -figure.value
-        if not candidate.collapsed and (best is None or cost < best[0]):
-            best = (cost, index)
-    if best is None:
+    figures = [figure_of(candidate, metric) for candidate in candidates]
+    alive = [index for index, candidate in enumerate(candidates) if not candidate.collapsed]
+    if not alive:
         raise DriftError(
             "sweep", found=f"{len(candidates)} candidates, all collapsed",
             expected="one whose samples spread as real ones do",
             remedy="Look at a grid of `drift sample`; the run has lost its diversity.",
         )  # fmt: skip
-    return best[1]
+    numbers = [
+        (f"step {candidates[index].step}", figures[index].value, candidates[index].axis)
+        for index in alive
+    ]
+    order = gates.best_first(numbers, metric, better=figures[alive[0]].better)
+    return alive[order[0]]
 
 
 def rows(candidates: Sequence[Candidate], metric: str) -> list[dict[str, Any]]:

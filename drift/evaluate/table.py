@@ -14,6 +14,7 @@ def lines(record: Mapping[str, Any]) -> str:
     found += [
         f"  {name:<{width}}  {_figure(name, figure, record)}" for name, figure in metrics.items()
     ]
+    found += _against(record, width)
     found += [f"  {name:<{width}}  not measured: {why}" for name, why in record["missing"].items()]
     notes = list(record["notes"])
     if record["collapsed"]:
@@ -55,3 +56,16 @@ def _figure(name: str, figure: Mapping[str, Any], record: Mapping[str, Any]) -> 
     if possible is not None:
         extra.append(f"real data {possible:.4g}")
     return f"{text}  {'; '.join(extra)}".rstrip()
+
+
+def _against(record: Mapping[str, Any], width: int) -> list[str]:
+    """One block a baseline: its figures, and whether the run is better beyond both intervals."""
+    found = []
+    for name, verdicts in record.get("against", {}).items():
+        found.append(f"against {name} [{record['axis']}]")
+        metrics = record["baselines"][name]["metrics"]
+        for metric, verdict in verdicts.items():
+            low, high = metrics[metric]["interval"]
+            value = f"{metrics[metric]['value']:<9.4g} [{low:.4g}, {high:.4g}]"
+            found.append(f"  {metric:<{width}}  {value:<30}  this run is {verdict}")
+    return found

@@ -6,7 +6,7 @@ Like a training run, it is a function of template, data and seed, and goes on ex
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from torch import Tensor
 
 from drift import rng, schedule
 from drift.artifacts import store
-from drift.config import Template, encoder_kwargs, fingerprint
+from drift.config import Template, encoder_kwargs, fingerprint, require_buildable
 from drift.config.sections import Finetune, Pretrain
 from drift.data import Loader, Source
+from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
-from drift.state import RunRecord, WindowLog, atomic, checkpoint, modules
+from drift.state import checkpoint, loop, mirrors, modules
 from drift.state.checkpoint import Checkpoint
+from drift.state.loop import Pace
 from drift.train.step import clip, global_norm
 
 BETAS = (0.9, 0.95)
@@ -38,6 +40,7 @@ class PretrainOptions:
     checkpoint_every: int = 500
     device: str = "cpu"
     resume: bool = False
+    mirrors: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -52,6 +55,33 @@ class PretrainRun:
     loader: Loader
     facts: dict[str, Any]
     step: int = 0
+    say: Callable[[str], None] = print
+
+    @property
+    def done(self) -> int:
+        """Updates done."""
+        return self.step
+
+    @property
+    def pace(self) -> Pace:
+        """Length and rhythm of the run."""
+        options, settings = self.options, self.template.encoder.pretrain
+        return Pace(
+            options.folder, settings.steps, options.window, options.checkpoint_every,
+            options.device, images=settings.batch_size,
+        )  # fmt: skip
+
+    def step_once(self) -> Mapping[str, float]:
+        """One update -> its figures."""
+        return update(self)
+
+    def row(self, means: Mapping[str, float], count: int) -> Mapping[str, Any]:
+        """The row of a window."""
+        return {"step": self.step, "steps": count, **means, "real_samples": self.loader.position}
+
+    def snapshot(self) -> Checkpoint:
+        """Everything a later process needs to go on exactly."""
+        return snapshot(self)
 
 
 def start(
@@ -61,12 +91,14 @@ def start(
     say: Callable[[str], None] = print,
 ) -> PretrainRun:
     """A run before its next step: fresh, or from the newest good checkpoint of its folder."""
+    for part in ("encoder.", "data."):
+        require_buildable(template, part)
     settings = template.encoder.pretrain
-    if settings.augmentation != "none":
+    if settings.augmentation != "none" and not isinstance(source, Augmentable):
         raise DriftError(
             "encoder.pretrain.augmentation",
-            found=settings.augmentation,
-            expected="none: the engine implements no other",
+            found=f"{settings.augmentation} of {type(source).__name__}",
+            expected="image files: crops of latents or of digits are not crops of images",
             remedy="Pass --set encoder.pretrain.augmentation=none; then it is no faithful encoder.",
         )
     config = EncoderConfig.from_reference(encoder_kwargs(template))
@@ -93,6 +125,7 @@ def start(
             "template": template.leaves(),
             "data": source.digest,
         },
+        say=say,
     )
     folder = options.folder / "checkpoints"
     if options.resume:
@@ -114,10 +147,20 @@ def lambda_at(step: int, settings: Pretrain, finetune: Finetune) -> float:
     return finetune.lambda_max * min(1.0, since / finetune.ramp_steps)
 
 
+def batch(run: PretrainRun) -> tuple[Tensor, Tensor]:
+    """The next images [B, C, H, W], augmented where the template says so, and their labels [B]."""
+    settings, source = run.template.encoder.pretrain, run.loader.source
+    if settings.augmentation == "none" or not isinstance(source, Augmentable):
+        return run.loader.take(settings.batch_size)
+    places = run.loader.indices(settings.batch_size)
+    crops = rng.stream(run.options.seed, "crop", run.step)
+    return source.augmented(places, crops), source.labels[places]
+
+
 def update(run: PretrainRun) -> dict[str, float]:
     """One step: masked batch, joint loss, clipped AdamW, average -> its figures."""
     settings, encoder = run.template.encoder.pretrain, run.template.encoder
-    samples, labels = run.loader.take(settings.batch_size)
+    samples, labels = batch(run)
     grid = tuple(side // encoder.input_patchify for side in samples.shape[-2:])
     mask = masking.draw_mask(
         len(samples),
@@ -136,9 +179,11 @@ def update(run: PretrainRun) -> dict[str, float]:
     gradients = [p.grad for p in run.model.parameters() if p.grad is not None]
     norm = global_norm(gradients)
     if not torch.isfinite(norm):
-        raise FloatingPointError(
-            f"pre-training step {run.step}: found loss {float(loss.mean())} and gradient norm "
-            f"{float(norm)}; expected finite numbers; nothing was updated"
+        raise DriftError(
+            f"pre-training step {run.step}",
+            found=f"loss {float(loss.detach().mean())} and gradient norm {float(norm)}",
+            expected="finite numbers; nothing was updated",
+            remedy="Start anew with a lower encoder.pretrain.learning_rate or a longer warm-up.",
         )
     clip(gradients, norm, settings.gradient_clip)
     lr = schedule.learning_rate(
@@ -159,43 +204,25 @@ def update(run: PretrainRun) -> dict[str, float]:
 
 def advance(run: PretrainRun) -> Iterator[Mapping[str, Any]]:
     """Do the remaining steps; yields a row after every window."""
-    folder = run.options.folder / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    total = run.template.encoder.pretrain.steps
-    sums: dict[str, float] = {}
-    count = 0
-    while run.step < total:
-        figures = update(run)
-        count += 1
-        for name, value in figures.items():
-            sums[name] = sums.get(name, 0.0) + value
-        if run.step % run.options.window == 0 or run.step == total:
-            means = {name: value / count for name, value in sums.items()}
-            yield {"step": run.step, "steps": count, **means, "real_samples": run.loader.position}
-            sums, count = {}, 0
-        if run.step % run.options.checkpoint_every == 0 or run.step == total:
-            checkpoint.write(folder, snapshot(run))
+    yield from loop.advance(run, run.pace)
 
 
 def pretrain(run: PretrainRun, listen: Callable[[Mapping[str, Any]], None]) -> Path:
-    """`advance` with the run's record -> the exported encoder, its averaged weights."""
+    """The remaining steps with the run's record -> the exported encoder, its averaged weights."""
+    made: list[Path] = []
+
+    def finish() -> Mapping[str, Any]:
+        made.append(export(run))
+        return {"export": made[0].name}
+
     folder = run.options.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic.sweep(folder)
-    record = RunRecord(folder, {**run.facts, "total": run.template.encoder.pretrain.steps})
-    log = WindowLog(folder / "metrics", after_step=run.step)
-    record.update("running", step=run.step)
-    try:
-        for row in advance(run):
-            log.append(dict(row))
-            record.update("running", step=run.step, latest_window=run.step)
-            listen(row)
-        path = export(run)
-    except BaseException as error:
-        record.update("failed", step=run.step, error=f"{type(error).__name__}: {error}")
-        raise
-    record.update("completed", step=run.step, export=path.name)
-    return path
+    loop.recorded(
+        run, run.pace, run.facts, listen, finish=finish,
+        mirror=mirrors.open_mirror(
+            run.options.mirrors, folder, run.facts, after=run.step, say=run.say
+        ),
+    )  # fmt: skip
+    return made[0]
 
 
 def snapshot(run: PretrainRun) -> Checkpoint:

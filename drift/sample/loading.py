@@ -255,7 +255,9 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         scaling_factor=data.scaling_factor,
         run_seed=kept.facts.get("seed"),
         encoder_sha256=kept.facts.get("encoder"),
-        bypasses=(*kept.facts.get("diagnostic", ()), *_run_bypasses(path, template)),
+        bypasses=tuple(
+            dict.fromkeys([*kept.facts.get("diagnostic", ()), *_run_bypasses(path, template)])
+        ),
     )
     return Loaded(generator, origin, template)
 

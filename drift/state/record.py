@@ -67,11 +67,19 @@ class WindowLog:
         atomic.write_text(self.path, "".join(map(_line, kept)))
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add a row and flush it; a row that was cut by a kill is dropped on resume."""
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(_line(row))
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Add a row and flush it: whole, or not at all where the disk refuses it.
+
+        A row that was cut by a kill is dropped on resume.
+        """
+        before = self.path.stat().st_size
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(_line(row))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            os.truncate(self.path, before)
+            raise
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

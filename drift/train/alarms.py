@@ -85,7 +85,7 @@ def _mean_pair(distances: Tensor) -> float:
 
 
 def _overlap(to_real: Tensor, real: Tensor) -> float:
-    others = real + torch.eye(real.shape[-1]) * 1e9
+    others = real + torch.eye(real.shape[-1], device=real.device) * 1e9
     typical = others.min(-1).values.median(-1).values * 2
     return float((to_real.min(-1).values <= typical[:, None]).float().mean())
 
@@ -94,8 +94,8 @@ def _affinity_figures(stages: Mapping[str, Tensor], tau: float, generated: int) 
     clipped = stages[f"step32/R{tau}/affinity_clipped"]
     rows = stages[f"step32/R{tau}/affinity_row"]
     floor = math.sqrt(1.0e-6)
-    mask = torch.ones(clipped.shape[-2:], dtype=torch.bool)
-    mask[:, :generated] &= ~torch.eye(generated, dtype=torch.bool)
+    mask = torch.ones(clipped.shape[-2:], dtype=torch.bool, device=clipped.device)
+    mask[:, :generated] &= ~torch.eye(generated, dtype=torch.bool, device=clipped.device)
     on_floor = (clipped <= floor * FLOOR_TOLERANCE)[:, mask].float().mean()
     entropy = -(rows * rows.clamp_min(1e-30).log()).sum(-1).mean() / math.log(rows.shape[-1])
     return {f"floor/{tau}": float(on_floor), f"entropy/{tau}": float(entropy)}

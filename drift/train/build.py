@@ -56,11 +56,21 @@ def train_config(template: Template) -> TrainConfig:
 
 
 def feature_config(template: Template) -> FeatureConfig:
-    """The dictionary entries of the template: statistics, patches, taps, vanilla, input term."""
+    """The dictionary entries of the template: statistics, patches, taps, vanilla, input term.
+
+    Raises TemplateError where nothing would be left to compare.
+    """
+    loss = template.loss
+    if loss.feature_taps == "none" and loss.vanilla_term == "absent":
+        raise TemplateError(
+            template.name,
+            (FieldProblem("loss.vanilla_term", "absent", "normalised", "no feature is left"),),
+        )
     return FeatureConfig.from_activation_kwargs(
         activation_kwargs(template),
-        vanilla=template.loss.vanilla_term != "absent",
-        input_statistic=template.loss.input_statistic != "absent",
+        vanilla=loss.vanilla_term != "absent",
+        input_statistic=loss.input_statistic != "absent",
+        encoders=loss.feature_taps != "none",
     )
 
 

@@ -21,11 +21,27 @@ from drift.train.step import StepBatch
 
 @dataclass(frozen=True)
 class Feed:
-    """The loader and both queues of a run: one ring per class, and one over all classes."""
+    """The loader and both queues of a run: one ring per class, and one over all classes.
+
+    origins  beside `by_class`, slot for slot: the place of each sample in the source
+    """
 
     loader: Loader
     by_class: SampleQueue
     overall: SampleQueue
+    origins: SampleQueue
+
+    def queues(self) -> dict[str, SampleQueue]:
+        """By name, as a checkpoint holds them."""
+        return {"by_class": self.by_class, "overall": self.overall, "origins": self.origins}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The batch of a step, and the place in the source of each positive, int64 [B, P]."""
+
+    batch: StepBatch
+    origins: Tensor
 
 
 def open_feed(template: Template, source: Source, *, seed: int) -> Feed:
@@ -36,13 +52,17 @@ def open_feed(template: Template, source: Source, *, seed: int) -> Feed:
         loader=Loader(source, seed=seed),
         by_class=SampleQueue(source.classes, queue.per_class_capacity, strict=strict),
         overall=SampleQueue(1, queue.global_capacity, strict=strict),
+        origins=SampleQueue(source.classes, queue.per_class_capacity, strict=strict),
     )
 
 
 def push(feed: Feed, n: int) -> Tensor:
     """Move the next n real samples into the queues, with their own labels -> these labels [n]."""
-    samples, labels = feed.loader.take(n)
+    places = feed.loader.indices(n)
+    source = feed.loader.source
+    samples, labels = source.get(places), source.labels[places]
     feed.by_class.push(samples, labels)
+    feed.origins.push(places, labels)
     feed.overall.push(samples, torch.zeros_like(labels))
     return labels
 
@@ -72,15 +92,21 @@ def warm_up(feed: Feed, template: Template) -> int:
 
 def draw(feed: Feed, template: Template, *, seed: int, step: int) -> StepBatch:
     """Push fresh samples, then draw everything that one optimisation step needs."""
+    return draw_traced(feed, template, seed=seed, step=step).batch
+
+
+def draw_traced(feed: Feed, template: Template, *, seed: int, step: int) -> Drawn:
+    """`draw`, and where the positives come from."""
     pushed = push(feed, template.queue.push_per_step)
     generator = rng.stream(seed, "draw", step)
     loss, shape = template.loss, template.generator.input_shape
     labels = draw_labels(pushed, loss.class_labels, generator)
     rows = len(labels) * loss.generated
     height, width, channels = shape
-    return StepBatch(
+    slots = feed.by_class.slots(labels, loss.positives, generator=generator)
+    batch = StepBatch(
         labels=labels,
-        positives=feed.by_class.sample(labels, loss.positives, generator=generator),
+        positives=feed.by_class.gather(labels, slots),
         unconditional=feed.overall.sample(
             torch.zeros_like(labels), loss.unconditional, generator=generator
         ),
@@ -92,6 +118,7 @@ def draw(feed: Feed, template: Template, *, seed: int, step: int) -> StepBatch:
         ),
         alpha=draw_alpha(template, len(labels), generator),
     )
+    return Drawn(batch, feed.origins.gather(labels, slots))
 
 
 def draw_labels(pushed: Tensor, n: int, generator: torch.Generator) -> Tensor:

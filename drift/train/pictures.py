@@ -1,9 +1,13 @@
-"""What a run looks like: one picture of samples a window, the same noise each time."""
+"""What a run looks like: one picture of samples a window, the same noise each time, and curves."""
 
 from __future__ import annotations
 
+import io
+import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +15,7 @@ from torch import Tensor
 from drift import rng
 from drift.sample import grids
 from drift.state import atomic
-from drift.train.run import Run
+from drift.train.run import Run, Window
 
 PER_CLASS = 8
 MOST_CLASSES = 10
@@ -53,23 +57,47 @@ def write(path: Path, samples: Tensor, *, columns: int = PER_CLASS) -> None:
     atomic.write_bytes(path, grids.png(grids.grid(levels, columns)))
 
 
-def curve(path: Path, rows: list[dict[str, float]], names: list[str]) -> None:
-    """A PNG of figures over steps, on a logarithmic axis where they span decades."""
+def show(run: Run, window: Window) -> None:
+    """Add the picture of a window to the run's folder: samples/step-00000025.png and so on."""
+    write(run.options.folder / "samples" / f"step-{window.step:08d}.png", samples_now(run))
+
+
+def curves(run: Run) -> None:
+    """Draw what shows whether a run lives, from its log: field norms, spread and overlap.
+
+    Writes curves.png in the run's folder; the loss is left out, for it is flat by construction.
+    """
+    log = run.options.folder / "metrics" / "windows.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    panels = {
+        "mean square of the raw field": [f"field/{tau}" for tau in run.template.loss.temperatures],
+        "of the real samples": ["spread", "overlap"],
+    }
+    draw(run.options.folder / "curves.png", rows, panels)
+
+
+def draw(
+    path: Path, rows: Sequence[Mapping[str, Any]], panels: Mapping[str, Sequence[str]]
+) -> None:
+    """A PNG of figures over steps, a panel each title; logarithmic where they span decades."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axis = pyplot.subplots(figsize=(6, 3.2), layout="constrained")
-    for name in names:
-        values = [row[name] for row in rows]
-        axis.plot([row["step"] for row in rows], values, label=name)
-    everything = [row[name] for row in rows for name in names if row[name] > 0]
-    if everything and math.log10(max(everything) / min(everything)) > 1:
-        axis.set_yscale("log")
-    axis.set_xlabel("step")
-    axis.legend(frameon=False)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", dpi=110)
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(5 * len(panels), 3.2), layout="constrained", squeeze=False
+    )
+    for axis, (title, names) in zip(axes[0], panels.items(), strict=True):
+        for name in names:
+            axis.plot([row["step"] for row in rows], [row[name] for row in rows], label=name)
+        positive = [row[name] for row in rows for name in names if row[name] > 0]
+        if positive and math.log10(max(positive) / min(positive)) > 1:
+            axis.set_yscale("log")
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("step")
+        axis.legend(frameon=False, fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
     pyplot.close(figure)
-    temporary.replace(path)
+    atomic.write_bytes(path, buffer.getvalue())

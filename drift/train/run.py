@@ -22,11 +22,17 @@ from drift.config import Template, fingerprint
 from drift.data import Source
 from drift.errors import DriftError
 from drift.features import FeatureExtractor
-from drift.state import RunRecord, WindowLog, atomic, checkpoint, modules
+from drift.queue import QueueUnderflow
+from drift.sample.loading import BYPASSED
+from drift.state import atomic, checkpoint, loop, mirrors, modules
 from drift.state.checkpoint import Checkpoint
-from drift.train import alarms, build, draw, step
+from drift.state.loop import Pace
+from drift.train import alarms, build, draw, step, watch
 from drift.train.draw import Feed
 from drift.train.step import TrainState
+from drift.train.watch import Watch
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ class RunOptions:
     compile: Policy = "disable"
     learning_rate: float | None = None
     labels_per_pass: int | None = None
-    labels: Mapping[str, Any] = field(default_factory=dict)  # of the record: gates, bypasses
+    labels: Mapping[str, Any] = field(default_factory=dict)  # of the record: gates, claims
+    bypass_checks: tuple[str, ...] = ()
+    mirrors: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,70 @@ class Run:
     state: TrainState
     feed: Feed
     facts: dict[str, Any]
+    watch: Watch
+    say: Say = print
+    _begun: bool = False  # whether this process has done a step
+    _last: tuple[step.StepBatch, Mapping[str, Tensor]] | None = None
 
     @property
     def total_steps(self) -> int:
         """Updates of the whole run."""
         return self.template.optimizer.training_steps
+
+    @property
+    def done(self) -> int:
+        """Updates done."""
+        return self.state.step
+
+    @property
+    def pace(self) -> Pace:
+        """Length and rhythm of the run."""
+        options, loss = self.options, self.template.loss
+        return Pace(
+            options.folder, self.total_steps, options.window, options.checkpoint_every,
+            options.device, images=loss.class_labels * loss.generated, from_the_start=True,
+        )  # fmt: skip
+
+    def step_once(self) -> Mapping[str, float]:
+        """One update under its in-run clauses -> loss and gradient norm.
+
+        Raises Breach where one is broken; what was drawn or computed is then not used.
+        """
+        first, self._begun = not self._begun, True
+        if first:
+            self.watch.require_strict(self.feed, replacement=self.template.queue.replacement)
+        try:
+            drawn = draw.draw_traced(
+                self.feed, self.template, seed=self.options.seed, step=self.state.step
+            )
+            self.watch.require_true_labels(drawn)
+            batch = _to(drawn.batch, self.options.device)
+            _, metrics = step.train_step(self.state, batch)
+        except QueueUnderflow as error:
+            raise self.watch.breach(
+                watch.STRICT, found=f"{error.found} ({error.place})", expected=error.expected,
+                remedy=error.remedy,
+            ) from error  # fmt: skip
+        except step.NotFinite as error:
+            raise self.watch.not_finite(error.figure) from error
+        self.watch.require_finite(metrics)
+        if first:
+            self.watch.require_frozen()
+        self._last = batch, metrics
+        return {name: float(metrics[name]) for name in ("loss", "grad_norm")}
+
+    def row(self, means: Mapping[str, float], count: int) -> Mapping[str, Any]:
+        """The row of a window; the slower in-run clauses are looked at first."""
+        assert self._last is not None
+        self.watch.require_frozen()
+        self.watch.require_finite_weights()
+        return _row(self, *self._last, means, count)
+
+    def snapshot(self) -> Checkpoint:
+        """Everything a later process needs to go on exactly; nothing broken is ever saved."""
+        self.watch.require_frozen()
+        self.watch.require_finite_weights()
+        return snapshot(self)
 
 
 def start(
@@ -86,9 +153,12 @@ def start(
     source: Source,
     extractor: FeatureExtractor,
     options: RunOptions,
-    say: Callable[[str], None] = print,
+    say: Say = print,
 ) -> Run:
-    """A run before its next step: fresh, or from the newest good checkpoint of its folder."""
+    """A run before its next step: fresh, or from the newest good checkpoint of its folder.
+
+    Raises DriftError for data, folder or checkpoints that do not fit; nothing is then written.
+    """
     if source.shape != _shape(template):
         raise DriftError(
             "data",
@@ -116,7 +186,13 @@ def start(
             "encoder": build.parameters_digest(extractor.encoder),
             "diagnostic": [],
         },
-    )
+        watch=Watch.over(
+            state, source, seed=options.seed, checkpoints=_checkpoints(options.folder),
+            skipped=options.bypass_checks,
+        ),
+        say=say,
+    )  # fmt: skip
+    _mark(run, *_bypasses(options))
     if options.folder.is_dir():
         atomic.sweep(_checkpoints(options.folder))
     if options.resume:
@@ -128,7 +204,7 @@ def start(
     if options.model_from is not None:
         kept = checkpoint.require_latest(_checkpoints(options.model_from), say)
         modules.put_weights(kept, generator, state.ema)
-        run.facts["diagnostic"] = [f"parameters of step {kept.step} of another run"]
+        _mark(run, *kept.facts["diagnostic"], f"parameters of step {kept.step} of another run")
     draw.warm_up(run.feed, template)
     return run
 
@@ -138,55 +214,43 @@ def advance(run: Run) -> Iterator[Window]:
 
     Checkpoints are written on the way, the first before any update.
     """
-    options = run.options
-    folder = _checkpoints(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if run.state.step == 0 and 0 not in checkpoint.steps(folder):
-        checkpoint.write(folder, snapshot(run))
-    sums: dict[str, float] = {}
-    count = 0
-    while run.state.step < run.total_steps:
-        batch = _to(draw.draw(run.feed, run.template, seed=options.seed, step=run.state.step), run)
-        _, metrics = step.train_step(run.state, batch)
-        count += 1
-        for name in ("loss", "grad_norm"):
-            sums[name] = sums.get(name, 0.0) + float(metrics[name])
-        at_end = run.state.step == run.total_steps
-        if run.state.step % options.window == 0 or at_end:
-            yield _window(run, batch, metrics, sums, count)
-            sums, count = {}, 0
-        if run.state.step % options.checkpoint_every == 0 or at_end:
-            checkpoint.write(folder, snapshot(run))
+    yield from map(_window, loop.advance(run, run.pace))
 
 
 def train(run: Run, listen: Callable[[Window], None]) -> None:
-    """`advance` with the run's record: metadata live, one row a window, every end accounted for."""
+    """The remaining steps with the run's record, metric log and mirrors.
+
+    Raises Breach where an in-run clause is broken, and DriftError where the disk refuses.
+    """
     options = run.options
-    options.folder.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(options.folder / "template.json", _pretty(run.template.model_dump(
-        mode="json", by_alias=True)))  # fmt: skip
-    record = RunRecord(options.folder, {**run.facts, **options.labels, "total": run.total_steps})
-    log = WindowLog(options.folder / "metrics", after_step=run.state.step)
-    record.update("running", step=run.state.step)
+    facts = {**run.facts, **options.labels, "in_run": run.watch.record()}
+    if any(said.startswith(BYPASSED) for said in run.facts["diagnostic"]):
+        facts["tier"] = "none"
     try:
-        for window in advance(run):
-            log.append(dict(window.row))
-            saved = checkpoint.steps(_checkpoints(options.folder))
-            record.update("running", step=window.step, latest_window=window.step,
-                          latest_checkpoint=saved[-1] if saved else None)  # fmt: skip
-            listen(window)
-    except BaseException as error:
-        record.update("failed", step=run.state.step, error=f"{type(error).__name__}: {error}")
-        raise
-    saved = checkpoint.steps(_checkpoints(options.folder))
-    record.update("completed", step=run.state.step, latest_checkpoint=saved[-1])
+        options.folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(options.folder / "template.json", _pretty(run.template.model_dump(
+            mode="json", by_alias=True)))  # fmt: skip
+    except OSError as error:
+        raise loop.unwritable(options.folder, error) from error
+
+    def finish() -> Mapping[str, Any]:
+        now = build.parameters_digest(run.state.extractor.encoder)
+        run.watch.require_same_encoder(run.facts["encoder"], now)
+        return {}
+
+    loop.recorded(
+        run, run.pace, facts, lambda row: listen(_window(row)), finish=finish,
+        mirror=mirrors.open_mirror(
+            options.mirrors, options.folder, facts, after=run.state.step, say=run.say
+        ),
+    )  # fmt: skip
 
 
 def snapshot(run: Run) -> Checkpoint:
     """Everything a later process needs to go on exactly."""
     state = run.state
     tensors = modules.capture(state.generator, state.optimizer, state.ema)
-    for name, queue in (("by_class", run.feed.by_class), ("overall", run.feed.overall)):
+    for name, queue in run.feed.queues().items():
         tensors |= {f"queue/{name}/{key}": value for key, value in queue.state_dict().items()}
     return Checkpoint(state.step, tensors, {**run.facts, "position": run.feed.loader.position})
 
@@ -199,27 +263,37 @@ def restore(run: Run, kept: Checkpoint) -> None:
     modules.put_moments(kept, state.generator, state.optimizer)
     if run.options.learning_rate is not None:
         state.config = dataclasses.replace(
-            state.config, learning_rate=run.options.learning_rate, warmup_steps=0
+            state.config, learning_rate=run.options.learning_rate, warmup_steps=0, schedule="const"
         )
     run.feed.loader.position = kept.facts["position"]
     if run.template.queue.resume == "saved":
-        run.feed.by_class.load_state_dict(kept.group("queue/by_class"))
-        run.feed.overall.load_state_dict(kept.group("queue/overall"))
+        for name, queue in run.feed.queues().items():
+            queue.load_state_dict(kept.group(f"queue/{name}"))
     else:  # the release fills its queues anew (DEC-0121): faithful, and not the same run bit by bit
         for _ in range(run.template.queue.resume_prefill_steps):
             draw.push(run.feed, run.template.queue.push_per_step)
-    run.facts["diagnostic"] = list(kept.facts["diagnostic"])
+    _mark(run, *kept.facts["diagnostic"])
     if run.options.learning_rate is not None:
-        run.facts["diagnostic"].append(
-            f"learning rate {run.options.learning_rate} from {kept.step}"
-        )
+        _mark(run, f"learning rate {run.options.learning_rate} from {kept.step}")
     state.step = kept.step
 
 
-def _window(
-    run: Run, batch: step.StepBatch, metrics: Mapping[str, Tensor], sums: dict[str, float],
+def _mark(run: Run, *said: str) -> None:
+    """Write into every later checkpoint what demotes the numbers made from it, each thing once."""
+    run.facts["diagnostic"] = list(dict.fromkeys([*run.facts["diagnostic"], *said]))
+
+
+def _bypasses(options: RunOptions) -> list[str]:
+    """What was bypassed when the run began; it stays with the weights through every resume."""
+    bypass = options.labels.get("gates", {}).get("bypass")
+    gates = [f"{BYPASSED}: {bypass}"] if bypass else []
+    return gates + watch.bypasses(dict.fromkeys(options.bypass_checks))
+
+
+def _row(
+    run: Run, batch: step.StepBatch, metrics: Mapping[str, Tensor], means: Mapping[str, float],
     count: int,
-) -> Window:  # fmt: skip
+) -> Mapping[str, Any]:  # fmt: skip
     temperatures = run.template.loss.temperatures
     with torch.no_grad():
         samples = step.generate(run.state, batch)
@@ -228,18 +302,20 @@ def _window(
         "step": run.state.step,
         "steps": count,
         "lr": float(metrics["lr"]),
-        **{name: total / count for name, total in sums.items()},
+        **means,
         **alarms.field_norms(metrics, temperatures),
         **figures,
         "real_samples": run.feed.loader.position,
         "generated_samples": run.state.step * len(batch.noise),
     }
-    said = alarms.alarms(figures)
-    return Window(run.state.step, {**row, "alarms": said}, tuple(said))
+    return {**row, "alarms": alarms.alarms(figures)}
 
 
-def _to(batch: step.StepBatch, run: Run) -> step.StepBatch:
-    device = run.options.device
+def _window(row: Mapping[str, Any]) -> Window:
+    return Window(row["step"], row, tuple(row["alarms"]))
+
+
+def _to(batch: step.StepBatch, device: str) -> step.StepBatch:
     return batch if device == "cpu" else step.StepBatch(
         **{name: value.to(device) for name, value in vars(batch).items()}
     )  # fmt: skip

@@ -24,6 +24,16 @@ from drift.train.config import TrainConfig
 OPTIMIZER = torch.optim.AdamW
 
 
+class NotFinite(FloatingPointError):  # noqa: N818 - what is wrong, not that something is
+    """Loss or gradient norm of a step that is no number; nothing was updated."""
+
+    def __init__(self, step: int, name: str, value: float) -> None:
+        self.figure = f"{name} {value}"
+        super().__init__(
+            f"step {step}: found {self.figure}; expected a finite number; the state is unchanged"
+        )
+
+
 @dataclass(frozen=True)
 class StepBatch:
     """What one step draws: B labels, G generated, P positive, N unconditional samples of each.
@@ -220,14 +230,11 @@ def per_sample(values: Tensor, times: int) -> Tensor:
 
 
 def require_finite(name: str, value: Tensor, state: TrainState) -> None:
-    """Raise FloatingPointError, and drop the gradients, before anything is updated."""
+    """Raise NotFinite, and drop the gradients, before anything is updated."""
     if torch.isfinite(value):
         return
     state.optimizer.zero_grad(set_to_none=True)
-    raise FloatingPointError(
-        f"step {state.step}: found {name} {value.item()}; expected a finite number; the state is "
-        "unchanged"
-    )
+    raise NotFinite(state.step, name, value.item())
 
 
 def update(state: TrainState) -> tuple[Tensor, float]:

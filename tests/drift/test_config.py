@@ -133,7 +133,7 @@ def test_only_true_and_false_are_truth_values(word: str) -> None:
 
 @pytest.mark.parametrize("word", [".nan", ".inf", "nan", "1_000", "0x10", "010"])
 def test_numbers_with_a_second_reading_are_refused(word: str) -> None:
-    text = text_of("digits").replace("depth: 2", f"depth: {word}")
+    text = text_of("digits").replace("depth: 3", f"depth: {word}")
     with pytest.raises(TemplateError, match=r"generator\.depth"):
         parse_template(text, source="t")
 

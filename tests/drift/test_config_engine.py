@@ -23,7 +23,7 @@ from drift.config import (
     template_names,
     unbuildable,
 )
-from drift.config.engine import IMPLEMENTED, SEMANTIC_SWITCHES
+from drift.config.engine import DIGITS_DATA, IMPLEMENTED, SEMANTIC_SWITCHES
 from drift.config.sections import Section
 from drift.semantics import PAPER, REFERENCE
 
@@ -111,6 +111,7 @@ INCONSISTENT: list[tuple[str, dict[str, Any], str]] = [
     ("pixel-b16", {"data__resolution": 128}, "generator.input_shape"),
     ("latent-b2", {"encoder__num_classes": 10}, "encoder.num_classes"),
     ("latent-b2", {"evaluation__samples": 5}, "evaluation.inception_splits"),
+    ("digits", {"queue__resume_prefill_steps": 3}, "queue.resume_prefill_steps"),
     ("digits", {"evaluation__precision_recall_k": 1000}, "evaluation.precision_recall_k"),
 ]  # fmt: skip
 
@@ -264,12 +265,46 @@ def test_another_feed_forward_width_is_refused_when_building() -> None:
         ("encoder__dropout", 0.1),
         ("loss__statistics_eps", 0.0),
         ("queue__replacement", "with"),
+        ("queue__class_labels_from", "uniform"),
+        ("queue__class_labels_from", "sampled"),
+        ("queue__resume", "global-only"),
+        ("encoder__pretrain__optimizer", "sgd"),
+        ("encoder__finetune__objective", "classification-only"),
+        ("data__crop", "squash"),
+        ("data__crop", "adm-centre"),
+        ("data__mirror", "flip"),
+        ("data__mirror", "own-latent"),
+        ("data__scaling_factor", 0.18215),
+        ("evaluation__weights", "raw"),
+        ("evaluation__extractor", "torchvision-imagenet"),
+        ("evaluation__resize", "squash-299"),
+        ("evaluation__rounding", "round"),
+        ("evaluation__inception_splits", 5),
+        ("evaluation__inception_seed", 0),
+        ("evaluation__precision_recall_k", 5),
     ],
 )
 def test_a_constant_of_the_engine_is_never_read_and_ignored(field: str, value: Any) -> None:
     template = parse(edited("digits", **{field: value}))
     with pytest.raises(TemplateError, match=field.replace("__", r"\.")):
         require_buildable(template)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("latent-b2", "data__mirror", "flip"),
+        ("latent-b2", "data__mirror", "unstated"),
+        ("pixel-b16", "data__mirror", "own-latent"),
+        ("pixel-b16", "encoder__second_encoder__resize", "bilinear-224"),
+        ("pixel-b16", "encoder__second_encoder__weights", "random"),
+    ],
+)
+def test_data_and_second_encoder_that_nothing_builds_are_refused(
+    name: str, field: str, value: Any
+) -> None:
+    with pytest.raises(TemplateError, match=field.replace("__", r"\.")):
+        require_buildable(parse(edited(name, **{field: value})))
 
 
 def test_the_two_semantics_are_not_mixed() -> None:
@@ -288,10 +323,15 @@ def test_a_norm_of_queries_that_does_not_match_the_blocks_is_refused() -> None:
 
 
 def test_constants_stated_for_the_builder_are_those_of_the_code() -> None:
-    from drift import schedule
+    from drift import digits, schedule
     from drift.encoder import layers, statistics
+    from drift.evaluate import inception, prdc
 
     assert IMPLEMENTED["optimizer.warmup_start"] == (schedule.INITIAL_RATE,)
     assert IMPLEMENTED["encoder.groupnorm_eps"] == (layers.GROUP_NORM_EPS,)
     assert IMPLEMENTED["loss.statistics_eps"] == (statistics.STD_EPS,)
     assert set(IMPLEMENTED["optimizer.schedule"]) <= set(schedule.KINDS)
+    assert IMPLEMENTED["evaluation.inception_splits"] == (inception.SPLITS,)
+    assert IMPLEMENTED["evaluation.inception_seed"] == (inception.SEED,)
+    assert IMPLEMENTED["evaluation.precision_recall_k"] == (prdc.K,)
+    assert DIGITS_DATA["data.resolution"] == digits.SIDE

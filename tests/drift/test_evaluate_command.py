@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from drift.artifacts import store
 from drift.commands.eval import command
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.evaluate import records, run, statistics, sweep
+from drift.evaluate import comparison, records, run, statistics, sweep
 from drift.sample.loading import file_digest
 
 MEMORY_MB = 1500
@@ -62,9 +61,20 @@ def images_case(tmp_path: Path) -> tuple[Path, list[str]]:
 def test_a_digits_run_is_measured_by_one_word(digits_run: Path) -> None:
     output = evaluated(digits_run, "--ema-decay", "0.99", "--count", 100)
     assert "ema 0.99, alpha 1, seed 0, 100 samples [proxy]" in output
-    path = Path(output.strip().splitlines()[-1].removeprefix("record "))
+    place, shown = output.strip().splitlines()[-2:]
+    path = Path(place.removeprefix("record "))
     record = json.loads(path.read_text())
     assert path.parent == digits_run / "evaluations"
+    assert set(record["baselines"]) == {
+        comparison.RAW,
+        comparison.GAUSSIANS,
+        comparison.INDEPENDENT,
+    }
+    assert record["baselines"][comparison.RAW]["steps"] == record["step"] == 20
+    assert record["against"][comparison.GAUSSIANS]["fid_proxy"] == "worse"
+    picture = Path(shown.removeprefix("picture "))
+    assert picture == path.with_suffix(".png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert {"fid_proxy", "class_accuracy", "coverage"} <= set(record["metrics"])
     newest = digits_run / "checkpoints/step-00000020.safetensors"
     assert record["checkpoint_sha256"] == file_digest(newest)
@@ -199,11 +209,18 @@ def test_a_run_that_is_not_there_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def candidate(value: float, *, collapsed: bool = False, better: str = "lower") -> sweep.Candidate:
+def candidate(
+    value: float, *, collapsed: bool = False, better: str = "lower", bypasses: tuple[str, ...] = ()
+) -> sweep.Candidate:
     figure = records.Figure(
         value=value, low=value, high=value, interval="x", definition="x", count=1, better=better
     )
-    facts: Any = None
+    facts = records.Facts(
+        samples=10, seeds=(0,), alpha=1.0, labels=records.BALANCED, weights="ema",
+        checkpoint_sha256="0" * 64, template_fingerprint=None, column=None, dataset="digits",
+        extractor="x", extractor_sha256="0" * 64, resize="none", statistics_sha256="0" * 64,
+        source="run", source_sha256="0" * 64, bypasses=bypasses,
+    )  # fmt: skip
     classes = (3,) if collapsed else ()
     return sweep.Candidate(1, 1.0, run.Evaluated(facts, {"m": figure}, {}, {}, (), classes, {}))
 
@@ -217,6 +234,15 @@ def test_a_collapsed_candidate_is_never_picked_however_good_its_metric() -> None
         sweep.pick([candidate(1.0, collapsed=True)], "m")
     with pytest.raises(DriftError, match="expected one of m"):
         sweep.pick(some, "unknown")
+
+
+def test_candidates_on_two_evidence_axes_are_not_compared_however_far_apart() -> None:
+    """A checkpoint whose gates were bypassed is smoke; its figure says nothing of the others'."""
+    some = [candidate(5.0), candidate(1.0, bypasses=("gates bypassed: hurry",)), candidate(4.0)]
+    with pytest.raises(DriftError, match=r"m 5 \[proxy\] beside|m 1 \[smoke\] beside") as refused:
+        sweep.pick(some, "m")
+    assert "expected numbers on one evidence axis" in str(refused.value)
+    assert sweep.pick([some[0], some[2]], "m") == 1
 
 
 SCRIPT = """

@@ -19,6 +19,7 @@ from drift.features import FeatureExtractor
 from drift.state import checkpoint
 from drift.state.record import rows
 from drift.train import build, draw, run
+from drift.train.watch import Breach
 
 SMALL = (
     "optimizer.training_steps=8",
@@ -213,8 +214,12 @@ def test_a_changed_template_is_no_longer_faithful() -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_recorded(tmp_path: Path) -> None:
     started = begin(tmp_path / "run")
-    with torch.no_grad():
-        next(started.state.generator.parameters()).fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match="step 0: found loss nan"):
-        run.train(started, quiet)
+
+    def poison(window: run.Window) -> None:
+        with torch.no_grad():
+            next(started.state.generator.parameters()).fill_(float("nan"))
+
+    with pytest.raises(Breach, match=r"step 2: in-run clause TRAIN-007 .* found loss nan"):
+        run.train(started, poison)
     assert '"status": "failed"' in (tmp_path / "run" / "run_metadata.json").read_text()
+    assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [0]

@@ -1,0 +1,106 @@
+"""A run on digits beside what it has to beat, measured with the same encoder, judge and count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from drift.config import Template
+from drift.data import DigitsSource
+from drift.encoder import MaskedAutoencoder
+from drift.evaluate import baselines
+from drift.evaluate.digits import evaluate_pixels
+from drift.evaluate.figures import Figure
+from drift.sample import images
+
+COMPARED = ("fid_proxy", "coverage", "class_accuracy", "precision", "recall")
+BETTER, WORSE, OPEN = "better", "worse", "not separated"
+RAW = "raw-pixel drifting loss"
+GAUSSIANS = "class Gaussians"  # with the whole covariance of each class
+INDEPENDENT = "class Gaussians, independent pixels"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A baseline: its figures, its samples uint8 [N, 1, 8, 8] with labels [N], how it was made."""
+
+    name: str
+    figures: Mapping[str, Figure]
+    pixels: Tensor
+    labels: Tensor
+    made: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON for the record."""
+        return {
+            **self.made,
+            "metrics": {name: figure.as_dict() for name, figure in self.figures.items()},
+        }
+
+
+def rivals(
+    template: Template,
+    encoder: MaskedAutoencoder,
+    *,
+    steps: int,
+    count: int,
+    seed: int,
+    listen: Callable[[int], None] = lambda done: None,
+) -> tuple[Rival, ...]:
+    """The drifting loss on raw pixels, trained as long, and Gaussians fitted to each class.
+
+    listen  called with the steps done by the one that is trained
+    """
+    raw = baselines.raw_pixels(
+        template, DigitsSource(), encoder, steps=steps, count=count, seed=seed, listen=listen
+    )
+    drawn = {
+        name: baselines.class_gaussians(
+            count,
+            generator=torch.Generator().manual_seed(seed),
+            independent=name == INDEPENDENT,
+        )
+        for name in (INDEPENDENT, GAUSSIANS)
+    }
+    return (
+        _measured(RAW, *raw, encoder, seed, {"steps": steps, "seed": seed}),
+        *(_measured(name, *samples, encoder, seed, {"seed": seed})
+          for name, samples in drawn.items()),
+    )  # fmt: skip
+
+
+def verdict(ours: Figure, theirs: Figure) -> str:
+    """`better` or `worse` where the 95 % intervals do not meet; otherwise nothing is claimed."""
+    if ours.better not in ("lower", "higher") or ours.better != theirs.better:
+        return OPEN
+    lower, upper = (ours, theirs) if ours.better == "lower" else (theirs, ours)
+    if lower.high < upper.low:
+        return BETTER
+    return WORSE if lower.low > upper.high else OPEN
+
+
+def verdicts(ours: Mapping[str, Figure], rival: Rival) -> dict[str, str]:
+    """What each compared figure says against one baseline."""
+    return {name: verdict(ours[name], rival.figures[name]) for name in COMPARED}
+
+
+def recorded(ours: Mapping[str, Figure], found: tuple[Rival, ...]) -> dict[str, Any]:
+    """The record's entries: each baseline, and how the run stands against it."""
+    return {
+        "baselines": {rival.name: rival.as_dict() for rival in found},
+        "against": {rival.name: verdicts(ours, rival) for rival in found},
+    }
+
+
+def _measured(
+    name: str, samples: Tensor, labels: Tensor, encoder: MaskedAutoencoder, seed: int,
+    made: Mapping[str, Any],
+) -> Rival:  # fmt: skip
+    pixels = images.pixels(samples)
+    report = evaluate_pixels(pixels, labels, encoder=encoder, seed=seed)
+    figures = {key: report.figures[key] for key in COMPARED}
+    return Rival(name, figures, pixels, labels, made)
