@@ -30,6 +30,8 @@ def runs(ctx: CheckContext) -> list[Record] | Measurement:
         "axis": PROXY,
         "weights": "ema",
         "labels": "balanced",
+        "alpha": template.evaluation.alpha,
+        "samples": template.evaluation.samples,
         "bypasses": [],
         "selected_from": 1,
     }
@@ -88,7 +90,18 @@ def classes(ctx: CheckContext) -> Measurement:
 
 @check("digits_run.beats", needs=NEEDS)
 def beats(ctx: CheckContext) -> Measurement:
-    """How far the intervals of a run and a baseline overlap: at most zero where they part."""
+    """How far a run's interval reaches into a baseline's: at most zero where it is better."""
+    return _beside(ctx, _overlap)
+
+
+@check("digits_run.not_worse", needs=NEEDS)
+def not_worse(ctx: CheckContext) -> Measurement:
+    """How far a run's interval lies beyond a baseline's, on the worse side."""
+    return _beside(ctx, lambda ours, theirs: -_overlap(theirs, ours))
+
+
+def _beside(ctx: CheckContext, compare: Callable[[Record, Record], float]) -> Measurement:
+    """The worst comparison with one baseline, over runs and metrics."""
     found = runs(ctx)
     if isinstance(found, Measurement):
         return found
@@ -96,11 +109,12 @@ def beats(ctx: CheckContext) -> Measurement:
     for record in found:
         if rival not in record.get("baselines", {}):
             return ctx.missing(f"{record['path']}: no baseline {rival!r}")
+        if record["baselines"][rival].get("steps", record["step"]) != record["step"]:
+            return ctx.decide(False, f"{record['path']}: {rival!r} was not trained as long")
         for name in ctx.params["metrics"]:
             ours, theirs = record["metrics"][name], record["baselines"][rival]["metrics"][name]
-            overlap = _overlap(ours, theirs)
+            worst = max(worst, compare(ours, theirs))
             said.append(f"{name} {ours['value']:.3g} against {theirs['value']:.3g}")
-            worst = max(worst, overlap)
     return ctx.judge(
         worst, "; ".join(said), unit="of the wider interval", axis=PROXY,
         provenance=provenance(found),
@@ -108,7 +122,7 @@ def beats(ctx: CheckContext) -> Measurement:
 
 
 def _overlap(ours: Record, theirs: Record) -> float:
-    """By how much the better end of ours reaches into theirs, over the wider interval's width."""
+    """From the worse end of ours to the better end of theirs, over the wider interval's width."""
     sides = (ours["interval"], theirs["interval"])
     width = max(high - low for low, high in sides) or 1.0
     if ours["better"] == "lower":

@@ -23,7 +23,7 @@ CLAUSES = {
 NAMED = {
     entry.name: function for function in vars(digits_run).values() for entry in registered(function)
 }
-RIVALS = ("raw-pixel drifting loss", "class Gaussians, independent pixels")
+RIVALS = ("raw-pixel drifting loss", "class Gaussians, independent pixels", "class Gaussians")
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -40,9 +40,12 @@ def record(seed: int) -> dict[str, Any]:
         "class_accuracy": figure(0.98, 0.01, "higher"),
     }
     theirs = {
-        "fid_proxy": figure(9.0, 0.4, "lower"),
-        "coverage": figure(0.5, 0.03, "higher"),
-        "class_accuracy": figure(0.8, 0.03, "higher"),
+        name: {
+            "fid_proxy": figure(5.0 + worse, 0.4, "lower"),
+            "coverage": figure(0.7 - 0.1 * worse, 0.03, "higher"),
+            "class_accuracy": figure(0.8, 0.03, "higher"),
+        }
+        for worse, name in enumerate(reversed(RIVALS))
     }
     return {
         "schema": "drift-evaluation/1", "axis": "proxy", "column": None, "metrics": ours,
@@ -51,7 +54,8 @@ def record(seed: int) -> dict[str, Any]:
         "statistics_sha256": "b" * 64, "checkpoint_sha256": f"{seed}" * 64,
         "template_fingerprint": fingerprint(template), "bypasses": [], "selected_from": 1,
         "components": {}, "step": template.optimizer.training_steps, "collapsed": [],
-        "classes_covered": 10, "baselines": {name: {"metrics": theirs} for name in RIVALS},
+        "classes_covered": 10,
+        "baselines": {name: {"metrics": figures} for name, figures in theirs.items()},
     }  # fmt: skip
 
 
@@ -113,8 +117,10 @@ def test_every_falsifier_turns_its_clause_red(
         lambda r: r.update(selected_from=4),
         lambda r: r.update(axis="smoke"),
         lambda r: r.update(checkpoint_sha256="1" * 64),
+        lambda r: r.update(alpha=2.0),
+        lambda r: r.update(samples=6),
     ],
-    ids=["template", "step", "raw", "bypass", "picked", "smoke", "same run twice"],
+    ids=["template", "step", "raw", "bypass", "picked", "smoke", "same run twice", "guided", "few"],
 )
 def test_a_record_that_is_not_of_a_whole_run_is_no_evidence(
     name: str, change: Change, three: Path
@@ -122,6 +128,15 @@ def test_a_record_that_is_not_of_a_whole_run_is_no_evidence(
     found = judge(CLAUSES[name], edit(three, change))
     assert found.outcome is Outcome.UNKNOWN
     assert "2 of 3" in found.reason
+
+
+def test_a_baseline_that_was_trained_less_is_no_rival(three: Path) -> None:
+    def shorter(value: dict[str, Any]) -> None:
+        value["baselines"][RIVALS[0]]["steps"] = 10
+
+    found = judge(CLAUSES["RUN-003"], edit(three, shorter))
+    assert found.outcome is Outcome.FAIL
+    assert "was not trained as long" in found.reason
 
 
 def test_intervals_that_meet_are_not_better(three: Path) -> None:
@@ -138,3 +153,13 @@ def test_the_worst_of_three_runs_decides(three: Path) -> None:
     found = judge(CLAUSES["RUN-001"], edit(three, worse))
     assert found.outcome is Outcome.FAIL
     assert found.measured == pytest.approx(0.06)
+
+
+def test_a_run_that_is_not_separated_is_not_worse_and_does_not_beat(three: Path) -> None:
+    def alike(value: dict[str, Any]) -> None:
+        value["baselines"]["class Gaussians"]["metrics"] = value["metrics"]
+
+    folder = edit(three, alike)
+    assert judge(CLAUSES["RUN-005"], folder).outcome is Outcome.PASS
+    beaten = {**CLAUSES["RUN-003"]["params"], "rival": "class Gaussians"}
+    assert judge(CLAUSES["RUN-003"] | {"params": beaten}, folder).outcome is Outcome.FAIL
