@@ -12,6 +12,7 @@ sets such a number beside ours, `above`, and only beside one on `PaperEval`.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Never, NoReturn, TypeVar
@@ -86,8 +87,9 @@ class Measured(Generic[_A]):
     def __post_init__(self) -> None:
         if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
             self._refuse(f"{self.value!r}", "a number")
-        if not math.isfinite(self.value):
-            self._refuse(f"{self.value}", "a finite number")
+        if not abs(self.value) <= sys.float_info.max:  # compares whole numbers of any size
+            found = f"{self.value}" if isinstance(self.value, float) else "a number beyond float64"
+            self._refuse(found, "a finite number")
         if not (isinstance(self.axis, type) and self.axis in MARKS.values()):
             self._refuse(f"the axis {self.axis!r}", f"one of {', '.join(Axis)}")
 

@@ -170,6 +170,13 @@ def fit(points: Sequence[tuple[float, float]]) -> Fit | None:
 
     None too where a pair has all the leverage, so that nothing could contradict it.
     """
+    try:
+        return _fit(points)
+    except OverflowError:  # sums beyond float64: no line can be told from them
+        return None
+
+
+def _fit(points: Sequence[tuple[float, float]]) -> Fit | None:
     n = len(points)
     x0, y0 = (math.fsum(column) / n for column in zip(*points, strict=True))
     spread = math.fsum((x - x0) ** 2 for x, _ in points)

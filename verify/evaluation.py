@@ -78,9 +78,9 @@ class EvaluationRecord:
 
     @property
     def bypasses(self) -> tuple[str, ...]:
-        """Gates that were passed by, in words."""
-        found = self.data.get("bypasses", [])
-        return tuple(map(str, found)) if isinstance(found, list) else (f"{found!r}",)
+        """Gates that were passed by, in words; a record that does not tell is not without any."""
+        found = self.data.get("bypasses", "the record names none, nor says that there are none")
+        return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
 
     @property
     def components(self) -> Mapping[str, Any]:
@@ -95,11 +95,13 @@ class EvaluationRecord:
 def read_evaluation(path: Path) -> EvaluationRecord:
     """A record; raises UsageError for a file that is none."""
     try:
+        if not path.is_file():  # a device or a pipe may never end
+            raise UsageError(f"{path}: found no file; {_REMEDY}")
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{path}: found more than {MAX_BYTES} bytes; {_REMEDY}")
         text = path.read_bytes()
         data = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: found no JSON record ({error}); {_REMEDY}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}: found a {type(data).__name__}; expected an object; {_REMEDY}")

@@ -89,10 +89,9 @@ def _covers(report: Report, wanted: Sequence[str]) -> bool:
 
 
 def obstacles(report: Report, wanted: Sequence[str]) -> list[str]:
-    """Why clauses of a report do not stand: not passed, a falsifier survived, or none was tried."""
+    """Why clauses of a report do not stand: no pass, or a falsifier survived or did not run."""
     by_id = {clause.id: clause for clause in report.clauses}
     survivors = {run.clause: run.label for run in report.survivors}
-    falsified = {run.clause for run in report.falsifiers}
     found = []
     for name in wanted:
         clause = by_id[name]
@@ -100,6 +99,6 @@ def obstacles(report: Report, wanted: Sequence[str]) -> list[str]:
             found.append(f"{name} is {clause.outcome}: {clause.reason}")
         elif name in survivors:
             found.append(f"{name} survived its falsifier {survivors[name]}")
-        elif name not in falsified:
-            found.append(f"the falsifiers of {name} did not run")
+        elif not report.sound(clause):
+            found.append(f"the falsifiers of {name} did not all run")
     return found

@@ -144,7 +144,7 @@ def score(clauses: Sequence[Scored], *, whole: bool = True) -> Score:
     return Score(
         overall=_points(OVERALL, clauses, whole),
         contracts=[
-            _points(name, [one for one in clauses if one.contract == name], True) for name in names
+            _points(name, [one for one in clauses if one.contract == name], whole) for name in names
         ],
         entries=[_entry(one) for one in clauses],
         steps=[_step(one) for one in _to_raise(clauses)],

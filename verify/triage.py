@@ -69,7 +69,7 @@ def rank(calibration: Calibration, records: Sequence[EvaluationRecord]) -> Ranki
 
     Raises AxisError for a record on another axis or of another proxy than was calibrated.
     """
-    proxies = [_proxy(calibration, record) for record in records]
+    proxies = [proxy_of(calibration, record) for record in records]
     order = best_first(proxies, better=calibration.file.better)
     guesses = [calibration.predict(proxy) for proxy in proxies]
     low, high = calibration.span
@@ -91,7 +91,8 @@ def rank(calibration: Calibration, records: Sequence[EvaluationRecord]) -> Ranki
     )  # fmt: skip
 
 
-def _proxy(calibration: Calibration, record: EvaluationRecord) -> Measured[Proxy]:
+def proxy_of(calibration: Calibration, record: EvaluationRecord) -> Measured[Proxy]:
+    """A record's number; raises AxisError where it is not of the proxy that was calibrated."""
     number = record.number(calibration.file.proxy_metric)
     if number.axis is not Proxy:
         raise AxisError(

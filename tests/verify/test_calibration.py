@@ -345,6 +345,10 @@ def test_records_are_looked_up_by_digest_and_compared(tmp_path: Path, cli: Cli) 
     looked = cli("calibrate", path, "--records", folder)
     assert (looked.code, "records compared" in looked.out) == (0, True)
     assert "not looked up" in cli("calibrate", path).out
+    other = cli("calibrate", written(tmp_path, data | {"where": {"extractor": "other"}}),
+                "--records", folder)  # fmt: skip
+    assert other.code == 4
+    assert "extractor: found 'digits'; expected 'other', the proxy that was" in other.err
     data["pairs"][0]["paper_eval"]["samples"] = 60_000
     wrong = cli("calibrate", written(tmp_path, data), "--records", folder)
     assert wrong.code == 4
@@ -353,3 +357,33 @@ def test_records_are_looked_up_by_digest_and_compared(tmp_path: Path, cli: Cli) 
     data["pairs"][0]["paper_eval"]["samples"] = 50_000
     gone = cli("calibrate", written(tmp_path, data), "--records", folder)
     assert (gone.code, "pairs[3].proxy: found no record" in gone.err) == (4, True)
+
+
+# -- hostile input --------------------------------------------------------------------------------
+
+
+def test_values_whose_sums_leave_float64_give_no_line() -> None:
+    assert fit([(1e200 * n, 1e200 * n) for n in range(1, 7)]) is None
+    assert fit([(float(n), 1.7e308) for n in range(1, 7)]) is None
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"metrics": ' + "[" * 100_000])
+def test_a_record_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="found no JSON record"):
+        read_evaluation(path)
+
+
+def test_a_device_is_no_record_and_is_never_read(tmp_path: Path) -> None:
+    """/dev/zero says that it has no bytes, and gives them for ever."""
+    link = tmp_path / "record.json"
+    link.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match="found no file"):
+        read_evaluation(link)
+
+
+def test_a_number_beyond_float64_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = record(tmp_path, "huge", 1.0, metrics={"fid_proxy": {"value": 10**400}})
+    with pytest.raises(AxisError, match="a number beyond float64"):
+        read_evaluation(path).number("fid_proxy")

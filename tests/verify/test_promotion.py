@@ -53,6 +53,27 @@ CHECK = """
         with patch(f"{__name__}.MISMATCH", -1.0):
             yield
 """
+GOOD = """
+    import json
+    from contextlib import contextmanager
+    from unittest.mock import patch
+
+    from verify.api import check, mutant
+
+    OFF = 0.0
+
+    @check("records.good")
+    def good(ctx):
+        records = [json.loads(path.read_text()) for path in ctx.evidence_dir.glob("*.json")]
+        worst = max(record["metrics"]["fid"]["value"] for record in records)
+        return ctx.judge(worst + OFF, f"worst {worst}", unit="FID", axis="paper-eval")
+
+    @mutant("records.worse")
+    @contextmanager
+    def worse(subject):
+        with patch(f"{__name__}.OFF", 100.0):
+            yield
+"""
 TRACK: dict[str, Any] = {
     "id": "small",
     "title": "A small run",
@@ -240,6 +261,20 @@ def edited_record(scene: Scene) -> None:
     scene.data["score"]["value"] = (0.9 + 2.0 + 2.5) / 3
 
 
+def unsaid(name: str) -> Callable[[Scene], None]:
+    """What a record does not say is not taken for good."""
+
+    def change(scene: Scene) -> None:
+        for number, one in enumerate(scene.data["components"]):
+            path = scene.folder / f"e{number}.json"
+            data = json.loads(path.read_text(encoding="utf-8"))
+            del data[name]
+            path.write_text(json.dumps(data), encoding="utf-8")
+            one["evaluation"]["sha256"] = sha(path.read_bytes())
+
+    return change
+
+
 def proxy(scene: Scene) -> None:
     component("axis", "proxy")(scene)
     scene.data["score"]["axis"] = "proxy"
@@ -304,6 +339,8 @@ SPOILED: dict[str, tuple[Callable[[Scene], None], int, str]] = {
     "another metric": (spoil("score", "metric", to="kid"), 1, "no such metric"),
     "bypassed": (component("bypasses", ["gates bypassed: x"]), 1, "a bypass: gates bypassed: x"),
     "picked": (component("selected_from", 9), 1, "found picked from 9"),
+    "bypasses unsaid": (unsaid("bypasses"), 1, "a bypass: the record names none, nor says"),
+    "picking unsaid": (unsaid("selected_from"), 1, "found picked from an unknown number"),
     "raw weights": (component("weights", "raw"), 1, "weights: found 'raw'; expected 'ema'"),
     "another fact": (component("limit", 2.0), 1, "limit: found 2.0; expected 1.0"),
     "another checkpoint": (
@@ -366,6 +403,41 @@ def test_a_clause_that_does_not_stand_blocks(tmp_path: Path, cli: Cli) -> None:
     assert "refused evidence: found THING-001 fail" in result.out
     assert "a score that is blocked by THING-001" in result.out
     assert result.code == 1
+
+
+@pytest.mark.parametrize("place", ["contracts/thing.yaml", "contracts/bindings/thing.py"])
+def test_evidence_from_before_the_contracts_or_checks_changed_is_stale(
+    scene: Scene, cli: Cli, place: str
+) -> None:
+    """Clauses of the same names may have asked less."""
+    path = scene.pack.root / place
+    path.write_text(path.read_text(encoding="utf-8") + "\n# stricter now\n", encoding="utf-8")
+    result = scene.promote(cli)
+    assert result.code == 1
+    assert "refused evidence: found evidence older than the " in result.out
+
+
+def test_evidence_about_the_evaluations_of_another_run_is_none_about_this_one(
+    scene: Scene, cli: Cli
+) -> None:
+    """The bundle's clause passed on the records of a good run; those promoted here are others."""
+    scene.pack.write("contracts/bindings/good.py", GOOD)
+    scene.pack.clauses.append(
+        clause(3, kind="metric", axis="paper-eval", check="records.good",
+               tolerance={"value": 3.0, "unit": "FID", "basis": "stated"},
+               falsifiers=[{"mutant": "records.worse"}])
+    )  # fmt: skip
+    track = {**TRACK, "needs": ["THING-001", "THING-003"]}
+    scene.pack.data("contracts/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [track]})
+    scene.pack.save()
+    scene.bundle()
+    result = scene.promote(cli)
+    assert result.code == 0, result.out
+    scene.evaluations([9.0, 9.5, 10.0])
+    scene.data["score"]["value"] = 9.5
+    result = scene.promote(cli)
+    assert result.code == 1
+    assert "THING-003 fail on these evaluations: worst 10.0" in result.out
 
 
 def test_a_clause_that_does_not_notice_an_edited_score_recomputes_nothing(

@@ -44,6 +44,15 @@ def test_explain_of_an_allowed_claim_gives_its_sentence(mini: MiniPack, cli: Cli
     assert "  no way up it names no axis for a number, so it is at most tier C" in out
 
 
+def test_explain_says_where_its_evidence_is_older_than_the_code(mini: MiniPack, cli: Cli) -> None:
+    """`may say` of stale evidence is not to be taken for one of today."""
+    cli("run", "--pack", mini.root)
+    assert cli("explain", "CLAIM-THING", "--pack", mini.root).err == ""
+    mini.edit("contracts/bindings/thing.py", '"one": 1.0', '"one": 2.0')
+    result = cli("explain", "CLAIM-THING", "--pack", mini.root)
+    assert "note: the evidence is older than the code; remedy: verify run" in result.err
+
+
 def test_explain_of_a_near_miss_names_the_likely_claim(cli: Cli) -> None:
     result = cli("explain", "CLAIM-STAGES", "--pack", PACK)
     assert result.code == 3

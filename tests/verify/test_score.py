@@ -245,6 +245,15 @@ def test_passes_without_their_falsifiers_earn_nothing(mini: MiniPack, tmp_path: 
     assert report.score.overall.line == "0/3 points, 1 without its falsifiers run not earned"
 
 
+def test_a_contract_of_which_a_part_was_run_says_so(mini: MiniPack, tmp_path: Path) -> None:
+    """`3/3 points` of a contract with two clauses would have the wrong denominator."""
+    mini.clauses.append(clause(2))
+    report = run_pack(mini.save(), tmp_path / "reports", only=["THING-001"]).report
+    points = report.score.of("THING")
+    assert points is not None
+    assert points.line == "3/3 points, of a part of the pack"
+
+
 def test_a_falsifier_that_did_not_run_is_not_made_up_for_by_one_of_a_like_name() -> None:
     """Labels hold brackets of their own: the lists that they set."""
     labels = ["loss.temperatures(values=[0.1])", "loss.temperatures(values=[0.2])"]

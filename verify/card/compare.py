@@ -1,12 +1,20 @@
-"""A card held against the bundle it names: written again, and compared line by line."""
+"""A card held against the bundle it names: written again, and compared line by line.
+
+What a person wrote is free, but must not hide what follows it: an element, a comment or an open
+fence would take the waivers and limits off the page.
+"""
 
 from __future__ import annotations
 
+import re
 from itertools import zip_longest
 
 from verify.card.render import GENERATED, SLOTS, Source, card, markers, stamp
 
 LIMIT = 160  # characters of a line that are shown
+_TAG = re.compile(r"<(?!https?://)[A-Za-z/!?]")
+_OPENS = re.compile(r"(`{3,})[^`]*|(~{3,}).*")  # at the margin: within a list it ends elsewhere
+_CLOSES = re.compile(r" {0,3}(`{3,}|~{3,})\s*")
 
 
 def hands(text: str) -> dict[str, str]:
@@ -35,6 +43,23 @@ def difference(text: str, source: Source) -> str | None:
         if found != expected:
             return f"line {line}: found {_shown(found)}; expected {_shown(expected)}"
     raise AssertionError("texts that differ have a line that differs")
+
+
+def hiding(text: str) -> str | None:
+    """What in the hand-written parts could hide the generated ones, or None."""
+    for slot, written in hands(text).items():
+        fence = ""
+        for line in written.split("\n"):
+            opens, closes = _OPENS.fullmatch(line), _CLOSES.fullmatch(line)
+            if fence:
+                fence = "" if closes and closes[1].startswith(fence) else fence
+            elif opens:
+                fence = opens[1] or opens[2]
+            elif _TAG.search(line) or "```" in line or "~~~" in line:
+                return f"{slot}: found a tag, comment or fence in {_shown(line)}; expected words"
+        if fence:
+            return f"{slot}: found a fence {fence} that is not closed; expected it closed"
+    return None
 
 
 def _shown(line: str | None) -> str:

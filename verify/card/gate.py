@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from verify.card.compare import difference
+from verify.card.compare import difference, hiding
 from verify.card.model import CARD, CardFile
 from verify.card.render import Source
 from verify.outcome import Outcome
@@ -41,6 +41,9 @@ def card(by: ByCard, now: Situation, artefact: Artefact, run: Run) -> Finding:
     differs = difference(text, source)
     if differs is not None:
         return failed(f"{path.name}: {differs}", integrity=True)
+    hidden = hiding(text)
+    if hidden is not None:
+        return failed(f"{path.name}: {hidden}")
     return of_lint(linted(text, path.name, now.loaded, now.bundle, now.today), "no evidence")
 
 

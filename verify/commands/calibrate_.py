@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
+from verify.axes import AxisError
 from verify.calibration import Calibration, read_calibration
-from verify.evaluation import read_evaluation
+from verify.evaluation import EvaluationRecord, read_evaluation
 from verify.problems import IntegrityError, UsageError
 from verify.report.bundle import write
-from verify.triage import USE, Ranking, rank
+from verify.triage import USE, Ranking, proxy_of, rank
 
 
 @click.command()
@@ -60,6 +61,8 @@ def _look_up(calibration: Calibration, folder: Path, manifest: Path) -> None:
                     f"{place}: found no record {stated.record[:12]}... in {folder}; expected it "
                     "there; remedy: keep the records a calibration rests on"
                 )
+            if side == "proxy":
+                _require_same_proxy(calibration, record, place)
             number = record.number(metric)
             pairs = {
                 "value": (stated.value, number.value),
@@ -74,6 +77,14 @@ def _look_up(calibration: Calibration, folder: Path, manifest: Path) -> None:
                         f"{place}: {name}: found {said!r}; expected {found!r} of {record.path}; "
                         "remedy: copy what the record says"
                     )
+
+
+def _require_same_proxy(calibration: Calibration, record: EvaluationRecord, place: str) -> None:
+    """A pair measured with another proxy says nothing of the one that `where` describes."""
+    try:
+        proxy_of(calibration, record)
+    except AxisError as error:
+        raise IntegrityError(f"{place}: {error}") from None
 
 
 def _told(calibration: Calibration, looked_up: bool) -> Iterator[str]:

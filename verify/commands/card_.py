@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from verify.card.compare import difference, hands
+from verify.card.compare import difference, hands, hiding
 from verify.card.gate import linted, source_of
 from verify.card.render import GENERATED, Source, card
 from verify.commands.common import pack_option, reports_option, sound_pack
@@ -15,6 +15,8 @@ from verify.problems import IntegrityError, UsageError
 from verify.release.checks import checks
 from verify.release.situation import Bundle, artefact_of, opened
 from verify.report.bundle import latest, write
+from verify.report.model import ExitCode
+from verify.report.words import printable
 from verify.spec.pack import LoadedPack
 from verify.spec.places import read_text
 
@@ -38,7 +40,8 @@ def command(
 
     A person may write between the markers; that text stays when a card is written again, and the
     overclaim lint reads it. With --check, exit code 4 names the first line that is not what the
-    bundle renders to, and 1 the first sentence that says more than the evidence.
+    bundle renders to, and 1 each sentence that says more than the evidence, or what could hide the
+    generated parts from a reader.
     """
     if out is not None and held is not None:
         raise UsageError("--out and --check: found both; expected one")
@@ -70,10 +73,15 @@ def _hold(path: Path, source: Source, bundle: Bundle, loaded: LoadedPack) -> int
             f"{path}: {differs}; remedy: `verify card --out {path.name}`; only the parts between "
             "the markers are written by hand"
         )
+    hidden = hiding(text)
+    if hidden is not None:
+        click.echo(f"{path}: {hidden}")
+        return int(ExitCode.FAILED)
     result = linted(text, str(path), loaded, bundle, date.today())
     for finding in result.flagged:
         place = f"{path}:{finding.sentence.line}"
-        click.echo(f"{place}: {finding.ruling}: {finding.sentence.text}: {finding.reason}")
+        said = f"{finding.sentence.text}: {finding.reason}"
+        click.echo(f"{place}: {finding.ruling}: {printable(said)}")
     click.echo(f"{path}: as {source.bundle} renders it; {result.line}")
     return int(result.exit_code)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
 from verify.problems import UsageError
 from verify.prose.evidence import gather
 from verify.prose.judge import Finding
@@ -17,10 +17,7 @@ from verify.prose.reading import read
 from verify.prose.result import Lint, lint
 from verify.prose.waivers import ProseWaiver
 from verify.report.bundle import check, latest, write
-from verify.report.model import Report
 from verify.report.words import printable
-from verify.spec.digests import digests
-from verify.spec.pack import LoadedPack
 
 
 @click.command()
@@ -59,7 +56,7 @@ def command(
     result = lint(prose, gather(loaded.pack, report, bundle.name if bundle else None), date.today())
     for path in wanted:
         write(path, json.dumps(result.as_json(), indent=1, ensure_ascii=False) + "\n")
-    for note in _notes(loaded, report, reports):
+    for note in notes_on(report, loaded, reports):
         click.echo(note, err=True)
     for line in _told(result, show_all):
         click.echo(line)
@@ -74,20 +71,6 @@ def _output(text: str) -> Path:
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"--output: found no folder {Path(path).parent}; remedy: create it")
     return Path(path)
-
-
-def _notes(loaded: LoadedPack, report: Report | None, reports: Path) -> Iterator[str]:
-    """What a reader has to know of the evidence before relying on it."""
-    if report is None:
-        yield f"note: found no sealed bundle in {reports}; remedy: verify run"
-        return
-    now, then = digests(loaded), report.about.get("digests", {})
-    stale = [name for name, digest in now.items() if then.get(name) != digest]
-    if stale:
-        yield f"note: the evidence is older than the {' and '.join(stale)}; remedy: verify run"
-    if report.about.get("selectors"):
-        chosen = " ".join(report.about["selectors"])
-        yield f"note: the evidence is of a part of the pack: {chosen}"
 
 
 def _told(result: Lint, show_all: bool) -> Iterator[str]:

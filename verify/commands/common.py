@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from verify.problems import PackError, UsageError
+from verify.spec.digests import digests
 from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, find_root, load
+
+if TYPE_CHECKING:  # `verify lint` reads no reports
+    from verify.report.model import Report
 
 Command = Callable[..., Any]
 
@@ -45,6 +49,20 @@ def sound_pack(pack_dir: Path | None) -> LoadedPack:
     if problems:
         raise PackError(problems)
     return loaded
+
+
+def notes_on(report: Report | None, loaded: LoadedPack, reports: Path) -> Iterator[str]:
+    """What a reader has to know of the evidence before relying on it."""
+    if report is None:
+        yield f"note: found no sealed bundle in {reports}; remedy: verify run"
+        return
+    now, then = digests(loaded), report.about.get("digests", {})
+    stale = [name for name, digest in now.items() if then.get(name) != digest]
+    if stale:
+        yield f"note: the evidence is older than the {' and '.join(stale)}; remedy: verify run"
+    if report.about.get("selectors"):
+        chosen = " ".join(report.about["selectors"])
+        yield f"note: the evidence is of a part of the pack: {chosen}"
 
 
 def audited_subject(loaded: LoadedPack, name: str | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from verify.commands.claim_words import explain_claim
-from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
 from verify.report.bundle import EVIDENCE, latest
 from verify.report.model import from_evidence
 from verify.report.words import measured, printable
@@ -37,6 +37,9 @@ def command(name: str, pack_dir: Path | None, reports: Path) -> None:
         lines = [*_stated(clause, loaded), *_last(name, reports)]
     for line in lines:
         click.echo(printable(line))
+    bundle = latest(reports)
+    for note in notes_on(from_evidence(bundle / EVIDENCE), loaded, reports) if bundle else ():
+        click.echo(note, err=True)
 
 
 def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:

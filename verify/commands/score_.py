@@ -32,7 +32,7 @@ def command(places: tuple[str, ...], reports: Path, show_all: bool) -> int:
         raise NothingSelectedError(
             f"{folder}: found no contract {contract}; expected one of {known}; remedy: correct it"
         )
-    click.echo(f"bundle {folder.name}")
+    click.echo(f"bundle {folder.resolve().name}")
     for line in _told(report.score, contract, show_all):
         click.echo(printable(line))
     points = report.score.of(contract) if contract else report.score.overall

@@ -72,6 +72,8 @@ def touched(repository: Path, base: str, head: str, frontier: Frontier) -> list[
 
 def judge(path: str, frontier: Frontier) -> tuple[Side, str]:
     """Where a path lies and by which rule; what denies is stronger than what allows."""
+    if path.startswith("/") or path.split("/")[0] == "..":  # a link's target; no glob means it
+        return Side.OUTSIDE, "it leaves the repository"
     for denied in frontier.deny:
         if matches(denied.glob, path):
             return Side.DENIED, f"{denied.glob}: {denied.reason}"

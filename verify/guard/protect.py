@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -62,13 +63,15 @@ class Guard:
 
 def guard_of(loaded: LoadedPack) -> Guard:
     """The protection of a pack; raises UsageError where it declares none."""
-    assets = tuple(asset for _, file in loaded.of(ProtectedFile) for asset in file.assets)
+    lists = (file for place, file in loaded.of(ProtectedFile) if place.file == PROTECTED)
+    assets = tuple(asset for file in lists for asset in file.assets)
     if not assets:
         raise UsageError(
             f"{loaded.root}: found no {PROTECTED}; expected the files to protect; "
             "remedy: write one (`verify schema protected`)"
         )
-    recorded = tuple(one for _, file in loaded.of(DigestsFile) for one in file.assets)
+    records = (file for place, file in loaded.of(DigestsFile) if place.file == RECORD)
+    recorded = tuple(one for file in records for one in file.assets)
     decisions = {decision.id: decision for decision in loaded.pack.decisions}
     names = sorted({asset.manifest for asset in assets if asset.manifest})
     listed = {path: digest for name in names for path, digest in _manifest(loaded.root, name)}
@@ -81,6 +84,9 @@ def check(guard: Guard) -> list[Finding]:
     present = files_under(guard.root, [asset.glob for asset in guard.assets])
     paths = present.keys() | stated.keys() | guard.listed.keys()
     found = [_judge(path, guard, stated, present.get(path, False)) for path in sorted(paths)]
+    times = Counter(one.path for one in guard.recorded)
+    twice = (path for path, count in times.items() if count > 1)
+    found += [Finding(path, State.TWICE, f"more than once in {RECORD}") for path in sorted(twice)]
     covered = {asset.glob for asset in guard.assets for path in paths if _covers(asset, path)}
     for asset in guard.assets:
         if asset.glob not in covered:
@@ -123,10 +129,15 @@ def digest_of(path: Path) -> str:
 
 
 def files_under(root: Path, patterns: Iterable[str]) -> dict[str, bool]:
-    """Paths that a glob matches -> whether each is a regular file; links are not followed."""
+    """Paths that a glob matches -> whether each is a regular file; links are not followed.
+
+    `root` is resolved.
+    """
     found: dict[str, bool] = {}
     for pattern in patterns:
         top = root / globs.base(pattern)
+        if top.resolve() != top:  # a folder on the way is a link: what is there stands elsewhere
+            continue
         for folder, names, files in os.walk(top, onerror=_unreadable):
             names[:] = [name for name in names if name not in SKIPPED]
             links = [name for name in names if (Path(folder) / name).is_symlink()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,16 @@ from verify.evaluation import read_evaluation
 from verify.outcome import Axis
 from verify.problems import IntegrityError, UsageError
 from verify.promotion.model import Component, LabelledScore, PromotionFile, Track
-from verify.promotion.recompute import Evaluated, recompute
+from verify.promotion.recompute import Evaluated, judged_again, recompute
 from verify.promotion.record import Blocker, Draft, Kind, digest
 from verify.provenance import Provenance, provenance
 from verify.report.bundle import MANIFEST, check
 from verify.report.model import Report
+from verify.spec.digests import digests
 from verify.spec.floors import floors
 from verify.spec.model import Cited
 from verify.spec.pack import LoadedPack
+from verify.spec.select import named_by
 
 STRONGEST_FIRST = list(Axis)
 AGREES = 1.0e-9  # relative: a mean of float64 values, printed and read again
@@ -207,7 +208,7 @@ def _protocol(case: Case) -> Iterator[Blocker]:
         for text in one.record.bypasses:
             remedy = "run under the gates"
             yield Blocker(Kind.REFUSED, one.place, f"a bypass: {text}", "none", remedy)
-        picked = one.record.data.get("selected_from", 1)
+        picked = one.record.data.get("selected_from", "an unknown number")
         if picked != 1:
             remedy = "measure the one that was picked again, with another seed"
             yield Blocker(Kind.REFUSED, one.place, f"picked from {picked}", "not picked", remedy)
@@ -242,20 +243,28 @@ def _components(case: Case) -> Iterator[Blocker]:
     for text in recompute(case.loaded, case.track.recomputed_by, case.evaluated, score.metric):
         remedy = f"verify replay {case.track.recomputed_by}"
         yield Blocker(Kind.INTEGRITY, "components", text, "the score again", remedy)
+    if score.axis is not case.track.axis:
+        return  # said where the axis is
+    for text in judged_again(case.loaded, _needed(case, case.track.axis), case.evaluated):
+        remedy = "promote the run that the evidence is about"
+        yield Blocker(Kind.REFUSED, "components", text, "a pass on these evaluations", remedy)
 
 
 def _evidence(case: Case) -> Iterator[Blocker]:
     """The clauses a track needs stand in the bundle, and no failing blocker blocks its score."""
     if case.report is None or case.track is None:
         return
+    now, then = digests(case.loaded), case.report.about.get("digests", {})
+    older = [name for name, digest in now.items() if then.get(name) != digest]
+    if older:
+        found, expected = f"evidence older than the {' and '.join(older)}", "about the present one"
+        yield Blocker(Kind.REFUSED, "evidence", found, expected, "verify run")
     own = case.loaded.pack.manifest.subject
     if case.report.about.get("subject") != own:
         found = f"evidence about {case.report.about.get('subject')}"
         yield Blocker(Kind.REFUSED, "evidence", found, f"about {own}", "verify run")
     views = {view.id: view for view in case.report.clauses}
-    for clause in case.loaded.pack.clauses:
-        if not any(fnmatchcase(clause.id, pattern) for pattern in case.track.needs):
-            continue
+    for clause in named_by(case.track.needs, case.loaded.pack.clauses):
         view, remedy = views.get(clause.id), f"verify run {clause.id}"
         if view is None:
             found = f"{clause.id} was not selected"
@@ -267,6 +276,13 @@ def _evidence(case: Case) -> Iterator[Blocker]:
     for name in case.report.score.overall.blocked_by:
         found = f"a score that is blocked by {name}"
         yield Blocker(Kind.REFUSED, "evidence", found, "no failing blocker", f"verify run {name}")
+
+
+def _needed(case: Case, axis: Axis) -> list[str]:
+    """The clauses of the track that judge numbers on its axis."""
+    assert case.track is not None
+    named = named_by(case.track.needs, case.loaded.pack.clauses)
+    return [clause.id for clause in named if clause.axis is axis]
 
 
 def _provenance(evaluated: tuple[Evaluated, ...]) -> Provenance:

@@ -50,6 +50,19 @@ def recompute(
             )
 
 
+def judged_again(
+    loaded: LoadedPack, clause_ids: list[str], evaluated: tuple[Evaluated, ...]
+) -> Iterator[str]:
+    """Clauses about numbers that do not pass on these evaluations, whatever a bundle says.
+
+    The bundle may have judged those of another checkpoint.
+    """
+    for name in clause_ids:
+        found = _verdict(loaded, name, evaluated, None)
+        if found.outcome is not Outcome.PASS:
+            yield f"{name} {found.outcome} on these evaluations: {found.reason}"
+
+
 def _verdict(
     loaded: LoadedPack, clause_id: str, evaluated: tuple[Evaluated, ...], edit: str | None
 ) -> Verdict:

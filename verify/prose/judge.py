@@ -167,7 +167,9 @@ def _holds_figure(clause: KnownClause, figure: Figure, assertion: Assertion, ben
     semantics = (assertion.semantics, clause.semantics)
     differ = None not in semantics and len(set(semantics)) > 1
     measured = clause.sound and figure.within(bench.measured(figure.metric, clause))
-    return bool(measured and not other and not differ)
+    # Only a ratio of two times needs no axis; any other number without one is not a result.
+    unlabelled = clause.axis is None and figure.metric != "speed-up"
+    return bool(measured and not other and not differ and not unlabelled)
 
 
 def _quotation(figure: Figure, assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:

@@ -112,9 +112,9 @@ def closing(gate: Gate, now: Situation, artefact: Artefact | None) -> str:
     """The one command that closes a gate, with what it is about put in."""
     words = {
         "{gate}": gate.id,
-        "{version}": now.version or "VERSION",
-        "{artefact}": _word(artefact.name if artefact else ""),
-        "{stem}": _word(artefact.path.stem if artefact else ""),
+        "{version}": _word(now.version or "", "VERSION"),
+        "{artefact}": _word(artefact.name if artefact else "", "ARTEFACT"),
+        "{stem}": _word(artefact.path.stem if artefact else "", "ARTEFACT"),
     }
     text = gate.close
     for word, value in words.items():
@@ -122,9 +122,10 @@ def closing(gate: Gate, now: Situation, artefact: Artefact | None) -> str:
     return text
 
 
-def _word(name: str) -> str:
+def _word(name: str, otherwise: str) -> str:
     """A name as one word of a shell; a placeholder for one that nobody should paste."""
-    return shlex.quote(name) if name and name.isprintable() else "ARTEFACT"
+    plain = name and name.isprintable() and not name.startswith("-")  # that would be an option
+    return shlex.quote(name) if plain else otherwise
 
 
 def _answer(gate: Gate, now: Situation, run: Run, artefact: Artefact | None) -> Finding:
@@ -155,7 +156,12 @@ def _checked(gate: Gate, by: ByCheck, run: Run, artefact: Artefact | None) -> Fi
 
 
 def finding_of(verdict: Verdict, gate: Gate) -> Finding:
-    """What a worker said; only what it says of the subject itself can be a failed digest."""
+    """What a worker said; only what it says of the subject itself can be a failed digest.
+
+    A gate applies or not by its situation; a check that says otherwise has judged nothing.
+    """
+    if verdict.outcome is Outcome.NOT_APPLICABLE:
+        return unknown(f"the check says that it does not apply: {verdict.reason}")
     failed_ = verdict.outcome is Outcome.FAIL
     return Finding(verdict.outcome, verdict.reason, gate.integrity and failed_)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from verify import __version__
 from verify.gate import obstacles
+from verify.outcome import Outcome
 from verify.problems import NothingSelectedError, UsageError
 from verify.release.finding import Finding, failed, passed, unknown
 from verify.release.model import ByBundle, ByClauses
@@ -22,6 +25,9 @@ def bundle(by: ByBundle, now: Situation) -> Finding:
     stale = _stale(report, now)
     if stale:
         return unknown(f"{now.bundle.name} is {stale}")
+    expired = sorted(_expired(report, now))
+    if expired:
+        return failed(f"{now.bundle.name} rests on {expired[0]}, which expired since")
     if report.verdict.exit_code != ExitCode.GO:
         said = f"{now.bundle.name} says {report.verdict.line}"
         incomplete = report.verdict.exit_code == ExitCode.INCOMPLETE
@@ -46,6 +52,14 @@ def clauses(by: ByClauses, now: Situation) -> Finding:
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         return failed(f"{found[0]}{more}")
     return passed(f"{len(wanted)} of {len(wanted)} clauses stand")
+
+
+def _expired(report: Report, now: Situation) -> Iterator[str]:
+    """Waivers that held when the bundle was made, and hold no more."""
+    waived = {clause.id for clause in report.clauses if clause.outcome is Outcome.WAIVED}
+    for waiver in now.loaded.pack.waivers:
+        if waiver.clause in waived and waiver.expired(now.today):
+            yield f"the waiver of {waiver.clause} by {waiver.owner} until {waiver.expires}"
 
 
 def _stale(report: Report, now: Situation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from verify.spec.model import Budget, Day, Frozen, RegisteredName, Text
 
@@ -13,6 +13,15 @@ GateId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 RelativePath = Annotated[str, Field(pattern=r"^[^/\\~.][^\\]*$|^\.[^./\\][^\\]*$", max_length=400)]
 Places = Annotated[tuple[RelativePath, ...], Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("found spaces alone; expected words")
+    return text
+
+
+Said = Annotated[Text, AfterValidator(_says_something)]
 
 
 class ByBundle(Frozen):
@@ -195,10 +204,10 @@ class Signature(Frozen):
 
     gate: GateId
     version: Text
-    name: Text
-    role: Text
+    name: Said
+    role: Said
     date: Day
-    what: Text
+    what: Said
 
 
 class SignaturesFile(Frozen):

@@ -115,9 +115,11 @@ def run_tests(by: ByTests, root: Path) -> TestCounts:
         junit = Path(folder) / "junit.xml"
         words = {"{python}": sys.executable, "{junit}": str(junit)}
         command = [_put_in(part, words) for part in by.command]
+        # Options from the environment could leave tests out, and the record would not say so.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         try:
             done = subprocess.run(
-                command, cwd=root, stdout=STDERR, check=False, timeout=by.minutes * 60
+                command, cwd=root, stdout=STDERR, check=False, timeout=by.minutes * 60, env=kept
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UsageError(f"the test command did not end: {error}") from None

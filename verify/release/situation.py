@@ -104,6 +104,7 @@ def opened(folder: Path) -> Bundle:
     """A bundle, re-verified; raises UsageError for a folder that is none."""
     if not (folder / MANIFEST).is_file():
         raise UsageError(f"{folder}: found no {MANIFEST}; expected a sealed bundle")
+    folder = folder.resolve()  # its name is part of what is said
     manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     try:
         return Bundle(folder.name, manifest, check(folder))

@@ -19,7 +19,7 @@ from verify.release.model import (
     ByVersion,
 )
 from verify.release.situation import Situation
-from verify.release.version import UnreadableError, entry, project, text_of, version_in
+from verify.release.version import UnreadableError, entry, project, table, text_of, version_in
 from verify.report.model import ExitCode
 from verify.scope import Scope
 from verify.spec.decision_log import read_log
@@ -30,13 +30,13 @@ from verify.spec.places import inside
 def licence(by: ByLicence, now: Situation) -> Finding:
     """The licence's text, and its name in the project file."""
     text = " ".join(text_of(now.root, by.file).split())
-    stated = project(now.root, by.project).get("project", {})
-    named, files = stated.get("license"), stated.get("license-files", ())
+    stated = table(project(now.root, by.project), "project")
+    named, files = stated.get("license"), stated.get("license-files")
     if by.contains not in text:
         return failed(f"{by.file} does not say {by.contains!r}")
     if named != by.identifier:
         return failed(f"{by.project} states the licence {named!r}, not {by.identifier!r}")
-    if by.file not in files:
+    if not isinstance(files, list) or by.file not in files:
         return failed(f"{by.project} does not list {by.file} in license-files")
     return passed(f"{by.file} is {by.identifier}, as {by.project} says")
 
@@ -84,7 +84,8 @@ def linted(files: tuple[str, ...], now: Situation) -> Lint:
 def of_lint(result: Lint, otherwise: str) -> Finding:
     """A lint as a finding, with the first sentence that has to be mended."""
     if result.exit_code is ExitCode.GO:
-        return passed(f"{len(result.findings)} assertions, none beyond the evidence")
+        waived = f", {len(result.waived)} waived" if result.waived else ""
+        return passed(f"{len(result.findings)} assertions, none beyond the evidence{waived}")
     first = result.flagged[0]
     place = f"{first.sentence.file.rpartition('/')[2]}:{first.sentence.line}"
     more = f", and {len(result.flagged) - 1} more" if len(result.flagged) > 1 else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from verify.spec.places import inside, read_text
 
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.M)
 UNRELEASED = "Unreleased"
-_DATED = re.compile(r"\s+-\s+\d{4}-\d{2}-\d{2}\s*\Z")
+_DATED = re.compile(r"\s+-\s+(?P<day>\d{4}-\d{2}-\d{2})\s*\Z")
+_SAYS_NOTHING = re.compile(r"^#[^\n]*$|<!--.*?(?:-->|\Z)", re.M | re.S)
 
 
 class UnreadableError(Exception):
@@ -42,13 +44,25 @@ def version_in(root: Path, name: str) -> str:
 
 
 def entry(text: str, version: str) -> str | None:
-    """What a changelog says under a version with a date, or None where it has no such heading."""
+    """What a changelog says under a version with a date, or None where it has no such heading.
+
+    Headings and comments say nothing.
+    """
     headings = list(HEADING.finditer(text))
     for at, heading in enumerate(headings):
-        if heading["version"] == version and _DATED.match(heading["rest"]):
+        if heading["version"] == version and _dated(heading["rest"]):
             end = headings[at + 1].start() if at + 1 < len(headings) else len(text)
-            return text[heading.end() : end].strip()
+            return _SAYS_NOTHING.sub("", text[heading.end() : end]).strip()
     return None
+
+
+def _dated(rest: str) -> bool:
+    """Whether the rest of a heading is a day of the calendar."""
+    found = _DATED.match(rest)
+    try:
+        return bool(found and date.fromisoformat(found["day"]))
+    except ValueError:
+        return False
 
 
 def _of_module(root: Path, name: str, text: str) -> str | None:
@@ -69,19 +83,27 @@ def project(root: Path, name: str) -> dict[str, Any]:
     """A project file as data; raises UnreadableError."""
     try:
         return tomllib.loads(text_of(root, name))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UnreadableError(f"{name} is not TOML ({error})") from None
+
+
+def table(data: Any, *keys: str) -> dict[str, Any]:
+    """The table at some keys of a project file; an empty one where something else stands."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def _of_project(root: Path, name: str, text: str) -> str | None:
     """`project.version`, or what hatch reads it from."""
     whole = project(root, name)
-    stated = whole.get("project", {})
+    stated = table(whole, "project")
     if "version" in stated:
         return str(stated["version"])
-    source = whole.get("tool", {}).get("hatch", {}).get("version", {}).get("path")
-    dynamic = "version" in stated.get("dynamic", ())
-    if dynamic and isinstance(source, str) and source.endswith(".py"):
+    source = table(whole, "tool", "hatch", "version").get("path")
+    dynamic = stated.get("dynamic")
+    listed = isinstance(dynamic, list) and "version" in dynamic
+    if listed and isinstance(source, str) and source.endswith(".py"):
         return version_in(root, source)
     return None
 

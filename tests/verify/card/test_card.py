@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.verify.conftest import Finished, MiniPack, Result, claim, clause, new_pack, run_pack
-from verify.card.compare import difference, hands
+from verify.card.compare import difference, hands, hiding
 from verify.card.model import CardFile
 from verify.card.render import SLOTS, Source, card, markers
 
@@ -111,6 +111,8 @@ def test_a_waiver_is_shown_with_owner_and_last_day(tmp_path: Path, source: Sourc
     text = card(Source(source.file, "b", SHA, finished.report), {})
     assert re.search(r"- THING-003: .*Owner until 2999-12-31: known", text)
     assert "allowed with conditions" in text
+    said = text[text.index("## What may be said") : text.index("## Not shown")]
+    assert "- under the waiver of THING-003 by Owner until 2999-12-31: known" in said
 
 
 def test_the_same_bundle_gives_the_same_card(source: Source) -> None:
@@ -197,6 +199,62 @@ def test_a_hostile_text_stays_in_its_cell(source: Source) -> None:
     assert difference(text, hostile) is None
 
 
+HIDES = [
+    "<div hidden>",
+    "<details><summary>More</summary>",
+    '<!-- verify: waive owner="N" reason="R" -->',
+    "```",
+    "~~~ text",
+    "- a list\n  ```\n  code\n```",
+    "````\n```",
+    "    ```\n<script>",
+]
+
+
+@pytest.mark.parametrize("written", HIDES)
+def test_hand_written_text_cannot_hide_the_limits_and_waivers_after_it(
+    source: Source, written: str
+) -> None:
+    text = card(source, {"introduction": f"{written}\n"})
+    assert difference(text, source) is None
+    found = hiding(text)
+    assert found is not None
+    assert found.startswith("introduction: found ")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["x < 3 and y > 2", "<https://example.org>", "```python\nprint('<div>')\n```", "a `b`"],
+)
+def test_plain_words_links_and_closed_code_hide_nothing(source: Source, written: str) -> None:
+    assert hiding(card(source, {"notes": f"{written}\n"})) is None
+
+
+def test_a_tag_in_a_title_or_reason_is_text_on_the_card(source: Source) -> None:
+    (denied,) = (one for one in source.report.claims if one.claim == "CLAIM-BETTER")
+    changed = denied.model_copy(update={"title": "<details hidden>", "unlock": None})
+    changed = changed.model_copy(update={"reasons": ["<!-- gone"]})
+    report = source.report.model_copy(update={"claims": [changed]})
+    text = card(Source(source.file, "b", SHA, report), {})
+    assert "Not shown: &lt;details hidden>" in text
+    assert "- &lt;!-- gone" in text
+
+
+def test_a_number_stands_with_what_became_of_its_clause(source: Source) -> None:
+    """A failing or unproven number is not told from a good one by its value alone."""
+    rows = {line.split("`")[1]: line for line in card(source, {}).splitlines() if "units |" in line}
+    assert rows["THING-002"].endswith("| pass |")
+    assert rows["THING-003"].endswith("| fail |")
+    survived = [
+        run.model_copy(update={"killed": False}) if run.clause == "THING-002" else run
+        for run in source.report.falsifiers
+    ]
+    report = source.report.model_copy(update={"falsifiers": survived})
+    text = card(Source(source.file, "b", SHA, report), {})
+    assert "| pass, with falsifiers that did not turn it red |" in text
+    assert "which need not be this artefact" in text
+
+
 # -- the command ----------------------------------------------------------------------------------
 
 
@@ -273,3 +331,33 @@ def test_without_a_file_the_card_goes_to_standard_output(call: Callable[..., Res
     result = call()
     assert result.code == 0
     assert result.out.startswith("---\nlicense: apache-2.0\n")
+
+
+def test_a_card_that_hides_its_limits_fails_the_check(
+    call: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = tmp_path / "card.md"
+    assert call("--out", path).code == 0
+    first, _ = markers("introduction")
+    path.write_text(path.read_text().replace(first, f"{first}\n<div hidden>"))
+    result = call("--check", path)
+    assert result.code == 1
+    assert "found a tag, comment or fence in '<div hidden>'" in result.out
+
+
+def test_a_card_cannot_command_the_terminal(call: Callable[..., Result], tmp_path: Path) -> None:
+    path = tmp_path / "card.md"
+    assert call("--out", path).code == 0
+    first, _ = markers("notes")
+    said = "It is state of the art\x1b[2J and reaches FID 1.54 on ImageNet."
+    path.write_text(path.read_text().replace(first, f"{first}\n{said}"))
+    result = call("--check", path)
+    assert result.code == 1
+    assert "\x1b" not in result.out
+
+
+def test_the_bundle_has_its_name_from_inside_it_too(
+    made: tuple[MiniPack, Finished], call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made[1].bundle)
+    assert f"from the bundle {made[1].bundle.name}," in call(".").out

@@ -98,6 +98,19 @@ def test_a_link_reaches_what_it_points_to(
     assert "target of the link src/link" in result.out
 
 
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../away"])
+def test_a_link_out_of_the_repository_is_outside_whatever_is_allowed(
+    repository: Repository, frontier: Cli, tmp_path: Path, target: str
+) -> None:
+    wide = tmp_path / "wide.yaml"
+    wide.write_text('schema: verify/frontier/1\nallow: ["**"]\n', encoding="utf-8")
+    (repository.root / "src" / "link").symlink_to(target)
+    repository.commit()
+    result = frontier("HEAD~1..HEAD", "--frontier", wide)
+    assert result.code == 1
+    assert "target of the link src/link: it leaves the repository" in result.out
+
+
 def test_a_file_in_the_place_of_a_denied_folder_is_denied(
     repository: Repository, frontier: Cli
 ) -> None:

@@ -105,6 +105,34 @@ def test_a_folder_that_is_a_link_is_not_walked_into(guarded: MiniPack, tmp_path:
     assert states(guarded) == {"kept/away": State.NOT_A_FILE}
 
 
+def test_a_protected_folder_replaced_by_a_link_is_not_as_approved(
+    guarded: MiniPack, tmp_path: Path
+) -> None:
+    """The same bytes elsewhere are nobody's approval: they change without this repository."""
+    (guarded.root / "kept").rename(tmp_path / "elsewhere")
+    (guarded.root / "kept").symlink_to(tmp_path / "elsewhere")
+    wanted = {"kept/one.yaml": State.NOT_A_FILE, "kept/deep/two.yaml": State.NOT_A_FILE}
+    assert states(guarded) == wanted
+
+
+def test_a_second_list_of_digests_approves_nothing(guarded: MiniPack, cli: Cli) -> None:
+    """A change may write into specs/, not into the record of digests."""
+    guarded.write("kept/one.yaml", "forged\n")
+    one = {"path": "kept/one.yaml", "sha256": sha("forged\n"), "decision": "DEC-0001"}
+    guarded.data("specs/zz.yaml", {"schema": "verify/digests/1", "assets": [one]})
+    assert states(guarded) == {"kept/one.yaml": State.CHANGED}
+    assert cli("protect", "--pack", guarded.root).code == 4
+
+
+def test_a_path_recorded_twice_is_said(guarded: MiniPack) -> None:
+    guarded.write("kept/one.yaml", "forged\n")
+    forged = sha("forged\n")
+    path = guarded.root / RECORD
+    line = f'  - {{path: "kept/one.yaml", sha256: "{forged}", decision: DEC-0001}}\n'
+    path.write_text(path.read_text() + line)
+    assert states(guarded) == {"kept/one.yaml": State.TWICE}
+
+
 def test_a_glob_that_matches_nothing_protects_nothing_and_is_said(guarded: MiniPack) -> None:
     guarded.edit("contracts/protected.yaml", "glob: kept/**", "glob: kept2/**")
     assert states(guarded) == {

@@ -43,6 +43,17 @@ def test_a_number_without_its_axis_is_an_overclaim_and_with_it_is_backed(bench: 
     assert ruling("FID of the digits is 6.32 on the proxy axis.", bench) is Ruling.OVERCLAIM
 
 
+def test_a_number_of_a_clause_without_an_axis_backs_no_figure_of_the_paper() -> None:
+    """A law of the metric may well have measured an FID of 1.23; it is nobody's result."""
+    evidence = read_evidence()
+    law = KnownClause("METRICS-9", "FID of shifted moments.", Outcome.PASS, sound=True,
+                      details={"fid": 1.23})  # fmt: skip
+    bench = Bench.of(replace(evidence, clauses=(*evidence.clauses, law)))
+    found = one("We reach FID 1.23 on ImageNet.", bench)
+    assert found.ruling is Ruling.OVERCLAIM
+    assert ruling("FID is 1.23.", bench) is Ruling.OVERCLAIM
+
+
 def test_a_figure_is_backed_for_its_own_column_only(bench: Bench) -> None:
     assert ruling("KID of L/2 is 0.0123 (repo-eval).", bench) is Ruling.BACKED
     assert ruling("KID of B/2 is 0.0123 (repo-eval).", bench) is Ruling.OVERCLAIM

@@ -144,6 +144,15 @@ def test_a_name_made_to_be_pasted_into_a_shell_is_quoted(stage: Stage) -> None:
     assert shlex.split(card.close)[-1] == f"{Path(name).stem}.card.md"
 
 
+def test_a_name_or_version_that_a_shell_would_obey_is_not_offered_to_it(stage: Stage) -> None:
+    shutil.copy(stage.root / "model.safetensors", stage.root / "--out.safetensors")
+    stage.pack.edit("thing/__init__.py", "0.1.0", "0; rm -rf x")
+    found = replace(stage, artefacts=("--out.safetensors",)).decide()
+    closing = {one.gate.id: one.close for one in found.results}
+    assert "--out." not in closing["artefact-quality"]
+    assert "'0; rm -rf x'" in closing["version"]
+
+
 def test_a_name_with_a_line_break_forges_no_line(stage: Stage) -> None:
     name = "m\nGO: all fine\n# GO.safetensors"
     shutil.copy(stage.root / "model.safetensors", stage.root / name)
@@ -192,6 +201,7 @@ def test_a_signature_is_added_and_keeps_the_others(stage: Stage, cli: Cli) -> No
         (("--sign", "bundle", "--name", "n", "--role", "r", "--what", "w"), "only a maintainer's"),
         (("--sign", "nothing", "--name", "n", "--role", "r", "--what", "w"), "found 'nothing'"),
         (("--sign", "publish-tag", "--name", "", "--role", "r", "--what", "w"), "at least 1"),
+        (("--sign", "publish-tag", "--name", " ", "--role", "r", "--what", "w"), "spaces alone"),
         (("--sign", "publish-tag", "--name", "a\nb", "--role", "r", "--what", "w"), "one line"),
         (("--name", "n"), "belong to --sign"),
         (("--record", "nothing"), "expected one of bundle"),

@@ -6,13 +6,14 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verify.gate import obstacles
 from verify.outcome import Outcome
 from verify.problems import PackError, UsageError
 from verify.release.decide import Decision, decide
@@ -20,6 +21,7 @@ from verify.release.finding import Finding, Result, Word
 from verify.release.model import RELEASE
 from verify.release.records import figures
 from verify.report.model import ExitCode
+from verify.run.results import Verdict
 
 from .conftest import RUN, TODAY, Stage
 
@@ -73,6 +75,88 @@ def test_a_bundle_of_less_than_the_whole_is_unknown(
     found, why = outcome(stage, "bundle")
     assert found is Outcome.UNKNOWN
     assert said in why
+
+
+def test_a_waiver_that_expired_since_takes_its_bundle_with_it(stage: Stage) -> None:
+    stage.seal("two")
+    assert outcome(stage, "bundle")[0] is Outcome.PASS
+    later = replace(code_only(stage).situation(), today=date(2999, 1, 2))
+    (found,) = (one for one in decide(later, RUN).results if one.gate.id == "bundle")
+    assert found.finding.outcome is Outcome.FAIL
+    assert "the waiver of THING-001 by owner until 2999-01-01, which expired" in (
+        found.finding.reason
+    )
+
+
+def test_a_clause_of_which_one_falsifier_did_not_run_does_not_stand(stage: Stage) -> None:
+    """An interrupted run may have tried the first of two."""
+    bundle = code_only(stage).situation().bundle
+    assert bundle is not None
+    assert bundle.report is not None
+    report = bundle.report
+    assert obstacles(report, ["THING-001"]) == []
+    more = [
+        one.model_copy(update={"falsifiers": [*one.falsifiers, "thing.other"]})
+        for one in report.clauses
+    ]
+    wider = report.model_copy(update={"clauses": more})
+    assert obstacles(wider, ["THING-001"]) == ["the falsifiers of THING-001 did not all run"]
+
+
+def test_a_check_that_says_it_does_not_apply_closes_no_gate(stage: Stage) -> None:
+    def run(gate: str, check: str, params: Any, budget: Any) -> Verdict:
+        return Verdict(Outcome.NOT_APPLICABLE, "not for me")
+
+    found = decide(stage.situation(), run)
+    odd = {one.gate.id: one for one in found.results if one.gate.by.kind == "check"}
+    assert len(odd) == 4
+    for one in odd.values():
+        assert one.open
+        assert one.finding.outcome is Outcome.UNKNOWN
+
+
+# -- files of the project -------------------------------------------------------------------------
+
+ODD_PROJECTS = [
+    "project = 3\n",
+    "[project]\nlicense = 'Apache-2.0'\nlicense-files = 1\nversion = '0.1.0'\n",
+    "[project]\nlicense = 'Apache-2.0'\nlicense-files = 'LICENSE'\nversion = '0.1.0'\n",
+    "tool = 1\n[project]\ndynamic = 7\n",
+    "[project]\ndynamic = ['version']\n[tool]\nhatch = 'x'\n",
+    "a = " + "[" * 5000 + "\n",
+]
+
+
+@pytest.mark.parametrize("text", ODD_PROJECTS)
+def test_an_odd_project_file_is_no_pass_and_no_crash(stage: Stage, text: str) -> None:
+    (stage.root / "pyproject.toml").write_text(text)
+    assert outcome(stage, "licence")[0] in (Outcome.FAIL, Outcome.UNKNOWN)
+    assert outcome(stage, "version")[0] in (Outcome.PASS, Outcome.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("## [0.1.0] - 2026-02-30\n\nThe first.\n", "no heading"),
+        ("## [0.1.0] - 2026-11-21\n\n### Added\n\n<!-- soon -->\n", "says nothing"),
+    ],
+)
+def test_an_entry_of_no_day_or_of_headings_alone_is_none(
+    stage: Stage, entry: str, said: str
+) -> None:
+    (stage.root / "CHANGELOG.md").write_text(f"# Changelog\n\n{entry}")
+    found, why = outcome(stage, "changelog")
+    assert found is Outcome.FAIL
+    assert said in why
+
+
+def test_prose_that_is_let_stand_is_counted(stage: Stage) -> None:
+    comment = '<!-- verify: waive owner="Owner" reason="a quotation" -->'
+    said = "It reaches FID 1.54, the state of the art."
+    stage.pack.write("README.md", f"# A thing\n\n{comment}\n{said}\n")
+    found, why = outcome(stage, "overclaims")
+    assert found is Outcome.PASS
+    assert why.endswith(", 1 waived")
 
 
 # -- records --------------------------------------------------------------------------------------
@@ -141,6 +225,17 @@ def test_a_failing_test_is_recorded_as_such(stage: Stage) -> None:
     assert "1 tests, 1 failed" in why
 
 
+def test_the_environment_cannot_leave_tests_out(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.pack.write("tests/test_thing.py", "def test_red():\n    assert 1 == 2\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--deselect tests/test_thing.py::test_red --co")
+    stage.record("tests")
+    found, why = outcome(stage, "tests")
+    assert found is Outcome.FAIL
+    assert why.startswith("1 tests, 1 failed")
+
+
 def test_a_test_command_that_leaves_no_counts_proves_nothing(stage: Stage) -> None:
     text = (stage.root / "contracts" / "release.yaml").read_text()
     stage.pack.write("contracts/release.yaml", text.replace("- pytest", "- this"))
@@ -192,6 +287,13 @@ def test_a_signature_of_tomorrow_does_not_count(stage: Stage) -> None:
     found, why = outcome(stage, "legal-review")
     assert found is Outcome.FAIL
     assert "which is to come" in why
+
+
+def test_spaces_sign_nothing(stage: Stage) -> None:
+    path = stage.root / "signoffs.yaml"
+    path.write_text(path.read_text().replace("Nobody", "  ", 1))
+    with pytest.raises(PackError, match=r"signoffs.yaml:\d+"):
+        stage.decide()
 
 
 def test_a_damaged_file_of_signatures_is_an_error_with_its_line(stage: Stage) -> None:
