@@ -103,7 +103,8 @@ def _judged(ctx: CheckContext, axes: tuple[str, ...]) -> list[dict[str, Any]] | 
     """The records of a column that are judged together, or why there is nothing to judge.
 
     They are evaluations of one checkpoint in one way, with one seed or several; of such groups the
-    one with most seeds counts, then with most samples, and never the one with the best figure.
+    one with most seeds counts, then with most samples, then with the worst figure: never the best,
+    and never the one whose file is read first.
     """
     column = str(ctx.params["column"])
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -124,7 +125,10 @@ def _judged(ctx: CheckContext, axes: tuple[str, ...]) -> list[dict[str, Any]] | 
             f"no evaluation record of column {column} on the {axes[-1]} axis ({have}); needed: "
             f"{needed}samples of EMA weights"
         )
-    return max(groups.values(), key=lambda group: (len(_seeds(group)), group[0]["samples"]))
+    return max(
+        groups.values(),
+        key=lambda group: (len(_seeds(group)), group[0]["samples"], _worst(group).value),
+    )
 
 
 def _worst(group: list[dict[str, Any]]) -> Measured[Any]:

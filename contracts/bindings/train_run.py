@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from contracts.bindings import small_run
 from drift.config import load_template
 from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
@@ -26,28 +27,15 @@ from drift.state import checkpoint
 from drift.train import build, draw, run, watch
 from verify.api import CheckContext, Measurement, check
 
-SMALL = (
-    "optimizer.training_steps=4",
-    "optimizer.warmup_steps=1",
-    "loss.class_labels=2",
-    "loss.positives=4",
-    "loss.generated=2",
-    "loss.unconditional=2",
-    "queue.push_per_step=16",
-    "generator.hidden_size=16",
-    "generator.cond_dim=16",
-    "generator.num_heads=2",
-    "generator.depth=1",
-    "generator.ffn_inner=64",
-)
 Listen = Callable[[run.Run], None]
 ZEROS = "0" * 64
+NEVER_SAVED = (watch.FINITE, watch.FROZEN)  # what a checkpoint would carry on in its weights
 
 
 @contextmanager
 def begun(seed: int, **options: Any) -> Iterator[run.Run]:
     """A run of four steps, a window and a checkpoint after every second; gone afterwards."""
-    template = build.override(load_template("digits"), SMALL)
+    template = build.override(load_template("digits"), small_run.RUN)
     encoder = MaskedAutoencoder(
         EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
         generator=torch.Generator().manual_seed(seed),
@@ -147,6 +135,8 @@ def _problems(started: run.Run, stopped: Exception | None, clause: str) -> Itera
     if record["status"] != "failed" or clause not in record.get("error", ""):
         yield f"the record says {record['status']}: {record.get('error')}"
     saved = checkpoint.steps(folder / "checkpoints")
+    if clause in NEVER_SAVED and saved[-1] != 0:
+        yield f"a checkpoint was saved after the fault: step {saved[-1]}"
     if f"checkpoint is that of step {saved[-1]}." not in stopped.remedy:
         yield f"the last good checkpoint, {saved[-1]}, is not named"
 

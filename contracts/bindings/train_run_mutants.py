@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from drift.queue import SampleQueue
-from drift.train import draw, step, watch
+from drift.train import draw, run, step, watch
 from drift.train.step import TrainState
 from verify.api import mutant
 
@@ -100,7 +100,7 @@ def check_disabled(subject: object, name: str) -> Iterator[None]:
         "labels": ((watch.Watch, "require_true_labels", lambda self, drawn: None),),
         "frozen": (
             (watch.Watch, "require_frozen", lambda self: None),
-            (watch.Watch, "require_same_encoder", lambda self, before, now: None),
+            (watch.Watch, "require_same_encoder", lambda self: None),
         ),
         "finite": (
             (step, "require_finite", lambda name, value, state: None),
@@ -120,6 +120,12 @@ def check_disabled(subject: object, name: str) -> Iterator[None]:
     finally:
         for one in reversed(patches):
             one.stop()
+
+
+@mutant("train.saved_unseen")
+def saved_unseen(subject: object) -> Patch:
+    """A checkpoint is written before anybody looks at what is in it."""
+    return patch.object(run.Run, "snapshot", lambda self: run.snapshot(self))
 
 
 @mutant("train.bypass_unsaid")

@@ -81,12 +81,13 @@ def command(
     autoencoder's factor and stored in safetensors shards with a manifest. The same command goes on
     where it was interrupted; every shard it keeps is verified first.
     """
+    from drift import devices
     from drift.data import encode as encoding
     from drift.data.listing import list_images
     from drift.data.tokenizer import open_tokenizer
 
     listing = list_images(images)
-    device = _device(device)
+    device = devices.chosen(device)
     tokenizer = open_tokenizer(vae, revision, device=device)
     settings = encoding.settings_for(tokenizer, **chosen)
     if dry_run:
@@ -162,14 +163,6 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"about {seconds / length:.3g} {unit}"
     return f"about {seconds:.3g} seconds"
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _say(text: str) -> None:

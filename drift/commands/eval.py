@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drift.commands.device import device_option
 from drift.errors import DriftError
 from drift.progress import progress
 
 if TYPE_CHECKING:
-    from drift.config import Template
     from drift.encoder import MaskedAutoencoder
     from drift.evaluate.comparison import Rival
     from drift.evaluate.extractors import Extractor
     from drift.evaluate.run import Evaluated, Opened, Options
+    from drift.sample import Loaded
 
 PICK = {"digits": "fid_proxy", "images": "fid"}
 Measure = Callable[["Opened"], "Evaluated"]
@@ -61,7 +62,7 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
 @click.option("--vae", metavar="REPOSITORY|DIR", help="AutoencoderKL that decodes latents.")
 @click.option("--vae-revision", metavar="HEX", help="Its commit, or the digest of its parameters.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@device_option
 def command(
     source: Path,
     out: Path | None,
@@ -99,7 +100,7 @@ def command(
         _refuse(out or _beside(source))
     if kind == "digits" and baselines and opened.loaded and opened.loaded.template:
         encoder = _encoder(source, opened, chosen["encoder"])
-        compare = partial(_compare, opened.loaded.template, encoder, options.seed)
+        compare = partial(_compare, opened.loaded, encoder, options.seed)
     else:
         compare = None
     if len(candidates) == 1:
@@ -224,25 +225,44 @@ def _place(source: Path, step: int | None) -> Path:
 
 
 def _refuse(place: Path) -> None:
-    if place.suffix != ".json" or place.exists():
+    from drift.evaluate.records import SUFFIX
+
+    beside = (place.with_name(place.stem + SUFFIX), place.with_suffix(".png"))
+    taken = next((str(one) for one in (place, *beside) if one.exists()), None)
+    if place.suffix != ".json" or taken:
         raise DriftError(
-            "--out", found=str(place), expected="a new file that ends in .json",
-            remedy="Records are never overwritten.",
+            "--out", found=taken or str(place), expected="a new file that ends in .json",
+            remedy="Records, their components and pictures are never overwritten.",
         )  # fmt: skip
 
 
 def _compare(
-    template: Template, encoder: MaskedAutoencoder, seed: int, evaluated: Evaluated
+    loaded: Loaded, encoder: MaskedAutoencoder, seed: int, evaluated: Evaluated
 ) -> tuple[Rival, ...]:
-    """The baselines of a run, trained as long as what was evaluated."""
+    """The baselines of a run, trained as long and drawn in the same way as what was evaluated."""
     from drift.evaluate import comparison
+    from drift.evaluate.baselines import Conditions
 
-    steps = evaluated.facts.step or template.optimizer.training_steps
-    with progress("baseline on raw pixels", steps) as advance:
-        return comparison.rivals(
-            template, encoder, steps=steps, count=evaluated.facts.samples, seed=seed,
-            listen=advance,
-        )  # fmt: skip
+    facts, template = evaluated.facts, loaded.template
+    assert template is not None
+    assert facts.alpha is not None
+    made = Conditions(
+        steps=template.optimizer.training_steps if facts.step is None else facts.step,
+        count=facts.samples,
+        run_seed=seed if loaded.origin.run_seed is None else loaded.origin.run_seed,
+        seed=seed,
+        alpha=facts.alpha,
+        ema_decay=_decay(facts.weights, facts.ema_decay, template.optimizer.ema_decay),
+    )
+    with progress("baseline on raw pixels", made.steps) as advance:
+        return comparison.rivals(template, encoder, made, advance)
+
+
+def _decay(weights: str | None, named: str | None, decays: tuple[float, ...]) -> float | None:
+    """The decay of the weights that were evaluated; an artefact does not say which of several."""
+    if weights != "ema":
+        return None
+    return max(decays) if named is None else float(named)
 
 
 def _finish(
@@ -252,7 +272,12 @@ def _finish(
     from drift.evaluate import comparison, pictures, records, table
 
     place = out or _place(source, evaluated.facts.step)
-    found = compare(evaluated) if compare else ()
+    found: tuple[Rival, ...] = ()
+    try:
+        found = compare(evaluated) if compare else ()
+    except (DriftError, ArithmeticError) as error:  # a baseline that diverges costs no figure
+        missing = {**evaluated.missing, "baselines": f"{type(error).__name__}: {error}"}
+        evaluated = replace(evaluated, missing=missing)
     if found:
         more |= comparison.recorded(evaluated.figures, found)
     record = records.write(place, evaluated.record(**more), evaluated.components)
@@ -260,9 +285,12 @@ def _finish(
     if not found or evaluated.images is None:
         return said
     picture = place.with_suffix(".png")
-    pictures.comparison(
-        picture, *evaluated.images, evaluated.figures, evaluated.more["real"], found
-    )
+    try:
+        pictures.comparison(
+            picture, *evaluated.images, evaluated.figures, evaluated.more["real"], found
+        )
+    except Exception as error:  # the record is written; a picture is for the eye
+        return f"{said}\npicture left out: {type(error).__name__}: {error}"
     return f"{said}\npicture {picture}"
 
 

@@ -11,6 +11,7 @@ import click
 
 from drift import pretrain
 from drift.commands import runs
+from drift.commands.device import device_option
 from drift.config import load_template
 from drift.progress import progress
 from drift.train import build
@@ -22,7 +23,7 @@ from drift.train import build
 @click.option("--data", type=click.Path(path_type=Path), help="Latent cache or image folder.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE-encoder]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@device_option
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
 @runs.mirror_option
 def command(

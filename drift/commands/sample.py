@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from drift.commands.device import device_option
+
 
 @click.command("sample")
 @click.argument("source", metavar="RUN|FILE", type=click.Path(path_type=Path))
@@ -25,7 +27,7 @@ import click
 @click.option("--vae-revision", metavar="HEX",
               help="Its commit; for a folder, the digest of its parameters.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@device_option
 def command(
     source: Path,
     out: Path,

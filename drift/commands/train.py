@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 
 from drift import gates
 from drift.commands import runs
+from drift.commands.device import device_option
 from drift.compiling import POLICIES, Policy
 from drift.config import Template, load_template
 from drift.errors import DriftError
@@ -29,7 +30,7 @@ from drift.train import build
 @click.option("--data", type=click.Path(path_type=Path), help="Latent cache or image folder.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@device_option
 @click.option(
     "--window",
     type=click.IntRange(min=1),
@@ -37,7 +38,13 @@ from drift.train import build
     show_default=True,
     help="Steps a row of the metric log.",
 )
-@click.option("--checkpoint-every", type=click.IntRange(min=1), default=250, show_default=True)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    default=250,
+    show_default=True,
+    help="Steps between checkpoints; of --window a multiple, or a resumed window is a shorter one.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
 @click.option(
     "--model-from",
@@ -146,6 +153,7 @@ def _train(
 ) -> None:
     from drift.artifacts import store
     from drift.features import FeatureExtractor
+    from drift.state import record
     from drift.train import pictures
     from drift.train import run as running
 
@@ -178,18 +186,30 @@ def _train(
     extractor = FeatureExtractor(model, second, config=build.feature_config(template))
     source = runs.source_of(template, data)
     run = running.start(template, source, extractor, options, lambda t: click.echo(t, err=True))
-    last: dict[str, Any] = {}
     with progress(f"train {template.name}", run.total_steps) as advance:
 
         def listen(shown: running.Window) -> None:
-            last.update(shown.row)
-            pictures.show(run, shown)
+            _unless_it_fails(lambda: pictures.show(run, shown))
             advance(shown.step)
             for alarm in shown.alarms:
                 click.echo(f"step {shown.step}: {alarm}", err=True)
 
         running.train(run, listen)
-    pictures.curves(run)
+    _unless_it_fails(lambda: pictures.curves(run))
     tau = max(template.loss.temperatures)
-    shown = ", ".join(f"{name} {last[name]:.2g}" for name in (f"field/{tau}", "spread", "overlap"))
-    click.echo(f"train {template.name}: step {run.state.step}, {shown}; {options.folder}")
+    rows = record.rows(options.folder / "metrics" / "windows.jsonl")
+    shown = [
+        f"{name} {row[name]:.2g}"
+        for row in rows[-1:]  # also of a run that was complete when it was resumed
+        for name in (f"field/{tau}", "spread", "overlap")
+    ]
+    said = ", ".join([f"step {run.state.step}", *shown])
+    click.echo(f"train {template.name}: {said}; {options.folder}")
+
+
+def _unless_it_fails(picture: Callable[[], None]) -> None:
+    """Pictures are for the eye: one that cannot be drawn is said, and ends no run."""
+    try:
+        picture()
+    except Exception as error:
+        click.echo(f"a picture is left out: {type(error).__name__}: {error}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,6 +18,25 @@ from drift.train import build, draw, step
 from drift.train.step import TrainState
 
 RIDGE = 1.0e-6  # on the variances: border pixels are constant in every training image
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How the samples of a run were made; those of its rivals are made in the same way.
+
+    steps      of the template's schedule that were done, so that a half-trained run has an equal
+               rival
+    count      samples, labels in turn
+    run_seed   of the training; seed that of the samples
+    ema_decay  of the averaged weights; None: the raw ones
+    """
+
+    steps: int
+    count: int
+    run_seed: int
+    seed: int
+    alpha: float
+    ema_decay: float | None
 
 
 def class_gaussians(
@@ -48,29 +68,24 @@ def raw_pixels(
     template: Template,
     source: Source,
     encoder: MaskedAutoencoder,
-    *,
-    steps: int,
-    count: int,
-    seed: int,
+    made: Conditions,
     listen: Callable[[int], None] = lambda done: None,
 ) -> tuple[Tensor, Tensor]:
     """The template's generator trained by the drifting loss on raw samples -> (samples, labels).
 
-    steps  of the template's schedule that are done, so that a half-trained run has an equal rival
-    Everything but the feature dictionary is the template's: generator, optimiser, queues, guidance,
-    seed; `encoder` is asked nothing. Samples are drawn as those of a run are, from its averaged
-    weights, labels in turn.
+    Everything but the feature dictionary, which is the normalised raw sample alone, is the
+    template's: generator, optimiser, queues, guidance; `encoder` is asked nothing.
     """
-    cut = build.override(template, ("loss.feature_taps=none",))
-    generator = build.generator(cut, seed=seed)
+    cut = build.override(template, ("loss.feature_taps=none", "loss.vanilla_term=normalised"))
+    generator = build.generator(cut, seed=made.run_seed)
     extractor = FeatureExtractor(encoder, config=build.feature_config(cut))
     state = TrainState.create(generator, extractor, build.train_config(cut))
-    feed = draw.open_feed(cut, source, seed=seed)
+    feed = draw.open_feed(cut, source, seed=made.run_seed)
     draw.warm_up(feed, cut)
-    while state.step < steps:
-        step.train_step(state, draw.draw(feed, cut, seed=seed, step=state.step))
+    while state.step < made.steps:
+        step.train_step(state, draw.draw(feed, cut, seed=made.run_seed, step=state.step))
         listen(state.step)
-    averaged = state.ema[max(state.ema)]
-    generator.load_state_dict({**generator.state_dict(), **averaged})
-    labels = cycled(range(cut.generator.num_classes), count)
-    return Sampler(generator).all(labels, alpha=cut.evaluation.alpha, seed=seed), labels
+    if made.ema_decay is not None:
+        generator.load_state_dict({**generator.state_dict(), **state.ema[made.ema_decay]})
+    labels = cycled(range(cut.generator.num_classes), made.count)
+    return Sampler(generator).all(labels, alpha=made.alpha, seed=made.seed), labels

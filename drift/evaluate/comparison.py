@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from drift.config import Template
 from drift.data import DigitsSource
 from drift.encoder import MaskedAutoencoder
 from drift.evaluate import baselines
+from drift.evaluate.baselines import Conditions
 from drift.evaluate.digits import evaluate_pixels
 from drift.evaluate.figures import Figure
 from drift.sample import images
@@ -45,37 +46,39 @@ class Rival:
 def rivals(
     template: Template,
     encoder: MaskedAutoencoder,
-    *,
-    steps: int,
-    count: int,
-    seed: int,
+    run: Conditions,
     listen: Callable[[int], None] = lambda done: None,
 ) -> tuple[Rival, ...]:
     """The drifting loss on raw pixels, trained as long, and Gaussians fitted to each class.
 
+    run     how the samples were made that the rivals are held against
     listen  called with the steps done by the one that is trained
     """
-    raw = baselines.raw_pixels(
-        template, DigitsSource(), encoder, steps=steps, count=count, seed=seed, listen=listen
-    )
+    raw = baselines.raw_pixels(template, DigitsSource(), encoder, run, listen)
     drawn = {
         name: baselines.class_gaussians(
-            count,
-            generator=torch.Generator().manual_seed(seed),
+            run.count,
+            generator=torch.Generator().manual_seed(run.seed),
             independent=name == INDEPENDENT,
         )
         for name in (INDEPENDENT, GAUSSIANS)
     }
     return (
-        _measured(RAW, *raw, encoder, seed, {"steps": steps, "seed": seed}),
-        *(_measured(name, *samples, encoder, seed, {"seed": seed})
+        _measured(RAW, *raw, encoder, run.seed, asdict(run)),
+        *(_measured(name, *samples, encoder, run.seed, {"seed": run.seed})
           for name, samples in drawn.items()),
     )  # fmt: skip
 
 
 def verdict(ours: Figure, theirs: Figure) -> str:
-    """`better` or `worse` where the 95 % intervals do not meet; otherwise nothing is claimed."""
+    """`better` or `worse` where the 95 % intervals do not meet; otherwise nothing is claimed.
+
+    An interval without width is one that could not be measured, as that of a distance with a single
+    sample of each class: it parts from nothing.
+    """
     if ours.better not in ("lower", "higher") or ours.better != theirs.better:
+        return OPEN
+    if not (ours.low < ours.high and theirs.low < theirs.high):
         return OPEN
     lower, upper = (ours, theirs) if ours.better == "lower" else (theirs, ours)
     if lower.high < upper.low:

@@ -19,7 +19,7 @@ from torch import Tensor
 from drift.artifacts import header
 from drift.errors import DriftError
 from drift.progress import progress
-from drift.sample import images
+from drift.sample import images, writing
 from drift.sample.loading import file_digest
 from drift.sample.sampler import Sampler
 
@@ -94,10 +94,12 @@ def from_tensor(samples: Tensor, labels: Tensor, facts: Mapping[str, Any]) -> Im
 def from_path(path: Path) -> Images:
     """A folder of images, a .safetensors file of `drift sample`, or a .npz with `arr_0`.
 
-    Raises SourceError where there is nothing, or nothing that is understood.
+    A folder of `drift sample` is read from its tensors, which know what made them: its grid is no
+    sample. Raises SourceError where there is nothing, or nothing that is understood.
     """
     if path.is_dir():
-        return _folder(path)
+        tensors = path / writing.TENSORS
+        return _safetensors(tensors) if tensors.is_file() else _folder(path)
     readers = {".safetensors": _safetensors, ".npz": _npz}
     if not path.is_file() or path.suffix not in readers:
         raise SourceError(
@@ -197,7 +199,7 @@ def _facts(path: Path, text: str | None) -> dict[str, Any]:
 
 
 def _npz(path: Path) -> Images:
-    shape = _member_shape(path)
+    shape, facts = _member_shape(path)
 
     def batches() -> Batches:
         with zipfile.ZipFile(path) as archive:
@@ -211,20 +213,22 @@ def _npz(path: Path) -> Images:
                     pixels = torch.from_numpy(array.copy()).permute(0, 3, 1, 2)
                     yield pixels, labels[start : start + rows]
 
-    return Images(shape[0], batches, file_digest(path), {})
+    return Images(shape[0], batches, file_digest(path), facts)
 
 
-def _member_shape(path: Path) -> tuple[int, ...]:
+def _member_shape(path: Path) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Shape of `arr_0`, and the facts that `drift sample` leaves in the archive's comment."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("arr_0.npy") as stream:
             shape, fortran, dtype = _header(stream)
+            comment = archive.comment.decode(errors="replace")
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise SourceError(
             str(path), found=str(error), expected="arr_0 uint8 [N, H, W, C]"
         ) from error
     if dtype != np.uint8 or len(shape) != 4 or fortran:
         raise SourceError(str(path), found=f"{dtype} {shape}", expected="arr_0 uint8 [N, H, W, C]")
-    return shape
+    return shape, _facts(path, comment if comment.startswith("{") else None)
 
 
 def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -21,7 +21,7 @@ from drift.data import Loader, Source
 from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
-from drift.state import checkpoint, loop, mirrors, modules
+from drift.state import checkpoint, loop, mirrors, modules, record
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
 from drift.train.step import clip, global_norm
@@ -80,7 +80,11 @@ class PretrainRun:
         return {"step": self.step, "steps": count, **means, "real_samples": self.loader.position}
 
     def snapshot(self) -> Checkpoint:
-        """Everything a later process needs to go on exactly."""
+        """Everything a later process needs to go on exactly; raises DriftError for weights that
+        are no numbers, before they are saved or exported."""
+        broken = modules.not_finite(self.model, self.ema)
+        if broken is not None:
+            raise _diverged(self.step, f"NaN or infinity in {broken}", "nothing was saved")
         return snapshot(self)
 
 
@@ -131,7 +135,7 @@ def start(
     if options.resume:
         kept = checkpoint.require_latest(folder, say)
         restore(run, kept)
-        say(f"resumed from step {kept.step}")
+        record.say_resumed(options.folder, kept.step, say)
     else:
         checkpoint.require_none(folder)
     return run
@@ -179,12 +183,8 @@ def update(run: PretrainRun) -> dict[str, float]:
     gradients = [p.grad for p in run.model.parameters() if p.grad is not None]
     norm = global_norm(gradients)
     if not torch.isfinite(norm):
-        raise DriftError(
-            f"pre-training step {run.step}",
-            found=f"loss {float(loss.detach().mean())} and gradient norm {float(norm)}",
-            expected="finite numbers; nothing was updated",
-            remedy="Start anew with a lower encoder.pretrain.learning_rate or a longer warm-up.",
-        )
+        found = f"loss {float(loss.detach().mean())} and gradient norm {float(norm)}"
+        raise _diverged(run.step, found, "nothing was updated")
     clip(gradients, norm, settings.gradient_clip)
     lr = schedule.learning_rate(
         run.step,
@@ -200,6 +200,15 @@ def update(run: PretrainRun) -> dict[str, float]:
     run.step += 1
     figures = {name: float(value.mean()) for name, value in metrics.items()}
     return {**figures, "grad_norm": float(norm), "lr": lr, "lambda": share}
+
+
+def _diverged(step: int, found: str, harm: str) -> DriftError:
+    return DriftError(
+        f"pre-training step {step}",
+        found=found,
+        expected=f"finite numbers; {harm}",
+        remedy="Start anew with a lower encoder.pretrain.learning_rate or a longer warm-up.",
+    )
 
 
 def advance(run: PretrainRun) -> Iterator[Mapping[str, Any]]:

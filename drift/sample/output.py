@@ -84,13 +84,17 @@ def safetensors(
 
 
 @contextmanager
-def npz(path: Path, shape: tuple[int, ...], labels: Tensor) -> Iterator[Write]:
+def npz(
+    path: Path, shape: tuple[int, ...], labels: Tensor, facts: Mapping[str, Any]
+) -> Iterator[Write]:
     """`arr_0` uint8 [N, H, W, C], as evaluation suites of the field read it, `arr_1` the labels.
 
-    shape  of the bytes [N, C, H, W] that are written in pieces.
+    shape  of the bytes [N, C, H, W] that are written in pieces
+    facts  are the comment of the archive, which readers of arrays never see
     """
     count, channels, height, width = shape
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.comment = json.dumps(facts, sort_keys=True).encode()
         with archive.open("arr_1.npy", "w") as stream:
             np.lib.format.write_array(stream, labels.numpy(), allow_pickle=False)
         with archive.open("arr_0.npy", "w", force_zip64=True) as stream:

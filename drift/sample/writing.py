@@ -92,7 +92,7 @@ def _outputs(
     if out.suffix == ".safetensors":
         return [_tensors(working, shape, request, facts)]
     if out.suffix == ".npz":
-        return [_archive(working, shape, request)]
+        return [_archive(working, shape, request, facts)]
     if out.suffix == ".png":
         return [_grid(working, request)]
     working.mkdir()
@@ -111,8 +111,10 @@ def _tensors(
 
 
 @contextmanager
-def _archive(path: Path, shape: tuple[int, ...], request: Request) -> Iterator[Sink]:
-    with output.npz(path, shape, request.labels) as write:
+def _archive(
+    path: Path, shape: tuple[int, ...], request: Request, facts: dict[str, Any]
+) -> Iterator[Sink]:
+    with output.npz(path, shape, request.labels, facts) as write:
         yield lambda samples, pixels: write(_shown(pixels))
 
 

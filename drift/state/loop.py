@@ -6,7 +6,7 @@ What a step is and what a row says is the run's own affair; see `Stepping`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,11 +63,15 @@ class Pace:
         return self.folder / "checkpoints"
 
 
-def advance(run: Stepping, pace: Pace) -> Iterator[Row]:
-    """Do the remaining steps; yields the row of every window before that step's checkpoint."""
+def advance(run: Stepping, pace: Pace, saved: Callable[[], None] = lambda: None) -> Iterator[Row]:
+    """Do the remaining steps; yields the row of every window before that step's checkpoint.
+
+    saved  called after each checkpoint
+    """
     pace.checkpoints.mkdir(parents=True, exist_ok=True)
     if pace.from_the_start and run.done == 0 and 0 not in checkpoint.steps(pace.checkpoints):
         checkpoint.write(pace.checkpoints, run.snapshot())
+        saved()
     sums: dict[str, float] = {}
     count = 0
     while run.done < pace.total:
@@ -80,6 +84,7 @@ def advance(run: Stepping, pace: Pace) -> Iterator[Row]:
             sums, count = {}, 0
         if run.done % pace.checkpoint_every == 0 or at_end:
             checkpoint.write(pace.checkpoints, run.snapshot())
+            saved()
 
 
 def recorded(
@@ -96,35 +101,38 @@ def recorded(
     finish  what is left to do after the last step -> facts of the completed run
     A disk that refuses is a DriftError; the record then says failed, where it still can be written.
     """
-    record, log = _begin(run, pace, facts)
-    meter = environment.Meter(run.done, pace.images)
-    try:
-        record.update("running", step=run.done)
-        for row in advance(run, pace):
-            log.append(dict(row))
-            mirror.write(row)
-            record.update(
-                "running", step=run.done, latest_window=run.done, throughput=meter.read(run.done),
-                memory=environment.memory(pace.device), **newest(pace),
-            )  # fmt: skip
-            listen(row)
-        last = finish()
-        record.update("completed", step=run.done, **newest(pace), **last)
-    except BaseException as error:
-        _record_failure(record, run.done, error, newest(pace))
-        if isinstance(error, OSError):
-            raise unwritable(pace.folder, error) from error
-        raise
-    finally:
-        mirror.close()
+    with closing(mirror):
+        record, log = _begin(run, pace, facts)
+        meter = environment.Meter(run.done, pace.images)
+
+        def saved() -> None:
+            record.update("running", step=run.done, **newest(pace))
+
+        try:
+            saved()
+            for row in advance(run, pace, saved):
+                log.append(dict(row))
+                mirror.write(row)
+                record.update(
+                    "running", step=run.done, latest_window=run.done,
+                    throughput=meter.read(run.done), memory=environment.memory(pace.device),
+                )  # fmt: skip
+                listen(row)
+            last = finish()
+            record.update("completed", step=run.done, **newest(pace), **last)
+        except BaseException as error:
+            _record_failure(record, run.done, error, newest(pace))
+            if isinstance(error, OSError):
+                raise unwritable(pace.folder, error) from error
+            raise
 
 
 def _begin(run: Stepping, pace: Pace, facts: Mapping[str, Any]) -> tuple[RunRecord, WindowLog]:
     whole = {**facts, "total": pace.total, "environment": environment.environment(pace.device)}
     try:
         pace.folder.mkdir(parents=True, exist_ok=True)
-        for folder in (pace.folder, pace.checkpoints, pace.folder / "metrics"):
-            atomic.sweep(folder)
+        for name in ("", "checkpoints", "metrics", "samples"):
+            atomic.sweep(pace.folder / name)
         log = WindowLog(pace.folder / "metrics", after_step=run.done)
     except OSError as error:
         raise unwritable(pace.folder, error) from error

@@ -3,6 +3,8 @@
 `metrics/windows.jsonl` stays canonical. A mirror that fails says so once and is silent from then
 on; it neither stops nor alters a run. How far it has come lies beside the log, so that a resumed
 run writes no row twice: it repeats the steps after its checkpoint, and their rows are the same.
+Where they are not, since the run goes on with another rate or with queues filled anew, the mirror
+keeps the rows of before.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class WandB:
     def __init__(self, module: Any, folder: Path, facts: Mapping[str, Any], first: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         name = folder.parent.parent.name
-        # The same whenever this run goes on, another for a run in another folder.
+        # The same whenever this run goes on, another for a run in a folder of another name.
         place = re.sub(r"[^A-Za-z0-9_-]", "-", name)
         self._run = module.init(
             project="drift",
@@ -178,11 +180,10 @@ def open_mirror(
     after  the step that the run goes on from
     """
     metrics = folder / "metrics"
-    if loaded:
-        metrics.mkdir(parents=True, exist_ok=True)
 
     def guard(kind: str, module: Any) -> Guard:
         def make(first: int) -> Sink:
+            metrics.mkdir(parents=True, exist_ok=True)
             return SINKS[kind](module, metrics / kind, facts, first)
 
         return Guard(kind, make, metrics / f"mirror-{kind}.json", after, say)

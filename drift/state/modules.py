@@ -22,6 +22,15 @@ def averages(model: nn.Module, decays: tuple[float, ...]) -> dict[float, dict[st
     }
 
 
+def not_finite(model: nn.Module, ema: Averages) -> str | None:
+    """The first parameter or average with NaN or infinity in it, by name; None where all are
+    numbers."""
+    named: list[tuple[str, Tensor]] = [*model.named_parameters()]
+    for decay, averaged in ema.items():
+        named += [(f"the average {decay} of {name}", value) for name, value in averaged.items()]
+    return next((name for name, value in named if not bool(torch.isfinite(value).all())), None)
+
+
 @torch.no_grad()
 def average(model: nn.Module, ema: Averages) -> None:
     """ema * d + p * (1 - d) for every decay, after the update."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,21 @@ def status_of(folder: Path) -> str:
     """running, completed, failed, stale or unknown."""
     try:
         facts = json.loads((folder / "run_metadata.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        status = str(facts.get("status", "unknown"))
+        if status == "running" and not _alive(int(facts.get("pid", 0))):
+            return "stale"
+    except (OSError, ValueError, AttributeError, TypeError, OverflowError):
         return "unknown"
-    status = str(facts.get("status", "unknown"))
-    if status == "running" and not _alive(int(facts.get("pid", 0))):
-        return "stale"
     return status
+
+
+def say_resumed(folder: Path, step: int, say: Callable[[str], None]) -> None:
+    """From where a run goes on, and how the process before it ended where that was no good end."""
+    ends = {
+        "stale": "; the process before was killed",
+        "running": "; its record says that another process still runs: two spoil a folder",
+    }
+    say(f"resumed from step {step}{ends.get(status_of(folder), '')}")
 
 
 def _alive(pid: int) -> bool:

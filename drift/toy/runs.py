@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import drift
-from drift import digits
+from drift import devices, digits
 from drift.errors import InputError
 from drift.progress import progress
 from drift.toy import output, pictures, targets
@@ -34,7 +34,7 @@ def toy(
     target, start  a name, or "all"; digits have one start of their own
     Raises DriftError before any training where a device, a directory or a library is missing.
     """
-    device = chosen_device(device)
+    device = devices.chosen(device)
     pictures.require_matplotlib()
     names = list(targets.TARGETS) if target == ALL else [target]
     if target == targets.Handwritten.name and start != ALL:
@@ -47,22 +47,6 @@ def toy(
         with output.fresh_directory(place, force=force) as working:
             runs = run_all(name, plans, working)
         yield f"{result_line(name, runs)}; {place}"
-
-
-def chosen_device(name: str) -> str:
-    """`auto` is the first CUDA device where there is one; InputError for one that is not there."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            "--device",
-            found=f"{name} ({reason})",
-            expected="auto, cpu or a CUDA device",
-        ) from error
-    return name
 
 
 def place_of(name: str, out: Path | None, *, several: bool) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from torch import nn
 
 from drift import rng
 from drift.config import (
@@ -20,7 +21,6 @@ from drift.config import (
 )
 from drift.config.problems import FieldProblem
 from drift.convnext import BASE, TINY, ConvNextFeatures, load_pretrained
-from drift.encoder import MaskedAutoencoder
 from drift.errors import InputError
 from drift.features import FeatureConfig
 from drift.generator import Generator, GeneratorConfig
@@ -119,7 +119,7 @@ def override(template: Template, settings: Sequence[str]) -> Template:
     return parse_template(yaml.safe_dump(data), source="--set")
 
 
-def parameters_digest(model: MaskedAutoencoder | Generator) -> str:
+def parameters_digest(model: nn.Module) -> str:
     """sha256 over names, shapes and values of all parameters: which weights these are."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):

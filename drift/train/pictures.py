@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from drift import rng
 from drift.sample import grids
-from drift.state import atomic
+from drift.state import atomic, record
 from drift.train.run import Run, Window
 
 PER_CLASS = 8
@@ -67,8 +66,7 @@ def curves(run: Run) -> None:
 
     Writes curves.png in the run's folder; the loss is left out, for it is flat by construction.
     """
-    log = run.options.folder / "metrics" / "windows.jsonl"
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    rows = record.rows(run.options.folder / "metrics" / "windows.jsonl")
     panels = {
         "mean square of the raw field": [f"field/{tau}" for tau in run.template.loss.temperatures],
         "of the real samples": ["spread", "overlap"],
@@ -90,7 +88,8 @@ def draw(
     )
     for axis, (title, names) in zip(axes[0], panels.items(), strict=True):
         for name in names:
-            axis.plot([row["step"] for row in rows], [row[name] for row in rows], label=name)
+            values = [row[name] for row in rows]
+            axis.plot([row["step"] for row in rows], values, marker=".", label=name)
         positive = [row[name] for row in rows for name in names if row[name] > 0]
         if positive and math.log10(max(positive) / min(positive)) > 1:
             axis.set_yscale("log")

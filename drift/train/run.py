@@ -23,11 +23,11 @@ from drift.data import Source
 from drift.errors import DriftError
 from drift.features import FeatureExtractor
 from drift.queue import QueueUnderflow
-from drift.sample.loading import BYPASSED
-from drift.state import atomic, checkpoint, loop, mirrors, modules
+from drift.sample.loading import BYPASSED, NO_GATES
+from drift.state import atomic, checkpoint, loop, mirrors, modules, record
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
-from drift.train import alarms, build, draw, step, watch
+from drift.train import alarms, beginning, build, draw, step, watch
 from drift.train.draw import Feed
 from drift.train.step import TrainState
 from drift.train.watch import Watch
@@ -128,22 +128,26 @@ class Run:
             ) from error  # fmt: skip
         except step.NotFinite as error:
             raise self.watch.not_finite(error.figure) from error
-        self.watch.require_finite(metrics)
+        figures = {name: float(metrics[name]) for name in ("loss", "grad_norm")}
+        self.watch.require_finite(figures)
         if first:
             self.watch.require_frozen()
         self._last = batch, metrics
-        return {name: float(metrics[name]) for name in ("loss", "grad_norm")}
+        return figures
 
     def row(self, means: Mapping[str, float], count: int) -> Mapping[str, Any]:
         """The row of a window; the slower in-run clauses are looked at first."""
         assert self._last is not None
         self.watch.require_frozen()
         self.watch.require_finite_weights()
-        return _row(self, *self._last, means, count)
+        row = _row(self, *self._last, means, count)
+        self.watch.require_finite(row)  # weights may be numbers where samples are none
+        return row
 
     def snapshot(self) -> Checkpoint:
         """Everything a later process needs to go on exactly; nothing broken is ever saved."""
         self.watch.require_frozen()
+        self.watch.require_same_encoder()
         self.watch.require_finite_weights()
         return snapshot(self)
 
@@ -159,6 +163,7 @@ def start(
 
     Raises DriftError for data, folder or checkpoints that do not fit; nothing is then written.
     """
+    beginning.require_one(options.resume, options.model_from, options.learning_rate)
     if source.shape != _shape(template):
         raise DriftError(
             "data",
@@ -192,19 +197,18 @@ def start(
         ),
         say=say,
     )  # fmt: skip
-    _mark(run, *_bypasses(options))
+    _mark(run, *_bypasses(template, options))
     if options.folder.is_dir():
         atomic.sweep(_checkpoints(options.folder))
     if options.resume:
         kept = checkpoint.require_latest(_checkpoints(options.folder), say)
         restore(run, kept)
-        say(f"resumed from step {kept.step}")
+        record.say_resumed(options.folder, kept.step, say)
         return run
     checkpoint.require_none(_checkpoints(options.folder))
     if options.model_from is not None:
         kept = checkpoint.require_latest(_checkpoints(options.model_from), say)
-        modules.put_weights(kept, generator, state.ema)
-        _mark(run, *kept.facts["diagnostic"], f"parameters of step {kept.step} of another run")
+        _mark(run, *beginning.inherit(kept, state))
     draw.warm_up(run.feed, template)
     return run
 
@@ -224,7 +228,7 @@ def train(run: Run, listen: Callable[[Window], None]) -> None:
     """
     options = run.options
     facts = {**run.facts, **options.labels, "in_run": run.watch.record()}
-    if any(said.startswith(BYPASSED) for said in run.facts["diagnostic"]):
+    if any(said.startswith((BYPASSED, NO_GATES)) for said in run.facts["diagnostic"]):
         facts["tier"] = "none"
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
@@ -233,13 +237,8 @@ def train(run: Run, listen: Callable[[Window], None]) -> None:
     except OSError as error:
         raise loop.unwritable(options.folder, error) from error
 
-    def finish() -> Mapping[str, Any]:
-        now = build.parameters_digest(run.state.extractor.encoder)
-        run.watch.require_same_encoder(run.facts["encoder"], now)
-        return {}
-
     loop.recorded(
-        run, run.pace, facts, lambda row: listen(_window(row)), finish=finish,
+        run, run.pace, facts, lambda row: listen(_window(row)),
         mirror=mirrors.open_mirror(
             options.mirrors, options.folder, facts, after=run.state.step, say=run.say
         ),
@@ -283,10 +282,12 @@ def _mark(run: Run, *said: str) -> None:
     run.facts["diagnostic"] = list(dict.fromkeys([*run.facts["diagnostic"], *said]))
 
 
-def _bypasses(options: RunOptions) -> list[str]:
+def _bypasses(template: Template, options: RunOptions) -> list[str]:
     """What was bypassed when the run began; it stays with the weights through every resume."""
     bypass = options.labels.get("gates", {}).get("bypass")
     gates = [f"{BYPASSED}: {bypass}"] if bypass else []
+    if template.fidelity == "faithful" and "gates" not in options.labels:
+        gates.append(NO_GATES)
     return gates + watch.bypasses(dict.fromkeys(options.bypass_checks))
 
 

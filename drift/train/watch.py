@@ -19,7 +19,8 @@ from drift import rng
 from drift.data import Source
 from drift.errors import DriftError
 from drift.sample.loading import BYPASSED
-from drift.state import checkpoint
+from drift.state import checkpoint, modules
+from drift.train import build
 from drift.train.draw import Drawn, Feed
 from drift.train.step import TrainState
 
@@ -61,6 +62,7 @@ class Watch:
 
     checkpoints  folder whose last good step file a breach names
     skipped      clauses left out by name
+    digest       of the encoders as they were at the start
     """
 
     state: TrainState
@@ -68,6 +70,7 @@ class Watch:
     seed: int
     checkpoints: Path
     skipped: tuple[str, ...] = ()
+    digest: str = ""
     _sampled: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
@@ -83,7 +86,8 @@ class Watch:
                 "--bypass-check", found=", ".join(unknown), expected=" or ".join(BYPASSABLE)
             )
         sampled = {name: value.clone() for name, value in samples_of(state.extractor)}
-        return cls(state, source, seed, checkpoints, chosen, sampled)
+        digest = build.parameters_digest(state.extractor)
+        return cls(state, source, seed, checkpoints, chosen, digest, sampled)
 
     def record(self) -> dict[str, object]:
         """For the run's record."""
@@ -102,18 +106,17 @@ class Watch:
                 remedy="Open the queues as the template says.",
             )  # fmt: skip
 
-    def require_finite(self, metrics: Mapping[str, Tensor]) -> None:
-        """Loss and gradient norm are numbers."""
-        for name in ("loss", "grad_norm"):
-            value = float(metrics[name])
-            if not math.isfinite(value):
+    def require_finite(self, figures: Mapping[str, object]) -> None:
+        """Every figure of a step or of a row is a number."""
+        for name, value in figures.items():
+            if isinstance(value, float) and not math.isfinite(value):
                 raise self.not_finite(f"{name} {value}")
 
     def require_finite_weights(self) -> None:
         """Parameters and averages are numbers."""
-        for name, value in _weights(self.state):
-            if not bool(torch.isfinite(value).all()):
-                raise self.not_finite(f"NaN or infinity in {name}")
+        name = modules.not_finite(self.state.generator, self.state.ema)
+        if name is not None:
+            raise self.not_finite(f"NaN or infinity in {name}")
 
     def not_finite(self, found: str) -> Breach:
         """The breach of the first clause."""
@@ -166,10 +169,15 @@ class Watch:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             raise self._not_frozen(f"other values in {changed[0]}{more}")
 
-    def require_same_encoder(self, before: str, now: str) -> None:
-        """Every value of the encoder, by digest: once, when the run ends."""
-        if FROZEN not in self.skipped and before != now:
-            raise self._not_frozen(f"an encoder of digest {now[:16]}, {before[:16]} at the start")
+    def require_same_encoder(self) -> None:
+        """Every value of the encoders, by digest: before each checkpoint."""
+        if FROZEN in self.skipped:
+            return
+        now = build.parameters_digest(self.state.extractor)
+        if now != self.digest:
+            raise self._not_frozen(
+                f"an encoder of digest {now[:16]}, {self.digest[:16]} at the start"
+            )
 
     def breach(self, clause: str, *, found: object, expected: str, remedy: str) -> Breach:
         """A breach at the step that the run has come to, with the last good checkpoint."""
@@ -206,10 +214,3 @@ def samples_of(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
         for name, value in named:
             flat = value.detach().flatten()
             yield name, flat[:: max(1, -(-len(flat) // SAMPLED))]
-
-
-def _weights(state: TrainState) -> Iterator[tuple[str, Tensor]]:
-    yield from state.generator.named_parameters()
-    for decay, averaged in state.ema.items():
-        for name, value in averaged.items():
-            yield f"the average {decay} of {name}", value

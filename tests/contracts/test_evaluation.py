@@ -248,6 +248,19 @@ def test_of_several_seeds_the_worst_is_judged_and_not_the_best(tmp_path: Path) -
         assert judged(tmp_path).details["fid"] == worst == figure["value"]
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=str)
+def test_of_two_equal_checkpoints_the_worse_is_judged_whatever_their_files_are_called(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    good, bad = names
+    figure = json.loads(record(tmp_path, bad).read_text())["metrics"]["fid"]
+    better = figure["value"] - 0.5
+    lucky = {"fid": {**figure, "value": better, "interval": [better, better]}}
+    record(tmp_path, good, metrics=lucky, checkpoint_sha256="e" * 64)
+    with REGISTERED["mutant", "evaluation.worse"](None, by=0.0):  # components are not looked at
+        assert judged(tmp_path).details["fid"] == figure["value"]
+
+
 @pytest.mark.parametrize("steps", [(100, 200), (100, None), (None, None)], ids=str)
 def test_a_step_that_is_not_the_same_for_all_is_not_known(
     tmp_path: Path, steps: tuple[int | None, int | None]

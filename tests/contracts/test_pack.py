@@ -66,9 +66,10 @@ DENIED = {
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """`verify run` in an empty folder, on this pack; the bundle re-verified."""
+    """`verify run` in an empty folder, on this pack and its evidence; the bundle re-verified."""
     folder = tmp_path_factory.mktemp("run")
     command = [sys.executable, "-m", "verify", "run", "--pack", str(ROOT), "--jobs", "2"]
+    command += ["--evidence", str(ROOT / "reports" / "evaluations")]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     (bundle,) = (folder / "reports").glob("[0-9]*")
     found = check(bundle)

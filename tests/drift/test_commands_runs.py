@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from contracts.bindings import data_cases, metrics_cases
+from contracts.bindings import data_cases, metrics_cases, small_run
 from drift import cli, gates
 from drift.artifacts import store
 from drift.data import encode as encoding
@@ -27,27 +27,7 @@ from drift.state.record import rows
 
 Refused = Callable[..., str]
 
-SMALL = (
-    "optimizer.training_steps=4",
-    "optimizer.warmup_steps=1",
-    "loss.class_labels=2",
-    "loss.positives=4",
-    "loss.generated=2",
-    "loss.unconditional=2",
-    "queue.push_per_step=16",
-    "generator.hidden_size=16",
-    "generator.cond_dim=16",
-    "generator.num_heads=2",
-    "generator.depth=1",
-    "generator.ffn_inner=64",
-    "encoder.base_width=32",
-    "encoder.blocks_per_stage=[1, 1, 1, 1]",
-    "encoder.pretrain.steps=4",
-    "encoder.pretrain.warmup_steps=1",
-    "encoder.pretrain.batch_size=4",
-    "encoder.finetune.steps=2",
-    "encoder.finetune.ramp_steps=1",
-)
+SMALL = (*small_run.RUN, *small_run.PRETRAIN)
 IMAGES = (
     "data.dataset=imagenet",
     "data.resolution=16",

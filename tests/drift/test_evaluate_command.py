@@ -18,7 +18,7 @@ from drift.artifacts import store
 from drift.commands.eval import command
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.evaluate import comparison, records, run, statistics, sweep
+from drift.evaluate import comparison, pictures, records, run, statistics, sweep
 from drift.sample.loading import file_digest
 
 MEMORY_MB = 1500
@@ -83,6 +83,51 @@ def test_a_digits_run_is_measured_by_one_word(digits_run: Path) -> None:
     parts = records.read_components(path, record)
     for name, value in records.recomputed(parts).items():
         assert record["metrics"][name]["value"] == pytest.approx(value, abs=1e-9), name
+
+
+def test_rivals_are_drawn_from_the_weights_at_the_alpha_and_step_of_the_run(
+    digits_run: Path, tmp_path: Path
+) -> None:
+    common = ["--count", 20, "--seed", 4]
+    evaluated(digits_run, *common, "--weights", "raw", "--alpha", 2, "--out", tmp_path / "a.json")
+    made = json.loads((tmp_path / "a.json").read_text())["baselines"][comparison.RAW]
+    assert (made["ema_decay"], made["alpha"], made["seed"], made["run_seed"]) == (None, 2.0, 4, 0)
+    other = cases.run_folder(tmp_path / "digits", steps=(0,))
+    encoder = digits_run.parent / "digits-encoder/encoder.safetensors"
+    evaluated(other, *common, "--ema-decay", "0.9", "--encoder", encoder, "--out",
+              tmp_path / "b.json")  # fmt: skip
+    made = json.loads((tmp_path / "b.json").read_text())["baselines"][comparison.RAW]
+    assert (made["steps"], made["ema_decay"]) == (0, 0.9)
+
+
+def test_neither_a_rival_that_diverges_nor_a_picture_that_fails_costs_a_figure(
+    digits_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise FloatingPointError("step 3: found loss nan")
+
+    common = ["--ema-decay", "0.9", "--count", 20, "--out"]
+    with monkeypatch.context() as patched:
+        patched.setattr(pictures, "comparison", fails)
+        output = evaluated(digits_run, *common, tmp_path / "a.json")
+    assert "picture left out: FloatingPointError" in output
+    assert json.loads((tmp_path / "a.json").read_text())["against"]
+    monkeypatch.setattr(comparison, "rivals", fails)
+    output = evaluated(digits_run, *common, tmp_path / "b.json")
+    assert "baselines" in output
+    assert "not measured: FloatingPointError: step 3" in output
+    record = json.loads((tmp_path / "b.json").read_text())
+    assert "baselines" not in record
+    assert record["metrics"]["fid_proxy"]["value"] > 0
+
+
+def test_a_picture_of_the_same_name_is_refused_before_anything_is_measured(
+    digits_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.png").write_bytes(b"a picture of mine")
+    with pytest.raises(DriftError, match=r"mine\.png"):
+        evaluated(digits_run, "--ema-decay", "0.9", "--out", tmp_path / "mine.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]
 
 
 def test_samples_written_first_measure_as_the_run_itself(digits_run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -39,6 +41,13 @@ def figure(value: float, half: float, better: str) -> Figure:
                   count=10, better=better)  # fmt: skip
 
 
+def conditions(**changed: Any) -> baselines.Conditions:
+    usual = baselines.Conditions(
+        steps=2, count=4, run_seed=0, seed=0, alpha=1.0, ema_decay=0.9
+    )  # fmt: skip
+    return dataclasses.replace(usual, **changed)
+
+
 sides = st.tuples(st.floats(0, 10), st.floats(0, 3))
 
 
@@ -54,15 +63,22 @@ def test_a_verdict_is_mirrored_and_needs_intervals_that_part(
         comparison.OPEN: comparison.OPEN,
     }
     assert mirrored == opposite[said]
-    apart = a.high < b.low or b.high < a.low
+    apart = (a.high < b.low or b.high < a.low) and min(b.high - b.low, a.high - a.low) > 0
     assert (said != comparison.OPEN) == apart
     if said == comparison.BETTER:
         assert (a.value < b.value) == (better == "lower")
 
 
+def test_an_interval_that_could_not_be_measured_parts_from_nothing() -> None:
+    # six samples of six classes: every resample of a class is the class, and the width is zero
+    assert comparison.verdict(figure(206.1, 0, "lower"), figure(213.3, 0, "lower")) == (
+        comparison.OPEN
+    )
+
+
 def test_figures_without_a_good_direction_are_never_separated() -> None:
-    assert comparison.verdict(figure(0, 0, "near 1"), figure(5, 0, "near 1")) == comparison.OPEN
-    assert comparison.verdict(figure(0, 0, "lower"), figure(5, 0, "higher")) == comparison.OPEN
+    assert comparison.verdict(figure(0, 1, "near 1"), figure(5, 1, "near 1")) == comparison.OPEN
+    assert comparison.verdict(figure(0, 1, "lower"), figure(5, 1, "higher")) == comparison.OPEN
 
 
 def test_the_raw_pixel_baseline_asks_the_encoder_nothing(encoder: MaskedAutoencoder) -> None:
@@ -70,21 +86,33 @@ def test_the_raw_pixel_baseline_asks_the_encoder_nothing(encoder: MaskedAutoenco
     seen: list[int] = []
     with patch.object(MaskedAutoencoder, "activations", side_effect=AssertionError("asked")):
         samples, labels = baselines.raw_pixels(
-            template, DigitsSource(), encoder, steps=3, count=12, seed=0, listen=seen.append
+            template, DigitsSource(), encoder, conditions(steps=3, count=12), seen.append
         )
     assert samples.shape == (12, 1, 8, 8)
     assert labels.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     assert seen == [1, 2, 3]
 
 
-def test_the_raw_pixel_baseline_is_a_function_of_its_seed(encoder: MaskedAutoencoder) -> None:
+def test_the_raw_pixel_baseline_is_made_as_the_run_was(encoder: MaskedAutoencoder) -> None:
     template = build.override(load_template("digits"), SMALL)
-    first, again, other = (
-        baselines.raw_pixels(template, DigitsSource(), encoder, steps=2, count=4, seed=seed)[0]
-        for seed in (0, 0, 1)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+
+    def samples(**changed: Any) -> torch.Tensor:
+        made = conditions(**changed)
+        return baselines.raw_pixels(template, DigitsSource(), encoder, made)[0]
+
+    first = samples()
+    assert torch.equal(first, samples())
+    for changed in ({"run_seed": 1}, {"seed": 1}, {"ema_decay": 0.5}, {"ema_decay": None},
+                    {"steps": 0}, {"alpha": 2.0}):  # fmt: skip
+        assert not torch.equal(first, samples(**changed)), changed
+
+
+def test_a_run_without_the_raw_term_has_the_raw_term_as_its_rival(
+    encoder: MaskedAutoencoder,
+) -> None:
+    template = build.override(load_template("digits"), (*SMALL, "loss.vanilla_term=absent"))
+    samples, _ = baselines.raw_pixels(template, DigitsSource(), encoder, conditions())
+    assert samples.shape == (4, 1, 8, 8)
 
 
 def test_without_encoders_only_the_raw_sample_is_compared(encoder: MaskedAutoencoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from contracts.bindings import metrics_cases as cases
 from drift import cli, sample
 from drift.commands.sample import command
 from drift.errors import DriftError, InputError
+from drift.evaluate import sources
 from drift.sample import grids, images, output, sampler
 
 
@@ -63,6 +65,23 @@ def test_an_npz_is_what_evaluation_suites_of_the_field_read(run: Path, tmp_path:
     pixels = images.pixels(expected(run)).permute(0, 2, 3, 1).numpy()
     assert np.abs(array.astype(int) - pixels.astype(int)).max() <= 1
     assert labels.tolist() == [i % 10 for i in range(23)]
+
+
+@pytest.mark.parametrize("name", ["out", "out.npz", "out.safetensors"])
+def test_what_was_bypassed_follows_the_samples_into_every_file_that_can_be_measured(
+    name: str, run: Path, tmp_path: Path
+) -> None:
+    """A .npz of a run with bypassed gates was measured as one of unknown origin, of tier C; in a
+    folder the grid was measured as a sample."""
+    said = {"gates": {"bypass": "hurry"}}
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run/run_metadata.json").write_text(json.dumps(said))
+    drawn(tmp_path / "run", tmp_path / name, *(["--images"] if name == "out" else []))
+    found = sources.from_path(tmp_path / name)
+    assert found.count == 23
+    assert found.facts["bypasses"] == ["gates bypassed: hurry"]
+    assert len(found.facts["checkpoint_sha256"]) == 64
+    assert sum(len(pixels) for pixels, _ in found.batches()) == 23
 
 
 def test_a_safetensors_file_says_what_it_holds(run: Path, tmp_path: Path) -> None:

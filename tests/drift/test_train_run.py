@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from contracts.bindings import small_run
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource, TensorSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
@@ -22,18 +23,11 @@ from drift.train import build, draw, run
 from drift.train.watch import Breach
 
 SMALL = (
+    *small_run.RUN,
     "optimizer.training_steps=8",
     "optimizer.warmup_steps=2",
     "loss.class_labels=3",
-    "loss.positives=4",
     "loss.generated=4",
-    "loss.unconditional=2",
-    "queue.push_per_step=16",
-    "generator.hidden_size=16",
-    "generator.cond_dim=16",
-    "generator.num_heads=2",
-    "generator.depth=1",
-    "generator.ffn_inner=64",
 )
 
 # What a killed process runs: the same run, which ends itself with SIGKILL at a named place.

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from contracts.bindings import small_run
 from drift import sample
 from drift.config import load_template
 from drift.data import DigitsSource
@@ -20,28 +21,14 @@ from drift.errors import DriftError
 from drift.evaluate import records
 from drift.features import FeatureExtractor
 from drift.queue import SampleQueue
+from drift.sample.loading import NO_GATES
 from drift.state import checkpoint
 from drift.train import build, draw, run, watch
 from drift.train.watch import Breach
 
-TINY = (
-    "optimizer.training_steps=4",
-    "optimizer.warmup_steps=1",
-    "loss.class_labels=2",
-    "loss.positives=4",
-    "loss.generated=2",
-    "loss.unconditional=2",
-    "queue.push_per_step=16",
-    "generator.hidden_size=16",
-    "generator.cond_dim=16",
-    "generator.num_heads=2",
-    "generator.depth=1",
-    "generator.ffn_inner=64",
-)
-
 
 def begin(folder: Path, **changed: Any) -> run.Run:
-    template = build.override(load_template("digits"), TINY)
+    template = build.override(load_template("digits"), small_run.RUN)
     encoder = MaskedAutoencoder(
         EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
         generator=torch.Generator().manual_seed(0),
@@ -129,7 +116,7 @@ def test_an_encoder_that_moves_is_found_at_the_next_window_and_never_saved(tmp_p
     assert "The last good checkpoint is that of step 0." in str(breach)
 
 
-def test_one_value_that_the_samples_miss_is_found_by_the_digest_at_the_end(tmp_path: Path) -> None:
+def test_one_value_that_the_samples_miss_is_found_before_it_is_saved(tmp_path: Path) -> None:
     started = begin(tmp_path / "run")
     tensors = dict(started.state.extractor.named_parameters())
     name = max(tensors, key=lambda name: tensors[name].numel())
@@ -138,7 +125,10 @@ def test_one_value_that_the_samples_miss_is_found_by_the_digest_at_the_end(tmp_p
     def touch(window: run.Window) -> None:
         tensors[name].detach().flatten()[1].add_(1.0)
 
-    assert "an encoder of digest" in str(stopped(started, watch.FROZEN, touch))
+    breach = stopped(started, watch.FROZEN, touch)
+    assert "an encoder of digest" in str(breach)
+    assert breach.step == 2
+    assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [0]
 
 
 def test_a_gradient_for_the_encoder_is_a_breach(tmp_path: Path) -> None:
@@ -205,6 +195,17 @@ def test_a_bypassed_check_leaves_axis_smoke_and_no_tier() -> None:
     )  # fmt: skip
     axis, _ = records.axis_of(facts)
     assert (axis, records.tier_of(facts, axis)) == (records.SMOKE, "none")
+
+
+def test_a_faithful_run_that_asked_no_gates_says_so_wherever_its_weights_go(
+    tmp_path: Path,
+) -> None:
+    started = begin(tmp_path / "run")
+    faithful = started.template.model_copy(update={"fidelity": "faithful"})
+    assert run._bypasses(started.template, started.options) == []
+    assert run._bypasses(faithful, started.options) == [NO_GATES]
+    asked = dataclasses.replace(started.options, labels={"gates": {"fidelity": "faithful"}})
+    assert run._bypasses(faithful, asked) == []
 
 
 def test_bypassed_gates_stay_with_the_weights_through_a_resume(tmp_path: Path) -> None:
