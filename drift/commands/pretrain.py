@@ -14,6 +14,7 @@ from drift.commands import runs
 from drift.commands.device import device_option
 from drift.config import load_template
 from drift.progress import progress
+from drift.state import record
 from drift.train import build
 
 
@@ -48,16 +49,14 @@ def command(
     )
     source = runs.source_of(chosen, data)
     run = pretrain.start(chosen, source, options, say=lambda text: click.echo(text, err=True))
-    last: Mapping[str, Any] = {}
     with progress(f"pretrain {chosen.name}", run.template.encoder.pretrain.steps) as advance:
 
         def listen(row: Mapping[str, Any]) -> None:
-            nonlocal last
-            last = row
             advance(row["step"])
 
         path = pretrain.pretrain(run, listen)
-    click.echo(
-        f"pretrain {chosen.name}: step {run.step}, reconstruction {last.get('recon_loss', 0):.3g}, "
-        f"accuracy of masked inputs {last.get('accuracy', 0):.1%}; {path}"
-    )
+    shown = [
+        f"reconstruction {row['recon_loss']:.3g}, accuracy of masked inputs {row['accuracy']:.1%}"
+        for row in record.rows(folder / "metrics" / "windows.jsonl")[-1:]
+    ]
+    click.echo(f"pretrain {chosen.name}: {', '.join([f'step {run.step}', *shown])}; {path}")

@@ -57,6 +57,7 @@ def memorisation(
         ours < limit,
         generator,
         definition=f"share nearer to training data than 99 % of held-out samples, {space}",
+        better="lower",
         baseline=QUANTILE,
         limit=limit,
         median=float(np.median(ours)),

@@ -43,7 +43,12 @@ def counts(
 
 
 def share(
-    hits: NDArray[np.bool_], generator: np.random.Generator, *, definition: str, **details: object
+    hits: NDArray[np.bool_],
+    generator: np.random.Generator,
+    *,
+    definition: str,
+    better: str = "higher",
+    **details: object,
 ) -> Figure:
     """Share of hits [N] with the quantiles of its resamples.
 
@@ -60,7 +65,7 @@ def share(
         method = "Wilson, as all resamples agree"
     return Figure(
         value=value, low=float(low), high=float(high), interval=method, definition=definition,
-        count=n, better="higher", details=details,
+        count=n, better=better, details=details,
     )  # fmt: skip
 
 

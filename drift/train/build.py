@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -104,10 +105,7 @@ def override(template: Template, settings: Sequence[str]) -> Template:
     for setting in settings:
         path, separator, text = setting.partition("=")
         if not separator or path not in leaves:
-            raise TemplateError(
-                "--set",
-                (FieldProblem(path, setting, "section.field=value", "`--dry-run` lists fields"),),
-            )
+            raise TemplateError("--set", (_no_field(path, setting, leaves),))
         section, _, rest = path.partition(".")
         node = data[section]
         *parents, leaf = rest.split(".")
@@ -117,6 +115,16 @@ def override(template: Template, settings: Sequence[str]) -> Template:
     if data != template.model_dump(mode="json", by_alias=True):
         data |= {"fidelity": "free", "deviations": []}
     return parse_template(yaml.safe_dump(data), source="--set")
+
+
+def _no_field(path: str, setting: str, leaves: Mapping[str, object]) -> FieldProblem:
+    """A setting that names no field, with the fields that it may mean."""
+    last = path.rpartition(".")[2]
+    ends = [name for name in leaves if last and name.endswith((f".{last}", f"_{last}"))]
+    ends.sort(key=lambda name: name.partition(".")[0] != path.partition(".")[0])
+    near = list(dict.fromkeys([*ends, *difflib.get_close_matches(path, leaves)]))[:4]
+    meant = f"did you mean {' or '.join(near)}?" if near else "the template's file lists its fields"
+    return FieldProblem(path, setting, "section.field=value of a field that exists", meant)
 
 
 def parameters_digest(model: nn.Module) -> str:

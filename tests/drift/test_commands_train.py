@@ -201,3 +201,15 @@ def test_a_pretraining_whose_last_update_is_no_number_exports_nothing(
     assert metadata(Path("encoder-run"))["status"] == "failed"
     assert checkpoint.steps(Path("encoder-run/checkpoints")) == []
     assert not Path("encoder-run/encoder.safetensors").exists()
+
+
+def test_a_finished_pretraining_that_is_resumed_says_what_it_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = []
+    for more in ([], ["--resume"]):
+        assert cli.run([*words("pretrain"), "--out", "encoder-run", *more]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "reconstruction 0," not in told[0]

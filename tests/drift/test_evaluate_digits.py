@@ -48,6 +48,7 @@ def test_real_training_digits_are_good_and_known_as_copies(reports: dict[str, Re
     assert min(real["precision"], real["recall"]) > 0.8
     assert real.memorised
     assert real["copies_pixels"] == 1.0
+    assert real.figures["copies_pixels"].better == "lower"
 
 
 def test_class_means_are_accurate_and_collapsed(reports: dict[str, Report]) -> None:

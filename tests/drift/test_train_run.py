@@ -217,3 +217,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_recorded(tmp_path: Path)
         run.train(started, poison)
     assert '"status": "failed"' in (tmp_path / "run" / "run_metadata.json").read_text()
     assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("optimizer.steps=20", "optimizer.training_steps"),
+        ("optimiser.learning_rate=1.0", "optimizer.learning_rate"),
+        ("learning_rate=1.0", "optimizer.learning_rate"),
+    ],
+)
+def test_a_setting_that_names_no_field_is_told_which_it_may_mean(setting: str, meant: str) -> None:
+    with pytest.raises(TemplateError, match=rf"did you mean .*{meant}"):
+        build.override(load_template("digits"), [setting])

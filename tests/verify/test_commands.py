@@ -332,3 +332,16 @@ def test_replay_shows_details_files_and_the_whole_traceback(mini: MiniPack, cli:
     assert raised.code == 3
     assert "defect of verify" not in raised.err
     assert 'raise ArithmeticError("planted")' in raised.err
+
+
+def test_many_claims_that_a_partial_run_did_not_ask_about_take_one_line(
+    mini: MiniPack, cli: Cli
+) -> None:
+    mini.clauses = [clause(1), clause(2)]
+    (first,) = mini.claims
+    mini.claims = [first | {"id": f"CLAIM-THING-{n}"} for n in range(4)]
+    mini.save()
+    result = cli("run", "THING-001", "--pack", mini.root)
+    names = " ".join(f"CLAIM-THING-{n}" for n in range(4))
+    assert f"DENIED for want of clauses that were not selected: {names}" in result.out
+    assert "THING-002 was not selected" not in result.out

@@ -95,7 +95,7 @@ STAGES = {
         "STAGE-FID unknown: no figure was measured", MEASURE, record={}),
     "open decision": denied(
         "DEC-0001 (Which figure is meant) is deferred",
-        "set `status: accepted` in specs/decisions/DEC-0001.md; verify decisions lint",
+        "settle specs/decisions/DEC-0001.md with its evidence; verify decisions lint",
         change=undecided),
     "waiver": Stage(
         Tier.B, Form.STRICT, STRICT,

@@ -131,7 +131,7 @@ def _last(clause_id: str, reports: Path) -> list[str]:
             runs = report.falsifiers_of(clause_id)
             killed = sum(run.killed for run in runs)
             return [
-                f"evidence    {bundle.name}",
+                f"evidence    {bundle.name}, subject {report.about['subject']}",
                 f"  outcome   {clause.outcome} ({clause.cause}), measured "
                 f"{measured(clause)}, falsifiers {killed}/{len(runs)}",
                 f"  because   {clause.reason}",

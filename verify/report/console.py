@@ -30,6 +30,7 @@ _SCOPE_COLOUR = {Scope.ALLOWED: "green", Scope.CONDITIONAL: "cyan", Scope.DENIED
 SHOWN_FAILURES = 12
 SHOWN_REASONS = 3
 SHOWN_CLAUSES = 6
+SHOWN_UNASKED = 3
 _INDENT = "    "
 
 
@@ -65,7 +66,7 @@ def summary(report: Report, *, bundle: str | None, width: int | None = None) -> 
     sections: list[list[Line]] = [
         [*_failures(report), *_open_ends(report), *_survivors(report)],
         [Line(row) for row in _contracts(report)],
-        [line for claim in report.claims for line in _claim(claim, report)],
+        [*_judged(report)],
         list(_ending(report, bundle)),
     ]
     shown = ["\n".join(line.show(width) for line in section) for section in sections if section]
@@ -142,6 +143,23 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *cells]))
     return lines
+
+
+def _judged(report: Report) -> Iterator[Line]:
+    """Every claim; where a run of a part did not ask about many, these in one line."""
+    unasked = [claim for claim in report.claims if _unasked(claim)]
+    if len(unasked) <= SHOWN_UNASKED:
+        unasked = []
+    for claim in report.claims:
+        if claim not in unasked:
+            yield from _claim(claim, report)
+    if unasked:
+        names = " ".join(claim.claim for claim in unasked)
+        yield Line(f"for want of clauses that were not selected: {names}", "DENIED", "yellow")
+
+
+def _unasked(claim: ClaimView) -> bool:
+    return any(reason.endswith(" was not selected in this run") for reason in claim.reasons)
 
 
 def _claim(claim: ClaimView, report: Report) -> Iterator[Line]:

@@ -56,7 +56,7 @@ class Leaves:
         """A decision has to be settled, or to be written in the first place."""
         path = f"specs/decisions/{name}.md"
         text = f"{name} has to be settled" if decision else f"{name} has to be written and settled"
-        step = f"set `status: accepted` in {path}" if decision else f"write {path}"
+        step = f"settle {path} with its evidence" if decision else f"write {path}"
         return Leaf(LeafKind.DECISION, name, text, f"{step}; verify decisions lint")
 
     def waiver(self, clause: Clause) -> Leaf:
