@@ -90,19 +90,24 @@ def test_a_file_cut_at_a_record_is_an_unfinished_run(copy: Path) -> None:
         from_evidence(path)
 
 
+def forge(path: Path, written: list[dict[str, Any]]) -> None:
+    """Write records with a chain of hashes that is whole again."""
+    lines, previous = [], "0" * 64
+    for record in written:
+        bare = {k: v for k, v in record.items() if k != "hash"} | {"prev": previous}
+        previous = hashlib.sha256(canonical(bare).encode()).hexdigest()
+        lines.append(canonical(bare | {"hash": previous}))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def canonical(record: dict[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def test_a_chain_forged_anew_does_not_match_the_bundle(copy: Path) -> None:
     """Whoever recomputes every hash still has to explain the manifest and the reports."""
     path = copy / EVIDENCE
-    lines, previous = [], "0" * 64
-    for line in path.read_text().splitlines():
-        record = json.loads(edit(line))
-        record["prev"] = previous
-        del record["hash"]
-        text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        previous = hashlib.sha256(text.encode()).hexdigest()
-        record["hash"] = previous
-        lines.append(json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
-    path.write_text("\n".join(lines) + "\n")
+    forge(path, [json.loads(edit(line)) for line in path.read_text().splitlines()])
     from_evidence(path)
     with pytest.raises(IntegrityError, match=r"evidence\.jsonl: found a file that is changed"):
         check(copy)
@@ -112,6 +117,29 @@ def test_a_chain_forged_anew_does_not_match_the_bundle(copy: Path) -> None:
 
 
 # -- the bundle -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kinds: kinds["run"].pop("clauses"),
+        lambda kinds: kinds["run"].update(clauses=7),
+        lambda kinds: kinds["run"].update(clauses=[None]),
+        lambda kinds: kinds["claims"].update(claims=None),
+        lambda kinds: kinds["clause"].pop("id"),
+        lambda kinds: kinds["falsifier"].clear(),
+    ],
+    ids=["no clauses", "a number", "a null", "no claims", "no id", "an empty falsifier"],
+)
+def test_records_that_say_too_little_are_an_integrity_error_however_well_hashed(
+    copy: Path, spoil: Callable[[dict[str, Any]], object]
+) -> None:
+    path = copy / EVIDENCE
+    written = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    spoil({record["kind"]: record["data"] for record in reversed(written)})
+    forge(path, written)
+    with pytest.raises(IntegrityError, match="another version"):
+        from_evidence(path)
 
 
 def test_a_bundle_holds_what_it_should(sealed: Finished) -> None:

@@ -232,22 +232,22 @@ def from_evidence(path: Path) -> Report:
             f"{path}: found no end record; expected the evidence of a finished run; remedy: run "
             "again"
         )
-    outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
-    runs = [record.data for record in read if record.kind == "falsifier"]
-    described = first["run"].pop("clauses")
-    due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
     try:
+        outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
+        described = first["run"].pop("clauses")
+        due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
         clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
-        falsifiers = [_falsifier_view(run) for run in runs]
+        falsifiers = [_falsifier_view(r.data) for r in read if r.kind == "falsifier"]
         claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
-    except (KeyError, ValueError) as error:
+        score = scored(clauses, falsifiers, first["run"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"{path}: found records of another version ({_in_short(error)}); expected {SCHEMA} of "
             "this one; remedy: verify run"
         ) from None
     return Report(
         verdict=_verdict(clauses, falsifiers, due),
-        score=scored(clauses, falsifiers, first["run"]),
+        score=score,
         about={**first["run"], **first["end"]},
         claims=claims,
         clauses=clauses,
