@@ -11,6 +11,7 @@ import click
 
 from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
 from verify.problems import UsageError
+from verify.prose.accuracy import HELD_OUT
 from verify.prose.evidence import gather
 from verify.prose.judge import Finding
 from verify.prose.reading import read
@@ -60,6 +61,7 @@ def command(
         click.echo(note, err=True)
     for line in _told(result, show_all):
         click.echo(line)
+    click.echo(HELD_OUT.line)
     click.echo(result.line)
     return int(result.exit_code)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from verify.prose.accuracy import HELD_OUT
 from verify.prose.evidence import Evidence
 from verify.prose.judge import Finding, Ruling, judge_sentence
 from verify.prose.reading import Prose
@@ -66,6 +67,7 @@ class Lint:
         return {
             "schema": SCHEMA,
             "verdict": {"line": self.line, "exit_code": int(self.exit_code)},
+            "accuracy": asdict(HELD_OUT),
             "bundle": self.bundle,
             "files": list(self.files),
             "sentences": self.sentences,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from verify.prose import classify
+from verify.prose.accuracy import HELD_OUT, Accuracy
 from verify.prose.patterns import assertions
 from verify.prose.scene import Scene
 from verify.prose.support import Bench
@@ -105,6 +106,16 @@ def test_recall_and_precision_of_what_should_be_flagged(
         print(f"\n{figures.table(name)}")
     assert figures.recall >= RECALL
     assert figures.precision >= PRECISION
+
+
+def test_the_figures_that_every_report_states_are_those_of_the_half_no_rule_was_tuned_on(
+    halves: dict[str, list[Labelled]], bench: Bench
+) -> None:
+    figures = measure(halves["held out"], bench)
+    measured = Accuracy(
+        round(figures.recall, 3), round(figures.precision, 3), len(halves["held out"])
+    )
+    assert measured == HELD_OUT
 
 
 def _no_shields(patch: pytest.MonkeyPatch) -> None:
