@@ -7,8 +7,10 @@ values and intervals, not taken from the record.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +21,7 @@ TEMPLATE = "digits"
 PROXY = "proxy"
 NEEDS = ("load_template", "template_fingerprint")
 Record = dict[str, Any]
+Pairs = dict[str, list[tuple[Record, Record]]]
 
 
 def runs(ctx: CheckContext) -> list[Record] | Measurement:
@@ -100,25 +103,70 @@ def not_worse(ctx: CheckContext) -> Measurement:
     return _beside(ctx, lambda ours, theirs: -_overlap(theirs, ours))
 
 
+@check("digits_run.better_together", needs=NEEDS)
+def better_together(ctx: CheckContext) -> Measurement:
+    """How far zero lies inside the interval of the mean difference: at most zero where outside.
+
+    The runs are independent, and so are a run and its baseline: half-widths add as squares.
+    """
+    found = _pairs(ctx)
+    if isinstance(found, Measurement):
+        return found
+    records, pairs = found
+    worst, said = -float("inf"), []
+    for name, sides in pairs.items():
+        ahead = sum(_ahead(*pair) for pair in sides) / len(sides)
+        half = math.hypot(*(_half(one) for pair in sides for one in pair)) / len(sides)
+        worst = max(worst, (half - ahead) / (half or 1.0))
+        said.append(f"{name} better by {ahead:.3g} +- {half:.2g}")
+    return ctx.judge(
+        worst, "; ".join(said), unit="of the difference's half-width", axis=PROXY,
+        provenance=provenance(records),
+    )  # fmt: skip
+
+
 def _beside(ctx: CheckContext, compare: Callable[[Record, Record], float]) -> Measurement:
     """The worst comparison with one baseline, over runs and metrics."""
+    found = _pairs(ctx)
+    if isinstance(found, Measurement):
+        return found
+    records, pairs = found
+    said = [
+        f"{name} {ours['value']:.3g} against {theirs['value']:.3g}"
+        for name, sides in pairs.items() for ours, theirs in sides
+    ]  # fmt: skip
+    return ctx.judge(
+        max(compare(*pair) for sides in pairs.values() for pair in sides), "; ".join(said),
+        unit="of the wider interval", axis=PROXY, provenance=provenance(records),
+    )  # fmt: skip
+
+
+def _pairs(ctx: CheckContext) -> tuple[list[Record], Pairs] | Measurement:
+    """The runs; for each metric the figures of each run and of its baseline."""
     found = runs(ctx)
     if isinstance(found, Measurement):
         return found
-    rival, worst, said = str(ctx.params["rival"]), -float("inf"), []
+    rival = str(ctx.params["rival"])
     for record in found:
         if rival not in record.get("baselines", {}):
             return ctx.missing(f"{record['path']}: no baseline {rival!r}")
         if record["baselines"][rival].get("steps", record["step"]) != record["step"]:
             return ctx.decide(False, f"{record['path']}: {rival!r} was not trained as long")
-        for name in ctx.params["metrics"]:
-            ours, theirs = record["metrics"][name], record["baselines"][rival]["metrics"][name]
-            worst = max(worst, compare(ours, theirs))
-            said.append(f"{name} {ours['value']:.3g} against {theirs['value']:.3g}")
-    return ctx.judge(
-        worst, "; ".join(said), unit="of the wider interval", axis=PROXY,
-        provenance=provenance(found),
-    )  # fmt: skip
+    return found, {
+        name: [(one["metrics"][name], one["baselines"][rival]["metrics"][name]) for one in found]
+        for name in ctx.params["metrics"]
+    }
+
+
+def _ahead(ours: Record, theirs: Record) -> float:
+    """By how much our value is the better one."""
+    lead = float(theirs["value"] - ours["value"])
+    return lead if ours["better"] == "lower" else -lead
+
+
+def _half(figure: Record) -> float:
+    low, high = figure["interval"]
+    return float(high - low) / 2
 
 
 def _overlap(ours: Record, theirs: Record) -> float:
@@ -173,7 +221,7 @@ def class_collapsed(subject: object) -> Iterator[None]:
 @mutant("digits_run.as_good_as")
 @contextmanager
 def as_good_as(subject: object, *, rival: str) -> Iterator[None]:
-    """The run is no better than a baseline: it has the baseline's own figures."""
+    """The runs are no better than a baseline: they have the baseline's own figures."""
 
     def change(record: Record) -> Record:
         theirs = record.get("baselines", {}).get(rival)
@@ -181,3 +229,27 @@ def as_good_as(subject: object, *, rival: str) -> Iterator[None]:
 
     with _changed(change):
         yield
+
+
+@mutant("digits_run.one_run_in_three")
+@contextmanager
+def one_run_in_three(subject: object, *, rival: str) -> Iterator[None]:
+    """All runs but one fall behind a baseline in coverage by what the other is ahead."""
+    original = evaluation.load_records
+
+    def loaded(folder: Path) -> list[Record]:
+        records = [record for record in original(folder) if rival in record.get("baselines", {})]
+        return [_behind(record, rival) if place else record for place, record in enumerate(records)]
+
+    with patch.object(evaluation, "load_records", loaded):
+        yield
+
+
+def _behind(record: Record, rival: str) -> Record:
+    """The run with its lead in coverage turned round."""
+    ours = record["metrics"]["coverage"]
+    lead = _ahead(ours, record["baselines"][rival]["metrics"]["coverage"])
+    changed = {
+        "value": ours["value"] - 2 * lead, "interval": [end - 2 * lead for end in ours["interval"]]
+    }  # fmt: skip
+    return record | {"metrics": record["metrics"] | {"coverage": ours | changed}}

@@ -16,8 +16,8 @@ from drift.errors import DriftError
 from drift.progress import progress
 
 if TYPE_CHECKING:
-    from drift.encoder import MaskedAutoencoder
     from drift.evaluate.comparison import Rival
+    from drift.evaluate.digits import Encoded
     from drift.evaluate.extractors import Extractor
     from drift.evaluate.run import Evaluated, Opened, Options
     from drift.sample import Loaded
@@ -95,14 +95,13 @@ def command(
     opened = run.open_images(source, candidates[0])
     kind = dataset or _kind(opened)
     _require_floors(claims, opened, kind, chosen)
-    measure = _measure(kind, source, opened, options, chosen)
+    encoded = _encoded(source, opened, chosen["encoder"]) if kind == "digits" else None
+    measure = _measure(source, encoded, options, chosen)
     if out is not None or opened.loaded is None or not source.is_dir():
         _refuse(out or _beside(source))
-    if kind == "digits" and baselines and opened.loaded and opened.loaded.template:
-        encoder = _encoder(source, opened, chosen["encoder"])
-        compare = partial(_compare, opened.loaded, encoder, options.seed)
-    else:
-        compare = None
+    compare: Compare | None = None
+    if encoded is not None and baselines and opened.loaded and opened.loaded.template:
+        compare = partial(_compare, opened.loaded, encoded, options.seed)
     if len(candidates) == 1:
         click.echo(_finish(source, measure(opened), out, compare))
         return
@@ -154,14 +153,13 @@ def _kind(opened: Opened) -> str:
 
 
 def _measure(
-    kind: str, source: Path, opened: Opened, options: Options, chosen: dict[str, Any]
+    source: Path, encoded: Encoded | None, options: Options, chosen: dict[str, Any]
 ) -> Measure:
-    """How opened images are measured; everything it needs is read and checked here."""
+    """How opened images are measured, as digits where `encoded` is; what it needs is read here."""
     from drift.evaluate import run, statistics
 
-    if kind == "digits":
-        encoder = _encoder(source, opened, chosen["encoder"])
-        return lambda images: run.evaluate_digits_images(images, source, encoder, seed=options.seed)
+    if encoded is not None:
+        return lambda images: run.evaluate_digits_images(images, source, encoded, seed=options.seed)
     reference, training = chosen["statistics"], chosen["training"]
     if reference is None:
         raise DriftError(
@@ -187,10 +185,11 @@ def _extractor(chosen: dict[str, Any], device: str) -> Extractor:
     )
 
 
-def _encoder(source: Path, opened: Opened, given: Path | None) -> MaskedAutoencoder:
-    """The encoder given, else the one beside the run: RUN/, or RUN-encoder/."""
+def _encoded(source: Path, opened: Opened, given: Path | None) -> Encoded:
+    """Real digits under the encoder given, else the one beside the run: RUN/, or RUN-encoder/."""
     from drift.artifacts import store
     from drift.encoder import MaskedAutoencoder
+    from drift.evaluate.digits import Encoded
 
     template = opened.loaded.origin.template if opened.loaded else None
     usual = [source / "encoder.safetensors", source.with_name(f"{source.name}-encoder")]
@@ -205,7 +204,7 @@ def _encoder(source: Path, opened: Opened, given: Path | None) -> MaskedAutoenco
     model = store.load_artifact(path).model
     if not isinstance(model, MaskedAutoencoder):
         raise DriftError(str(path), found="a generator", expected="a masked autoencoder")
-    return model
+    return Encoded(model)
 
 
 def _beside(source: Path) -> Path:
@@ -237,7 +236,7 @@ def _refuse(place: Path) -> None:
 
 
 def _compare(
-    loaded: Loaded, encoder: MaskedAutoencoder, seed: int, evaluated: Evaluated
+    loaded: Loaded, encoded: Encoded, seed: int, evaluated: Evaluated
 ) -> tuple[Rival, ...]:
     """The baselines of a run, trained as long and drawn in the same way as what was evaluated."""
     from drift.evaluate import comparison
@@ -255,7 +254,7 @@ def _compare(
         ema_decay=_decay(facts.weights, facts.ema_decay, template.optimizer.ema_decay),
     )
     with progress("baseline on raw pixels", made.steps) as advance:
-        return comparison.rivals(template, encoder, made, advance)
+        return comparison.rivals(template, encoded, made, advance)
 
 
 def _decay(weights: str | None, named: str | None, decays: tuple[float, ...]) -> float | None:

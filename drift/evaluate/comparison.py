@@ -11,10 +11,9 @@ from torch import Tensor
 
 from drift.config import Template
 from drift.data import DigitsSource
-from drift.encoder import MaskedAutoencoder
 from drift.evaluate import baselines
 from drift.evaluate.baselines import Conditions
-from drift.evaluate.digits import evaluate_pixels
+from drift.evaluate.digits import Encoded, evaluate_pixels
 from drift.evaluate.figures import Figure
 from drift.sample import images
 
@@ -45,7 +44,7 @@ class Rival:
 
 def rivals(
     template: Template,
-    encoder: MaskedAutoencoder,
+    encoded: Encoded,
     run: Conditions,
     listen: Callable[[int], None] = lambda done: None,
 ) -> tuple[Rival, ...]:
@@ -54,7 +53,7 @@ def rivals(
     run     how the samples were made that the rivals are held against
     listen  called with the steps done by the one that is trained
     """
-    raw = baselines.raw_pixels(template, DigitsSource(), encoder, run, listen)
+    raw = baselines.raw_pixels(template, DigitsSource(), encoded.encoder, run, listen)
     drawn = {
         name: baselines.class_gaussians(
             run.count,
@@ -64,8 +63,8 @@ def rivals(
         for name in (INDEPENDENT, GAUSSIANS)
     }
     return (
-        _measured(RAW, *raw, encoder, run.seed, asdict(run)),
-        *(_measured(name, *samples, encoder, run.seed, {"seed": run.seed})
+        _measured(RAW, *raw, encoded, run.seed, asdict(run)),
+        *(_measured(name, *samples, encoded, run.seed, {"seed": run.seed})
           for name, samples in drawn.items()),
     )  # fmt: skip
 
@@ -100,10 +99,10 @@ def recorded(ours: Mapping[str, Figure], found: tuple[Rival, ...]) -> dict[str, 
 
 
 def _measured(
-    name: str, samples: Tensor, labels: Tensor, encoder: MaskedAutoencoder, seed: int,
+    name: str, samples: Tensor, labels: Tensor, encoded: Encoded, seed: int,
     made: Mapping[str, Any],
 ) -> Rival:  # fmt: skip
     pixels = images.pixels(samples)
-    report = evaluate_pixels(pixels, labels, encoder=encoder, seed=seed)
+    report = evaluate_pixels(pixels, labels, encoded=encoded, seed=seed)
     figures = {key: report.figures[key] for key in COMPARED}
     return Rival(name, figures, pixels, labels, made)

@@ -74,11 +74,13 @@ class Report:
 class Encoded:
     """Features of digits under one encoder: uint8 [N, 1, 8, 8] -> float64 [N, 64].
 
-    The encoder must not be changed while this is in use.
+    training, held_out  the features of the real digits; sha256 the digest of the encoder, which
+                        must not be changed while this is in use
     """
 
     def __init__(self, encoder: MaskedAutoencoder) -> None:
-        self._encoder = encoder.eval()
+        self.encoder = encoder.eval()
+        self.sha256 = build.parameters_digest(encoder)
         training, held_out = (images.pixels(_square(part.images)) for part in data.load())
         pooled = np.concatenate(list(self._pooled(training)))
         self._centre = pooled.mean(axis=0)
@@ -90,7 +92,7 @@ class Encoded:
         return np.concatenate([self._project(part) for part in self._pooled(pixels)])
 
     def _pooled(self, pixels: Tensor) -> Iterator[Array]:
-        return (pooled_map(self._encoder, part) for part in torch.split(pixels, CHUNK))
+        return (pooled_map(self.encoder, part) for part in torch.split(pixels, CHUNK))
 
     def _project(self, pooled: Array) -> Array:
         projected: Array = (pooled - self._centre) @ self._axes
@@ -106,16 +108,14 @@ def evaluate_digits(
           of generated samples, so they use as many as there are real ones
     Raises InputError for other shapes, too few samples or numbers that are not finite.
     """
-    return evaluate_pixels(images.pixels(samples), labels, encoder=encoder, seed=seed)
+    return evaluate_pixels(images.pixels(samples), labels, encoded=Encoded(encoder), seed=seed)
 
 
-def evaluate_pixels(
-    pixels: Tensor, labels: Tensor, *, encoder: MaskedAutoencoder, seed: int = 0
-) -> Report:
-    """`evaluate_digits` of uint8 [N, 1, 8, 8]."""
+def evaluate_pixels(pixels: Tensor, labels: Tensor, *, encoded: Encoded, seed: int = 0) -> Report:
+    """`evaluate_digits` of uint8 [N, 1, 8, 8], with real digits that are encoded already."""
     _check(pixels, labels)
     generator = np.random.default_rng(seed)
-    encoded, asked = Encoded(encoder), labels.numpy()
+    asked = labels.numpy()
     features, held_out = encoded(pixels), fid.moments(encoded.held_out)
     right = classifier.digits_classifier().predict(pixels) == asked
     per_class, reached = classes.by_class(
@@ -143,7 +143,7 @@ def evaluate_pixels(
         real=_possible(encoded, held_out, per_class, seed),
         per_class=per_class,
         memorised=any(found.flagged for found in audits.values()),
-        encoder_sha256=build.parameters_digest(encoder),
+        encoder_sha256=encoded.sha256,
         components={
             "fid_proxy/mu": ours.mean,
             "fid_proxy/sigma": ours.covariance,

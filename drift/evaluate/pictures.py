@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drift import digits
+from drift import digits, plots
 from drift.evaluate.comparison import Rival
 from drift.evaluate.figures import Figure
 from drift.sample import grids, images
@@ -38,11 +37,6 @@ def comparison(
 
     pixels  uint8 [N, 1, 8, 8] of the run, labels [N]
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     held_out = digits.load()[1]
     side = (1, digits.SIDE, digits.SIDE)
     columns = [
@@ -50,7 +44,7 @@ def comparison(
         ("this run", pixels, labels),
         *((rival.name, rival.pixels, rival.labels) for rival in rivals),
     ]
-    canvas = pyplot.figure(figsize=(2.4 * len(columns), 8), layout="constrained")
+    canvas = plots.figure(2.4 * len(columns), 8)
     halves: Any = canvas.subfigures(2, 1, height_ratios=[3, 1])  # typed as one, is two
     top, bottom = halves
     for axis, (name, shown, asked) in zip(top.subplots(1, len(columns)), columns, strict=True):
@@ -67,10 +61,7 @@ def comparison(
         axis.set_yticks(range(len(entries)), [label for label, _ in entries], fontsize=8)
         axis.set_ylim(len(entries) - 0.5, -0.5)
         axis.set_title(title, fontsize=9)
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=110)
-    pyplot.close(canvas)
-    atomic.write_bytes(path, buffer.getvalue())
+    atomic.write_bytes(path, plots.png(canvas))
 
 
 def _rows(pixels: Tensor, labels: Tensor) -> NDArray[np.uint8]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.digits import SHA256 as DIGITS_SHA256
-from drift.encoder import MaskedAutoencoder
 from drift.errors import DriftError
 from drift.evaluate import (
     audit,
@@ -118,13 +117,13 @@ def open_images(path: Path, options: Options) -> Opened:
 
 
 def evaluate_digits_images(
-    opened: Opened, path: Path, encoder: MaskedAutoencoder, *, seed: int = 0
+    opened: Opened, path: Path, encoded: digits.Encoded, *, seed: int = 0
 ) -> Evaluated:
     """All digits figures; the 8 x 8 bytes of 50,000 samples are 3 MB, so they are kept."""
     parts = list(opened.images.batches())
     pixels = torch.cat([part for part, _ in parts])
     labels = torch.cat([named for _, named in parts])
-    report = digits.evaluate_pixels(pixels, labels, encoder=encoder, seed=seed)
+    report = digits.evaluate_pixels(pixels, labels, encoded=encoded, seed=seed)
     reference = [report.components[f"fid_proxy/reference_{name}"] for name in ("mu", "sigma")]
     contract = statistics.Contract(
         digits.EXTRACTOR, report.encoder_sha256, "none", statistics.ROUNDING, 599,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from drift import digits, field
+from drift import digits, field, plots
 from drift.errors import DriftError
 from drift.toy.targets import Handwritten, Target
 from drift.toy.train import Run
@@ -24,7 +23,6 @@ SHOWN_POINTS = 1000
 PANEL_INCHES = 2.0  # width of a panel
 CURVES_INCHES = 2.6
 MARGIN_INCHES = 0.55  # for titles, above the panels
-DPI = 110
 MOSAIC_COLUMNS = 8  # images per class
 ARROW_TEMPERATURE = 0.2  # of the mean distance, as the largest temperature of the loss
 ARROWS_ACROSS = 13
@@ -41,15 +39,10 @@ class MissingLibraryError(DriftError):
 
 def render(target: Target, runs: Sequence[Run]) -> bytes:
     """One PNG: a row of snapshots for each run, then drift and distance over the updates."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     titles = _titles(target, sorted(runs[0].snapshots))
     heights = [PANEL_INCHES * _aspect(target, run) for run in runs]
     above = sum(heights) + MARGIN_INCHES
-    size = (PANEL_INCHES * len(titles), above + CURVES_INCHES)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plots.figure(PANEL_INCHES * len(titles), above + CURVES_INCHES)
     parts: Any = figure.subfigures(2, 1, height_ratios=[above, CURVES_INCHES])
     upper, lower = parts
     panels = upper.subplots(
@@ -67,10 +60,7 @@ def render(target: Target, runs: Sequence[Run]) -> bytes:
     curves = drift_axes.get_lines()
     lower.legend(handles=curves, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     _headline(figure, target, runs)
-    buffer = BytesIO()
-    # Without the version of the library in its metadata the file is the same at every run.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+    return plots.png(figure)
 
 
 def _view(target: Target, run: Run) -> tuple[float, float, float]:

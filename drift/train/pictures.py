@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drift import rng
+from drift import plots, rng
 from drift.sample import grids
 from drift.state import atomic, record
 from drift.train.run import Run, Window
@@ -78,14 +77,8 @@ def draw(
     path: Path, rows: Sequence[Mapping[str, Any]], panels: Mapping[str, Sequence[str]]
 ) -> None:
     """A PNG of figures over steps, a panel each title; logarithmic where they span decades."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(
-        1, len(panels), figsize=(5 * len(panels), 3.2), layout="constrained", squeeze=False
-    )
+    figure = plots.figure(5 * len(panels), 3.2)
+    axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (title, names) in zip(axes[0], panels.items(), strict=True):
         for name in names:
             values = [row[name] for row in rows]
@@ -96,7 +89,4 @@ def draw(
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("step")
         axis.legend(frameon=False, fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    pyplot.close(figure)
-    atomic.write_bytes(path, buffer.getvalue())
+    atomic.write_bytes(path, plots.png(figure))
