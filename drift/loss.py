@@ -102,7 +102,7 @@ def feature_loss(
     for name, gen in gen_features.items():
         locations = gen.shape[2]
         real = clouds.fold_locations(real_features[name].detach())
-        w_groups = w.repeat_interleave(locations)[:, None].expand(-1, unconditional)
+        w_groups = w[:, None, None].expand(-1, locations, unconditional).flatten(0, 1)
         with trace.scope(name):
             loss, figures = drift_loss(
                 clouds.fold_locations(gen),

@@ -116,8 +116,10 @@ def better_together(ctx: CheckContext) -> Measurement:
     worst, said = -float("inf"), []
     for name, sides in pairs.items():
         ahead = sum(_ahead(*pair) for pair in sides) / len(sides)
-        half = math.hypot(*(_half(one) for pair in sides for one in pair)) / len(sides)
-        worst = max(worst, (half - ahead) / (half or 1.0))
+        halves = [_half(one) for pair in sides for one in pair]
+        half = math.hypot(*halves) / len(sides)
+        # An interval without width is one that could not be measured: it parts from nothing.
+        worst = max(worst, (half - ahead) / half if all(halves) else 1.0)
         said.append(f"{name} better by {ahead:.3g} +- {half:.2g}")
     return ctx.judge(
         worst, "; ".join(said), unit="of the difference's half-width", axis=PROXY,

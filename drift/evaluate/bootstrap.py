@@ -43,18 +43,21 @@ def counts(
 
 
 def share(
-    hits: NDArray[np.bool_],
+    hits: NDArray[np.bool_ | np.float64],
     generator: np.random.Generator,
     *,
     definition: str,
     better: str = "higher",
     **details: object,
 ) -> Figure:
-    """Share of hits [N] with the quantiles of its resamples.
+    """Share of hits [N] with the quantiles of its resamples; a hit may be a share itself.
 
     Where all or none hit, every resample agrees and would claim certainty; the interval is widened
     to Wilson's, which does not.
     """
+    if not np.isin(hits, (0, 1)).all():
+        whole = np.asarray(hits, np.float64)
+        return mean(whole, generator, definition=definition, better=better, **details)
     n = len(hits)
     value = float(np.mean(hits))
     resampled = generator.binomial(n, value, size=10 * REPLICATES) / n

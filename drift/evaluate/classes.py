@@ -14,7 +14,7 @@ from drift.evaluate import audit, prdc
 COVERED = 0.5  # of what equal distributions cover: a class is then covered
 DEFINITION = (
     f"share of real samples with a generated one of their class inside their {prdc.COVERAGE_K}-NN "
-    "radius, as many generated as real ones"
+    "radius, as many generated as real ones, the mean over such parts of the generated"
 )
 
 Array = NDArray[np.floating]
@@ -64,29 +64,43 @@ def by_class(
     *,
     classes: Iterable[int],
     right: NDArray[np.bool_] | None = None,
-) -> tuple[tuple[ClassReport, ...], NDArray[np.bool_]]:
-    """(a report of each class, whether each real sample was reached, class by class).
+) -> tuple[tuple[ClassReport, ...], NDArray[np.float64]]:
+    """(a report of each class, by what share of the parts each real sample was reached).
 
     right  [N], whether a judge named the sample as asked
-    A class with too few real samples for its neighbours is left out.
+    Coverage grows with the number of generated samples, so they are cut into parts as large as the
+    real class, and what is left over is not used. A class with too few real samples for its
+    neighbours is left out.
     """
-    reports, hits = [], []
+    reports, shares = [], []
     for label in classes:
         mine = generator.permutation(np.flatnonzero(asked == label))
         theirs = real[real_labels == label]
         if len(theirs) <= prdc.COVERAGE_K:
             continue
-        few = features[mine[: len(theirs)]]
-        reached = prdc.coverage_hits(few, theirs) if len(few) else np.zeros(len(theirs), np.bool_)
-        hits.append(reached)
+        reached = _reached(features[mine], theirs)
+        shares.append(reached)
         reports.append(
             ClassReport(
                 label=int(label),
                 count=len(mine),
                 coverage=float(reached.mean()),
-                expected_coverage=expected_coverage(len(theirs), len(few)),
+                expected_coverage=expected_coverage(len(theirs), min(len(mine), len(theirs))),
                 spread=audit.spread_ratio(features[mine], theirs),
                 accuracy=None if right is None else float(right[mine].mean()) if len(mine) else 0.0,
             )
         )
-    return tuple(reports), np.concatenate(hits) if hits else np.zeros(0, np.bool_)
+    return tuple(reports), np.concatenate(shares) if shares else np.zeros(0)
+
+
+def _reached(generated: Array, real: Array) -> NDArray[np.float64]:
+    """For each real sample [N, D] the share of parts of N generated samples that reach it."""
+    if not len(generated):
+        return np.zeros(len(real))
+    parts = max(1, len(generated) // len(real))
+    hits = [
+        prdc.coverage_hits(generated[start : start + len(real)], real)
+        for start in range(0, parts * len(real), len(real))
+    ]
+    found: NDArray[np.float64] = np.mean(hits, axis=0)
+    return found

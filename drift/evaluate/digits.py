@@ -123,7 +123,7 @@ def evaluate_pixels(pixels: Tensor, labels: Tensor, *, encoded: Encoded, seed: i
         classes=range(data.CLASSES), right=right,
     )  # fmt: skip
     near, hits = neighbours(features, encoded.held_out, generator)
-    hits |= {"coverage": reached, "class_accuracy": right}
+    hits |= {"class_accuracy": right}
     audits = _audits(pixels, features, encoded, generator)
     figures = {
         "fid_proxy": fid.figure(features, held_out, generator, labels=asked),
@@ -150,6 +150,7 @@ def evaluate_pixels(pixels: Tensor, labels: Tensor, *, encoded: Encoded, seed: i
             "fid_proxy/reference_mu": held_out.mean,
             "fid_proxy/reference_sigma": held_out.covariance,
             **{f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()},
+            "coverage/hits": reached,
         },
     )
 

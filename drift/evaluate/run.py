@@ -183,11 +183,14 @@ def evaluate_images(
         statistics.require_same(training, extractor, "--training")
     found = extract(opened.images, extractor)
     generator = np.random.default_rng(seed)
-    figures, components, missing = measure(found, reference, generator)
+    asked = opened.loaded.template.evaluation if opened.loaded and opened.loaded.template else None
+    figures, components, missing = measure(
+        found, reference, generator, least=asked.precision_recall_samples if asked else 0
+    )
     per_class, hits = _per_class(found, reference, generator)
     if len(hits):
         figures["coverage"] = bootstrap.share(hits, generator, definition=classes.DEFINITION)
-        components["coverage/hits"] = hits.astype(np.uint8)
+        components["coverage/hits"] = hits
     audited = _audit(found, training, reference, generator) if training else None
     if audited:
         figures |= {"copies_features": audited.copies, "closer_features": audited.closer}
@@ -214,9 +217,13 @@ def evaluate_images(
 
 
 def measure(
-    found: Features, reference: Statistics, generator: np.random.Generator
+    found: Features, reference: Statistics, generator: np.random.Generator, *, least: int = 0
 ) -> tuple[dict[str, Figure], dict[str, NDArray[Any]], dict[str, str]]:
-    """(figures, their components, what is missing and why)."""
+    """(figures, their components, what is missing and why).
+
+    least  samples below which precision and recall are not measured: they move with the count, and
+           the release gives them at its full count only
+    """
     ours = fid.moments(found.pool)
     figures = {"fid": fid.figure(found.pool, reference.moments, generator, labels=found.strata)}
     components: dict[str, NDArray[Any]] = {
@@ -225,6 +232,7 @@ def measure(
         "fid/reference_mu": reference.moments.mean,
         "fid/reference_sigma": reference.moments.covariance,
     }
+    figures["spread"] = _spread(ours, reference.moments)
     missing: dict[str, str] = {}
     if found.logits is None:
         missing["inception_score"] = "the extractor gives no logits"
@@ -234,12 +242,15 @@ def measure(
     if reference.features is None:
         why = "the statistics hold moments only, no features"
         missing |= dict.fromkeys(("kid", "precision", "recall", "coverage"), why)
+        return figures, components, missing
+    figures["kid"] = kid.figure(found.pool, reference.features, generator, labels=found.strata)
+    if len(found.pool) < least:
+        why = f"evaluation.precision_recall_samples is {least:,}; these are {len(found.pool):,}"
+        missing |= dict.fromkeys(("precision", "recall"), why)
     else:
-        figures["kid"] = kid.figure(found.pool, reference.features, generator, labels=found.strata)
         near, hits = digits.neighbours(found.pool, reference.features, generator)
         figures |= near
         components |= {f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()}
-    figures["spread"] = _spread(ours, reference.moments)
     return figures, components, missing
 
 
@@ -262,11 +273,11 @@ def _spread(ours: fid.Moments, theirs: fid.Moments) -> Figure:
 
 def _per_class(
     found: Features, reference: Statistics, generator: np.random.Generator
-) -> tuple[tuple[classes.ClassReport, ...], NDArray[np.bool_]]:
+) -> tuple[tuple[classes.ClassReport, ...], NDArray[np.float64]]:
     """Reports of the classes, where labels are known on both sides; nothing otherwise."""
     real, named = reference.features, reference.labels
     if real is None or named is None or found.strata is None or named.min() < 0:
-        return (), np.zeros(0, np.bool_)
+        return (), np.zeros(0)
     return classes.by_class(
         found.pool, found.labels, real, named, generator, classes=np.unique(named).tolist()
     )

@@ -36,9 +36,11 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
     x [B, N, heads, d], angles [N, d/2] -> [B, N, heads, d] in the higher precision of the two.
     """
-    cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+    # The table is spread over the heads and x kept whole: halves of a head are short strided rows,
+    # on which a product takes three times as long. The same products and sums, bit for bit.
+    whole = torch.cat([angles, angles], dim=-1)[:, None].expand(-1, x.shape[-2], -1)
     first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+    return x * whole.cos() + torch.cat([-second, first], dim=-1) * whole.sin()
 
 
 def apply_rope(q: Tensor, k: Tensor, *, fp32: bool) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,7 @@ from drift.train.step import clip, global_norm
 
 BETAS = (0.9, 0.95)
 EPS = 1.0e-8
+EPOCHS_ROUNDING = 0.05  # a template states whole epochs of data that differ by a few images
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def start(
             expected="image files: crops of latents or of digits are not crops of images",
             remedy="Pass --set encoder.pretrain.augmentation=none; then it is no faithful encoder.",
         )
+    seen = _epochs(template, len(source.labels), say)
     config = EncoderConfig.from_reference(encoder_kwargs(template))
     model = MaskedAutoencoder(config, generator=rng.stream(options.seed, "encoder"))
     model.to(options.device)
@@ -128,6 +130,7 @@ def start(
             "fingerprint": fingerprint(template),
             "template": template.leaves(),
             "data": source.digest,
+            "epochs": seen,
         },
         say=say,
     )
@@ -139,6 +142,25 @@ def start(
     else:
         checkpoint.require_none(folder)
     return run
+
+
+def _epochs(template: Template, images: int, say: Callable[[str], None]) -> float:
+    """How often the run sees each image; steps and batch decide, and `epochs` has to agree.
+
+    Raises DriftError for a faithful template: on data of another size it is no longer that column.
+    """
+    settings = template.encoder.pretrain
+    seen = settings.steps * settings.batch_size / images
+    if abs(seen - settings.epochs) <= EPOCHS_ROUNDING * settings.epochs:
+        return seen
+    found = f"{settings.steps:,} steps of {settings.batch_size:,} of {images:,} images: {seen:.3g}"
+    if template.fidelity == "faithful":
+        raise DriftError(
+            "encoder.pretrain.epochs", found=found, expected=f"{settings.epochs:,} epochs",
+            remedy="Pre-train on the data of the column, or state the epochs in a free template.",
+        )  # fmt: skip
+    say(f"encoder.pretrain.epochs says {settings.epochs:,}; {found}")
+    return seen
 
 
 def lambda_at(step: int, settings: Pretrain, finetune: Finetune) -> float:

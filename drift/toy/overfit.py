@@ -23,6 +23,7 @@ IMAGES = 16  # each under a label of its own
 ENCODER_STEPS = 200
 PRETRAIN = (
     f"encoder.pretrain.steps={ENCODER_STEPS}",
+    "encoder.pretrain.epochs=11",
     "encoder.finetune.steps=50",
     "encoder.finetune.ramp_steps=25",
 )

@@ -149,7 +149,7 @@ def present(folder: Path) -> Evidence:
     assert len(reading) == 8
     verdicts = passing(PACK.clauses) | {c.id: measured(c, folder) for c in reading}
     runs = [clause for clause in PACK.clauses if clause.check in RUN_CHECKS]
-    assert len(runs) == 5
+    assert len(runs) == 6
     verdicts |= {c.id: measured(c, ROOT / "reports/evaluations") for c in runs}
     return evidence(verdicts)
 

@@ -49,7 +49,8 @@ def record(seed: int) -> dict[str, Any]:
     }
     return {
         "schema": "drift-evaluation/1", "axis": "proxy", "column": None, "metrics": ours,
-        "samples": 1000, "seeds": [seed], "alpha": 1.0, "weights": "ema", "labels": "balanced",
+        "samples": template.evaluation.samples, "seeds": [seed], "alpha": 1.0,
+        "weights": "ema", "labels": "balanced",
         "resize": "none", "rounding": "truncate", "extractor": "e", "extractor_sha256": "a" * 64,
         "statistics_sha256": "b" * 64, "checkpoint_sha256": f"{seed}" * 64,
         "template_fingerprint": fingerprint(template), "bypasses": [], "selected_from": 1,
@@ -91,7 +92,7 @@ def test_three_good_runs_pass_and_say_what_stands_behind_them(name: str, three: 
     assert found.outcome is Outcome.PASS, found.reason
     assert found.axis == "proxy"
     assert found.provenance["seeds"] == 3
-    assert found.provenance["samples"] == 1000
+    assert found.provenance["samples"] == load_template("digits").evaluation.samples
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,30 @@ def test_a_run_that_is_not_separated_is_not_worse_and_does_not_beat(three: Path)
         value["baselines"]["class Gaussians"]["metrics"] = value["metrics"]
 
     folder = edit(three, alike)
-    assert judge(CLAUSES["RUN-005"], folder).outcome is Outcome.PASS
+    assert judge(CLAUSES["RUN-006"], folder).outcome is Outcome.PASS
     beaten = {**CLAUSES["RUN-003"]["params"], "rival": "class Gaussians"}
     assert judge(CLAUSES["RUN-003"] | {"params": beaten}, folder).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(("lead", "outcome"), [(0.06, Outcome.FAIL), (0.07, Outcome.PASS)])
+def test_runs_together_have_to_lead_by_more_than_the_interval_of_the_mean_difference(
+    three: Path, lead: float, outcome: Outcome
+) -> None:
+    """Half-widths 0.08 and 0.08 in each of three runs: sqrt(6 * 0.08^2) / 3 = 0.065."""
+    for place, share in enumerate((0.0, 1.0, 2.0)):  # one run leads by nothing, one by twice
+        path = three / f"{place}.json"
+        value = json.loads(path.read_text())
+        value["metrics"]["fid_proxy"] = figure(2.0, 0.08, "lower")
+        rival = value["baselines"]["class Gaussians"]["metrics"]
+        rival["fid_proxy"] = figure(2.0 + lead * share, 0.08, "lower")
+        path.write_text(json.dumps(value))
+    found = judge(CLAUSES["RUN-005"], three)
+    assert found.outcome is outcome
+    assert f"fid_proxy better by {lead:.3g} +- 0.065" in found.reason
+
+
+def test_an_interval_that_was_not_measured_shows_no_lead(three: Path) -> None:
+    def certain(value: dict[str, Any]) -> None:
+        value["metrics"]["fid_proxy"] = figure(1.0, 0.0, "lower")
+
+    assert judge(CLAUSES["RUN-005"], edit(three, certain)).outcome is Outcome.FAIL

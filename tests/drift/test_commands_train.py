@@ -11,13 +11,16 @@ import pytest
 import torch
 
 from contracts.bindings import small_run
-from drift import cli
+from drift import cli, pretrain
 from drift.artifacts import store
+from drift.config import load_template
+from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.errors import DriftError
 from drift.sample.loading import file_digest
 from drift.state import checkpoint, loop
 from drift.state.record import rows
-from drift.train import pictures, run
+from drift.train import build, pictures, run
 
 SMALL = (*small_run.RUN, *small_run.PRETRAIN)
 Train = Callable[..., tuple[int, str]]
@@ -213,3 +216,23 @@ def test_a_finished_pretraining_that_is_resumed_says_what_it_measured(
         told.append(capsys.readouterr().out)
     assert told[0] == told[1]
     assert "reconstruction 0," not in told[0]
+
+
+def test_epochs_that_the_steps_do_not_make_are_said_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run([*words("pretrain"), "--out", "short"]) == 0
+    assert "epochs says 21; 4 steps of 4 of 1,198 images: 0.0134" in capsys.readouterr().err
+    assert metadata(Path("short"))["epochs"] == pytest.approx(16 / 1198)
+    exact = words("pretrain", "encoder.pretrain.batch_size=599", "encoder.pretrain.epochs=2")
+    assert cli.run([*exact, "--out", "whole"]) == 0
+    assert "epochs says" not in capsys.readouterr().err
+
+
+def test_a_faithful_pretraining_on_other_data_is_refused(tmp_path: Path) -> None:
+    template = build.override(load_template("digits"), SMALL)
+    faithful = template.model_copy(update={"fidelity": "faithful"})
+    with pytest.raises(DriftError, match=r"pretrain\.epochs: found 4 steps .*; expected 21 epochs"):
+        pretrain.start(faithful, DigitsSource(), pretrain.PretrainOptions(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -173,6 +173,17 @@ def test_images_are_measured_with_a_pinned_extractor(images_case: tuple[Path, li
     assert record["statistics"]["dataset"] == "blobs"
 
 
+def test_precision_and_recall_wait_for_the_count_that_the_template_states(
+    digits_run: Path, images_case: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    chosen = [digits_run, "--dataset", "images", "--ema-decay", "0.9", *images_case[1]]
+    for count in (60, 599):
+        evaluated(*chosen, "--count", count, "--out", tmp_path / f"{count}.json")
+    few, enough = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (60, 599))
+    assert set(enough["metrics"]) - set(few["metrics"]) == {"precision", "recall"}
+    assert few["missing"]["recall"] == "evaluation.precision_recall_samples is 599; these are 60"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -290,11 +301,13 @@ def test_candidates_on_two_evidence_axes_are_not_compared_however_far_apart() ->
     assert sweep.pick([some[0], some[2]], "m") == 1
 
 
+# VmHWM starts anew with the program; ru_maxrss would begin at the size of the process of the tests.
 SCRIPT = """
-import resource, sys
+import sys
 from drift import cli
 code = cli.run(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(status["VmHWM"].split()[0]) / 1024)
 sys.exit(code)
 """
 

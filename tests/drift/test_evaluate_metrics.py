@@ -141,6 +141,27 @@ def test_a_class_without_samples_is_neither_covered_nor_collapsed() -> None:
     assert (second.count, second.covered, second.collapsed) == (0, False, False)
 
 
+def test_coverage_of_many_samples_is_that_of_as_many_as_are_real_only_surer() -> None:
+    real = rng().normal(size=(40, 3))
+    generated = np.random.default_rng(1).normal(size=(40 * 200 + 39, 3))
+    found = {}
+    for count in (30, 40, 40 * 200 + 39):
+        (report,), shares = classes.by_class(
+            generated[:count], np.zeros(count, int), real, np.zeros(40, int), rng(), classes=[0]
+        )
+        found[count] = shares
+        assert report.coverage == pytest.approx(shares.mean())
+        assert report.expected_coverage == classes.expected_coverage(40, min(count, 40))
+    assert set(found[30]) | set(found[40]) <= {0.0, 1.0}
+    parts = found[40 * 200 + 39] * 200
+    np.testing.assert_allclose(parts, parts.round(), atol=1e-9)
+    assert report.coverage == pytest.approx(report.expected_coverage, abs=0.05)
+    one, many = (
+        bootstrap.share(found[n], rng(), definition="x") for n in (40, len(generated))
+    )  # fmt: skip
+    assert many.high - many.low < one.high - one.low
+
+
 def test_figures_that_are_not_finite_cannot_be_recorded() -> None:
     figure = Figure(
         value=float("nan"), low=0, high=1, interval="x", definition="x", count=1, better="lower"
