@@ -239,8 +239,8 @@ def sides_exchanged(subject: object) -> Patched:
     """The reference's moments are written in place of the samples'."""
     real = run.measure
 
-    def measure(*given: Any) -> Any:
-        figures, components, missing = real(*given)
+    def measure(*given: Any, **more: Any) -> Any:
+        figures, components, missing = real(*given, **more)
         return figures, components | {"fid/mu": components["fid/reference_mu"]}, missing
 
     return patch.object(run, "measure", measure)
