@@ -45,7 +45,7 @@ SMALL = (
     "generator.depth=1",
     "generator.num_heads=2",
     "optimizer.ema_decay=[0.9, 0.99]",
-    "evaluation.precision_recall_samples=100",
+    "evaluation.precision_recall_samples=50",
 )
 
 

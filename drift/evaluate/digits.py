@@ -104,8 +104,9 @@ def evaluate_digits(
 ) -> Report:
     """samples [N, 1, 8, 8] in [-1, 1], the classes asked for [N] -> all figures.
 
-    seed  of resamples and of the subsets that recall and coverage need: both grow with the number
-          of generated samples, so they use as many as there are real ones
+    seed  of resamples and of the parts that recall and coverage need: both grow with the number of
+          generated samples, so recall uses as many as there are real ones, and coverage is the mean
+          over such parts
     Raises InputError for other shapes, too few samples or numbers that are not finite.
     """
     return evaluate_pixels(images.pixels(samples), labels, encoded=Encoded(encoder), seed=seed)

@@ -221,8 +221,8 @@ def measure(
 ) -> tuple[dict[str, Figure], dict[str, NDArray[Any]], dict[str, str]]:
     """(figures, their components, what is missing and why).
 
-    least  samples below which precision and recall are not measured: they move with the count, and
-           the release gives them at its full count only
+    least  samples on either side below which precision and recall are not measured: they move with
+           the count, and the release gives them at its full count only
     """
     ours = fid.moments(found.pool)
     figures = {"fid": fid.figure(found.pool, reference.moments, generator, labels=found.strata)}
@@ -244,8 +244,9 @@ def measure(
         missing |= dict.fromkeys(("kid", "precision", "recall", "coverage"), why)
         return figures, components, missing
     figures["kid"] = kid.figure(found.pool, reference.features, generator, labels=found.strata)
-    if len(found.pool) < least:
-        why = f"evaluation.precision_recall_samples is {least:,}; these are {len(found.pool):,}"
+    compared = min(len(found.pool), len(reference.features))
+    if compared < least:
+        why = f"evaluation.precision_recall_samples is {least:,}; these are {compared:,}"
         missing |= dict.fromkeys(("precision", "recall"), why)
     else:
         near, hits = digits.neighbours(found.pool, reference.features, generator)

@@ -106,7 +106,7 @@ def start(
             expected="image files: crops of latents or of digits are not crops of images",
             remedy="Pass --set encoder.pretrain.augmentation=none; then it is no faithful encoder.",
         )
-    seen = _epochs(template, len(source.labels), say)
+    seen = _epochs(template, source, say)
     config = EncoderConfig.from_reference(encoder_kwargs(template))
     model = MaskedAutoencoder(config, generator=rng.stream(options.seed, "encoder"))
     model.to(options.device)
@@ -144,12 +144,14 @@ def start(
     return run
 
 
-def _epochs(template: Template, images: int, say: Callable[[str], None]) -> float:
+def _epochs(template: Template, source: Source, say: Callable[[str], None]) -> float:
     """How often the run sees each image; steps and batch decide, and `epochs` has to agree.
 
+    A source of mirrored pairs counts both, but they are two views of one image (A.3 counts images).
     Raises DriftError for a faithful template: on data of another size it is no longer that column.
     """
     settings = template.encoder.pretrain
+    images = len(source.labels) // (2 if getattr(source, "mirror", False) else 1)
     seen = settings.steps * settings.batch_size / images
     if abs(seen - settings.epochs) <= EPOCHS_ROUNDING * settings.epochs:
         return seen

@@ -188,3 +188,20 @@ def test_an_interval_that_was_not_measured_shows_no_lead(three: Path) -> None:
         value["metrics"]["fid_proxy"] = figure(1.0, 0.0, "lower")
 
     assert judge(CLAUSES["RUN-005"], edit(three, certain)).outcome is Outcome.FAIL
+
+
+def test_baselines_drawn_with_one_seed_are_counted_once(three: Path) -> None:
+    found = judge(CLAUSES["RUN-005"], edit(three, lambda value: value.update(seeds=[1])))
+    assert found.outcome is Outcome.UNKNOWN
+    assert "--seed S" in found.reason
+
+
+@pytest.mark.parametrize("name", CLAUSES)
+def test_a_baseline_that_is_no_number_is_no_evidence(name: str, three: Path) -> None:
+    def broken(value: dict[str, Any]) -> None:
+        rival = value["baselines"][RIVALS[2]]["metrics"]
+        rival["coverage"] = figure(float("nan"), 0.01, "higher")
+
+    found = judge(CLAUSES[name], edit(three, broken))
+    assert found.outcome is Outcome.FAIL
+    assert "baselines.class Gaussians.metrics.coverage: found nan" in found.reason

@@ -286,13 +286,13 @@ def test_several_processes_without_a_group(
 
 @pytest.fixture
 def floors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pack whose one claim asks for 100 steps, 1,600 samples seen and 2,000 evaluated."""
+    """A pack whose one claim asks for 100 steps, 1,600 samples seen and 20,000 evaluated."""
     import verify.gate
 
     def claim_floors(claim_id: str, *, pack: Path | None = None) -> Any:
         if claim_id != "CLAIM-X":
             raise verify.gate.UsageError(f"claim {claim_id!r}: found no such claim in the pack")
-        return verify.gate.Floors(steps=100, images_seen=1600, samples=2000)
+        return verify.gate.Floors(steps=100, images_seen=1600, samples=20_000)
 
     monkeypatch.setattr(verify.gate, "claim_floors", claim_floors)
 
@@ -302,7 +302,7 @@ def test_a_run_below_the_floors_of_its_claim_never_starts(place: Path, refused: 
     said = refused(*words("train"), "--claim", "CLAIM-X")
     assert "CLAIM-X: 4 steps, at least 100 needed" in said
     assert "CLAIM-X: 16 images seen, at least 1,600 needed" in said
-    assert "CLAIM-X: 1,000 samples, at least 2,000 needed" in said
+    assert "CLAIM-X: 10,000 samples, at least 20,000 needed" in said
     assert "at least 100 needed" in refused(*words("train"), "--claim", "CLAIM-X", "--dry-run")
     assert "no such claim" in refused(*words("train"), "--claim", "CLAIM-Y")
     assert list(place.iterdir()) == []
@@ -310,11 +310,11 @@ def test_a_run_below_the_floors_of_its_claim_never_starts(place: Path, refused: 
 
 @pytest.mark.usefixtures("floors")
 def test_a_run_of_the_size_of_its_claim_records_it(tmp_path: Path) -> None:
-    planned = {"steps": 100, "images_seen": 1600, "samples": 2000}
+    planned = {"steps": 100, "images_seen": 1600, "samples": 20_000}
     asked = {"claims": {"CLAIM-X": planned}}
     assert gates.require_floors(("CLAIM-X", "CLAIM-X"), **planned) == asked
     assert gates.require_floors((), **planned) == {}
-    assert gates.require_floors(("CLAIM-X",), samples=2000) == asked
+    assert gates.require_floors(("CLAIM-X",), samples=20_000) == asked
     with pytest.raises(gates.GateError, match="1,999 samples"):
         gates.require_floors(("CLAIM-X",), samples=1999)
 
@@ -326,7 +326,7 @@ def test_an_evaluation_below_the_floors_of_its_claim_measures_nothing(
     source, options = measured
     before = sorted(source.parent.iterdir())
     said = refused("eval", source, *options, "--claim", "CLAIM-X")
-    assert "CLAIM-X: 60 samples, at least 2,000 needed" in said
+    assert "CLAIM-X: 60 samples, at least 20,000 needed" in said
     assert sorted(source.parent.iterdir()) == before
 
 

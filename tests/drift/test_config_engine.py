@@ -112,7 +112,7 @@ INCONSISTENT: list[tuple[str, dict[str, Any], str]] = [
     ("latent-b2", {"encoder__num_classes": 10}, "encoder.num_classes"),
     ("latent-b2", {"evaluation__samples": 5}, "evaluation.inception_splits"),
     ("digits", {"queue__resume_prefill_steps": 3}, "queue.resume_prefill_steps"),
-    ("digits", {"evaluation__precision_recall_k": 1000}, "evaluation.precision_recall_k"),
+    ("digits", {"evaluation__precision_recall_k": 10_000}, "evaluation.precision_recall_k"),
 ]  # fmt: skip
 
 

@@ -105,10 +105,20 @@ SETTINGS = (
 )
 
 
-def begin(folder: Path, images: Path, *, resume: bool = False) -> pretrain.PretrainRun:
+def begin(
+    folder: Path, images: Path, *, resume: bool = False, mirror: bool = False
+) -> pretrain.PretrainRun:
     template = build.override(load_template("digits"), SETTINGS)
     options = pretrain.PretrainOptions(folder, window=1, checkpoint_every=2, resume=resume)
-    return pretrain.start(template, FolderSource(images, 16), options, say=lambda text: None)
+    source = FolderSource(images, 16, mirror=mirror)
+    return pretrain.start(template, source, options, say=lambda text: None)
+
+
+def test_the_two_views_of_a_mirrored_image_are_one_image_of_an_epoch(tmp_path: Path) -> None:
+    images = cases.write_folder(tmp_path / "images")
+    plain, mirrored = (begin(tmp_path / f"{m}", images, mirror=m) for m in (False, True))
+    assert len(mirrored.loader.source.labels) == 2 * len(plain.loader.source.labels)
+    assert mirrored.facts["epochs"] == plain.facts["epochs"] > 0
 
 
 def test_a_pretraining_on_crops_resumes_bit_for_bit(tmp_path: Path) -> None:

@@ -177,11 +177,11 @@ def test_precision_and_recall_wait_for_the_count_that_the_template_states(
     digits_run: Path, images_case: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     chosen = [digits_run, "--dataset", "images", "--ema-decay", "0.9", *images_case[1]]
-    for count in (60, 100):
+    for count in (40, 60):
         evaluated(*chosen, "--count", count, "--out", tmp_path / f"{count}.json")
-    few, enough = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (60, 100))
+    few, enough = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (40, 60))
     assert set(enough["metrics"]) - set(few["metrics"]) == {"precision", "recall"}
-    assert few["missing"]["recall"] == "evaluation.precision_recall_samples is 100; these are 60"
+    assert few["missing"]["recall"] == "evaluation.precision_recall_samples is 50; these are 40"
 
 
 @pytest.mark.parametrize(

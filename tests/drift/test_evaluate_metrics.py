@@ -155,6 +155,7 @@ def test_coverage_of_many_samples_is_that_of_as_many_as_are_real_only_surer() ->
     assert set(found[30]) | set(found[40]) <= {0.0, 1.0}
     parts = found[40 * 200 + 39] * 200
     np.testing.assert_allclose(parts, parts.round(), atol=1e-9)
+    assert len(set(parts.round().tolist())) > 10  # all parts count, not the first alone
     assert report.coverage == pytest.approx(report.expected_coverage, abs=0.05)
     one, many = (
         bootstrap.share(found[n], rng(), definition="x") for n in (40, len(generated))
