@@ -55,14 +55,12 @@ def share(
     Where all or none hit, every resample agrees and would claim certainty; the interval is widened
     to Wilson's, which does not.
     """
+    if not np.isin(hits, (0, 1)).all():
+        whole = np.asarray(hits, np.float64)
+        return mean(whole, generator, definition=definition, better=better, **details)
     n = len(hits)
     value = float(np.mean(hits))
-    if np.isin(hits, (0, 1)).all():
-        resampled = generator.binomial(n, value, size=10 * REPLICATES) / n
-    else:
-        strata, whole = strata_of(None, n), np.asarray(hits, np.float64)
-        resampled = np.array([counts(strata, generator) @ whole for _ in range(10 * REPLICATES)])
-        resampled /= n
+    resampled = generator.binomial(n, value, size=10 * REPLICATES) / n
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     method = "bootstrap quantiles of the indicators"
     if value in (0.0, 1.0):
