@@ -219,7 +219,9 @@ def _divides(field: str, value: int, divisor: int, reason: str) -> Iterator[Fiel
 
 def _at_most(field: str, value: float, limit: float, name: str) -> Iterator[FieldProblem]:
     if value > limit:
-        yield FieldProblem(field, str(value), f"at most {name} = {limit}", f"lower it or {name}")
+        yield FieldProblem(
+            field, str(value), f"at most {name} = {limit}", f"lower it or raise {name}"
+        )
 
 
 def _ascending(
