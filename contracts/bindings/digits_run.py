@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -191,12 +190,14 @@ def _overlap(ours: Record, theirs: Record) -> float:
 
 
 @contextmanager
-def _changed(change: Callable[[Record], Record]) -> Iterator[None]:
+def _read_as(change: Callable[[list[Record]], list[Record]]) -> Iterator[None]:
     original = evaluation.load_records
-    with patch.object(
-        evaluation, "load_records", lambda folder: [change(record) for record in original(folder)]
-    ):
+    with patch.object(evaluation, "load_records", lambda folder: change(original(folder))):
         yield
+
+
+def _changed(change: Callable[[Record], Record]) -> AbstractContextManager[None]:
+    return _read_as(lambda records: [change(record) for record in records])
 
 
 @mutant("digits_run.names_confused")
@@ -247,13 +248,12 @@ def as_good_as(subject: object, *, rival: str) -> Iterator[None]:
 @contextmanager
 def one_run_in_three(subject: object, *, rival: str) -> Iterator[None]:
     """All runs but one are as far behind a baseline as they may be ahead of it."""
-    original = evaluation.load_records
 
-    def loaded(folder: Path) -> list[Record]:
-        records = [record for record in original(folder) if rival in record.get("baselines", {})]
-        return [_behind(record, rival) if place else record for place, record in enumerate(records)]
+    def change(records: list[Record]) -> list[Record]:
+        held = [record for record in records if rival in record.get("baselines", {})]
+        return [*held[:1], *(_behind(record, rival) for record in held[1:])]
 
-    with patch.object(evaluation, "load_records", loaded):
+    with _read_as(change):
         yield
 
 

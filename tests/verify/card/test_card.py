@@ -303,15 +303,19 @@ def test_an_edited_number_fails_the_check_with_its_line(
     assert re.search(r"card.md: line \d+: found '\| `THING-002` \| 0.05 units", result.err)
 
 
+def checked_with(call: Callable[..., Result], path: Path, section: str, said: str) -> Result:
+    """`--check` of a fresh card with a line between the markers of a section."""
+    assert call("--out", path).code == 0
+    first, _ = markers(section)
+    path.write_text(path.read_text().replace(first, f"{first}\n{said}"))
+    return call("--check", path)
+
+
 def test_an_overclaim_between_the_markers_is_found(
     call: Callable[..., Result], tmp_path: Path
 ) -> None:
-    path = tmp_path / "card.md"
-    assert call("--out", path).code == 0
-    first, _ = markers("notes")
     said = "It is state of the art and reaches FID 1.54 on ImageNet."
-    path.write_text(path.read_text().replace(first, f"{first}\n{said}"))
-    result = call("--check", path)
+    result = checked_with(call, tmp_path / "card.md", "notes", said)
     assert result.code == 1, result.out + result.err
     assert "state of the art" in result.out
 
@@ -336,11 +340,7 @@ def test_without_a_file_the_card_goes_to_standard_output(call: Callable[..., Res
 def test_a_card_that_hides_its_limits_fails_the_check(
     call: Callable[..., Result], tmp_path: Path
 ) -> None:
-    path = tmp_path / "card.md"
-    assert call("--out", path).code == 0
-    first, _ = markers("introduction")
-    path.write_text(path.read_text().replace(first, f"{first}\n<div hidden>"))
-    result = call("--check", path)
+    result = checked_with(call, tmp_path / "card.md", "introduction", "<div hidden>")
     assert result.code == 1
     assert "found a tag, comment or fence in '<div hidden>'" in result.out
 
