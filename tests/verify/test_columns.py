@@ -313,11 +313,84 @@ def test_the_column_may_be_chosen_and_has_to_exist(table: MiniPack, cli: Cli) ->
     result = cli("template", file, "--column", "L", "--pack", table.root)
     assert result.code == 1
     assert "NOT faithful: 5/7 fields agree with column L, 2 depart" in result.out
+    assert "mine.yaml: column: found 'S', expected 'L'" in result.out
     result = cli("template", file, "--column", "XXL", "--pack", table.root)
     assert result.code == 2
     assert "found the column 'XXL'; expected one of S, L" in result.err
     result = cli("template", save("none.yaml", column=[1]), "--pack", table.root)
     assert result.code == 2
+
+
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key": ({"colour": "red"}, "colour: found 'red', expected no such key"),
+    "unknown key of a section": ({"model__hieght": 3}, "model.hieght: found 3, expected no such"),
+    "unknown section": ({"extras__depth": 3}, "extras.depth: found 3, expected no such key"),
+    "empty section": ({"extras": {}}, "extras: found {}, expected no such key"),
+    "a key with a dot": ({"model\x2ewidth": 64}, "model.width: found 64, expected no such key"),
+    "free": ({"fidelity": "free"}, "fidelity: found 'free', expected 'faithful'"),
+    "closest without a deviation": (
+        {"fidelity": "closest-feasible"}, "fidelity: found 'closest-feasible', expected 'faithful'"
+    ),
+    "no fidelity at all": ({"fidelity": None}, "fidelity: found None, expected 'faithful'"),
+    "free with a declaration": (
+        {"fidelity": "free", "model__width": 32,
+         "deviations": [{"field": "model.width", "value": 32}]},
+        "fidelity: found 'free', expected 'closest-feasible', as it declares deviations",
+    ),
+    "faithful with a declaration": (
+        {"fidelity": "faithful", "model__width": 32,
+         "deviations": [{"field": "model.width", "value": 32}]},
+        "fidelity: found 'faithful', expected 'closest-feasible'",
+    ),
+    "another value where no clause looks": (
+        {"mode": "other"}, "mode: found 'other', expected 'usual', as in the pack's template"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNFIT)
+@pytest.mark.parametrize("option", [(), ("--faithful",), ("--column", "S")], ids=str)
+def test_what_no_cited_field_shows_is_not_called_faithful(
+    table: MiniPack, cli: Cli, case: str, option: tuple[str, ...]
+) -> None:
+    """A file that calls itself free, or says more than the column has, agreed in every field."""
+    table.data("templates/s.yaml", template("S") | {"mode": "usual", "fidelity": "faithful"})
+    changes, said = UNFIT[case]
+    value = template("S") | {"mode": "usual", "fidelity": "faithful"}
+    for field, new in changes.items():
+        value = {**value, field: new} if "." in field else replaced(
+            value, field.replace("__", "."), new
+        )  # fmt: skip
+    Path("mine.yaml").write_text(yaml.safe_dump(value))
+    result = cli("template", "mine.yaml", *option, "--pack", table.root)
+    assert result.code == 1
+    assert f"mine.yaml: {said}" in result.out
+    assert "NOT faithful" in result.out
+    assert "1 beside them do not fit" in result.out
+
+
+@pytest.mark.parametrize("lost", ["mode", "fidelity"])
+def test_what_the_columns_template_says_beside_its_fields_may_not_be_left_out(
+    table: MiniPack, cli: Cli, lost: str
+) -> None:
+    whole = template("S") | {"mode": "usual", "fidelity": "faithful", "name": "s"}
+    table.data("templates/s.yaml", whole)
+    Path("mine.yaml").write_text(yaml.safe_dump({k: v for k, v in whole.items() if k != lost}))
+    result = cli("template", "mine.yaml", "--pack", table.root)
+    assert result.code == 1
+    assert f"mine.yaml: {lost}: found no such field" in result.out
+    Path("mine.yaml").write_text(yaml.safe_dump(whole | {"name": "another"}))
+    assert cli("template", "mine.yaml", "--pack", table.root).code == 0
+
+
+def test_a_file_is_faithful_to_no_column_that_it_does_not_name(table: MiniPack, cli: Cli) -> None:
+    value = template("S")
+    del value["column"]
+    Path("mine.yaml").write_text(yaml.safe_dump(value))
+    result = cli("template", "mine.yaml", "--column", "S", "--pack", table.root)
+    assert result.code == 1
+    assert "mine.yaml: column: found no such field, expected 'S'" in result.out
+    assert "NOT faithful: 7/7 fields agree with column S" in result.out
 
 
 def test_a_broken_file_does_not_hide_what_is_wrong_with_the_others(
