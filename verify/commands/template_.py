@@ -8,7 +8,8 @@ import click
 
 from verify.commands.common import pack_option, sound_pack
 from verify.problems import PackError, Problem
-from verify.run.faithful import Comparison, compare
+from verify.run.columns import Departure
+from verify.run.faithful import Comparison, Misfit, compare
 from verify.spec.pack import LoadedPack
 from verify.spec.strict_yaml import read
 
@@ -55,7 +56,8 @@ def _compared(loaded: LoadedPack, file: Path, column: str | None) -> Comparison:
 
 
 def _show(result: Comparison, good: bool) -> None:
-    for item in (*result.misfits, *result.departures):
+    wrong: tuple[Misfit | Departure, ...] = (*result.misfits, *result.departures)
+    for item in wrong:
         click.echo(f"{result.file}: {item}\n    remedy: {item.remedy}")
     for declared in result.declared:
         click.echo(f"{result.file}: declared deviation: {declared}")
