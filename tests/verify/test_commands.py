@@ -264,7 +264,7 @@ def test_the_pack_is_found_in_the_working_directory(
     mini: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(mini.root)
-    assert cli("lint").out.startswith("sound: 1 clauses")
+    assert cli("lint").out.startswith(f"sound: pack mini ({mini.root}): 1 clauses")
 
 
 # -- replay ---------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ def test_lint_says_what_the_pack_holds(mini: MiniPack, cli: Callable[..., Result
     result = cli("lint", "--pack", mini.root)
     assert result.code == 0
     assert result.out == (
-        "sound: 1 clauses in 1 contracts, 1 facts, 0 conflicts, 0 decisions, 1 claims\n"
+        f"sound: pack mini ({mini.root}): 1 clauses in 1 contracts, "
+        "1 facts, 0 conflicts, 0 decisions, 1 claims\n"
     )
 
 

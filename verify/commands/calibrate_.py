@@ -13,6 +13,7 @@ from verify.calibration import Calibration, read_calibration
 from verify.evaluation import EvaluationRecord, read_evaluation
 from verify.problems import IntegrityError, UsageError
 from verify.report.bundle import write
+from verify.spec.places import visible
 from verify.triage import USE, Ranking, proxy_of, rank
 
 
@@ -49,7 +50,7 @@ def command(
 
 def _look_up(calibration: Calibration, folder: Path, manifest: Path) -> None:
     """Each number is that of the record whose digest it names; raises IntegrityError if not."""
-    known = {one.sha256: one for one in map(read_evaluation, sorted(folder.glob("*.json")))}
+    known = {one.sha256: one for one in map(read_evaluation, visible(folder, "*.json"))}
     file = calibration.file
     for at, pair in enumerate(file.pairs):
         for side, metric in (("proxy", file.proxy_metric), ("paper_eval", file.metric)):

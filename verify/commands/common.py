@@ -42,9 +42,17 @@ def reports_option(function: Command) -> Command:
     )(function)
 
 
+def pack_root(pack_dir: Path | None) -> Path:
+    """Where the pack is; one that is neither named nor here is said to be another's."""
+    root = find_root(pack_dir)
+    if pack_dir is None and root != Path.cwd():
+        click.echo(f"note: found no pack here; read the installed one, in {root}", err=True)
+    return root
+
+
 def sound_pack(pack_dir: Path | None) -> LoadedPack:
     """The pack, read and linted: nothing is run on contracts that are wrong."""
-    loaded = load(find_root(pack_dir))
+    loaded = load(pack_root(pack_dir))
     problems = lint(loaded)
     if problems:
         raise PackError(problems)

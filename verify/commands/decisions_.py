@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import pack_option
+from verify.commands.common import pack_option, pack_root
 from verify.problems import NothingSelectedError, PackError
-from verify.spec.decision_log import Draft, read_log
+from verify.spec.decision_log import Draft, Log, read_log
 from verify.spec.decision_rules import lint_log, notes
 from verify.spec.model import DecisionStatus
 
@@ -27,7 +27,7 @@ def lint_command(pack_dir: Path | None) -> None:
     DIR may also be a folder of records without a pack, or a log in one file, a bullet a field.
     Exit code 2 where anything is wrong.
     """
-    log = read_log(pack_dir)
+    log = _log(pack_dir)
     for note in notes(log):
         click.echo(f"note: {note}")
     problems = lint_log(log)
@@ -43,12 +43,16 @@ def lint_command(pack_dir: Path | None) -> None:
 @pack_option
 def list_command(status: str | None, pack_dir: Path | None) -> None:
     """List the records, one line each, tab-separated: id, status, date, title, what follows."""
-    drafts = read_log(pack_dir).drafts
+    drafts = _log(pack_dir).drafts
     chosen = [one for one in drafts if status is None or (one.has("status") and _is(one, status))]
     if not chosen:
         raise NothingSelectedError(f"--status {status} matches none of {len(drafts)} records")
     for draft in chosen:
         click.echo("\t".join(_row(draft)).rstrip())
+
+
+def _log(pack_dir: Path | None) -> Log:
+    return read_log(pack_root(None) if pack_dir is None else pack_dir)
 
 
 def _is(draft: Draft, status: str) -> bool:

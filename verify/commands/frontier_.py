@@ -32,7 +32,8 @@ from verify.report.model import ExitCode
 def command(revisions: str, repository: Path, file: Path | None) -> int:
     """List every path that a change touches, and name those it must not touch.
 
-    The trees of the two commits are compared; the working tree is not looked at. Both ends of a
+    HEAD is compared with the commit at which it parted from BASE, so that what came to BASE since
+    is not charged to it; the rules are BASE's. The working tree is not looked at. Both ends of a
     rename count, and so do deletions, modes, links and what new links point to. Exit code 1 where a
     path is denied or not allowed, 3 where the commits do not differ.
     """

@@ -16,7 +16,8 @@ def command(pack_dir: Path | None) -> None:
     loaded = sound_pack(pack_dir)
     pack = loaded.pack
     click.echo(
-        f"sound: {len(pack.clauses)} clauses in {len(pack.contracts)} contracts, "
+        f"sound: pack {pack.manifest.pack} ({loaded.root}): "
+        f"{len(pack.clauses)} clauses in {len(pack.contracts)} contracts, "
         f"{sum(len(topic.facts) for topic in pack.topics.values())} facts, "
         f"{len(pack.conflicts)} conflicts, {len(pack.decisions)} decisions, "
         f"{len(pack.claims)} claims"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import pack_option
+from verify.commands.common import pack_option, pack_root
 from verify.guard.frontier import shown
 from verify.guard.model import RECORD
 from verify.guard.protect import State, approve, check, guard_of
 from verify.problems import UsageError
 from verify.report.model import ExitCode
-from verify.spec.pack import find_root, load
+from verify.spec.pack import load
 
 
 @click.command()
@@ -30,13 +30,14 @@ def command(
 
     Exit code 4 where a file is changed, missing, new or replaced by a link.
     """
-    guard = guard_of(load(find_root(pack_dir)))
+    root = pack_root(pack_dir)
+    guard = guard_of(load(root))
     if paths or decision:
         if not paths or not decision:
             raise UsageError("--approve and --decision: found one; expected both")
         for path in approve(guard, paths, decision):
             click.echo(f"recorded under {decision}: {shown(path)}")
-        guard = guard_of(load(find_root(pack_dir)))
+        guard = guard_of(load(root))
     found = check(guard)
     wrong = [one for one in found if one.state is not State.AS_APPROVED]
     for one in found if show_all else wrong:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -197,6 +198,7 @@ def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> 
         "schema": SCHEMA,
         "verify": __version__,
         "pack": loaded.pack.manifest.pack,
+        "place": _place(loaded.root),
         "subject": options.subject,
         "seed": options.seed,
         "profile": options.profile,
@@ -206,3 +208,12 @@ def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> 
         "platform": platform.platform(),
         "digests": digests(loaded),
     }
+
+
+def _place(root: Path) -> str:
+    """The pack's folder below the repository that holds it, as the beginning of a URI."""
+    for folder in (root, *root.parents):
+        if (folder / ".git").exists():
+            inside = os.fsencode(root.relative_to(folder))
+            return "" if inside == b"." else f"{quote(inside)}/"
+    return ""

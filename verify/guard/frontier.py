@@ -61,12 +61,22 @@ def frontier_of(repository: Path, base: str, file: Path | None) -> Frontier:
 
 
 def touched(repository: Path, base: str, head: str, frontier: Frontier) -> list[Touched]:
-    """Every path that differs between two commits, both ends of a rename, targets of links."""
-    found = [
+    """Every path that differs in HEAD from where it parted from BASE.
+
+    What came to the base since then is not the change's, nor is what the base already holds. Both
+    ends of a rename count, and so do targets of links; after a criss-cross of merges, a difference
+    from any of the ancestors does.
+    """
+    differing = {
+        name for one in git.changes(repository, base, head) for name in (one.old, one.new) if name
+    }
+    found = {
         Touched(path, what, *judge(path, frontier))
-        for change in git.changes(repository, base, head)
+        for fork in git.forks(repository, base, head)
+        for change in git.changes(repository, fork, head)
+        if {change.old, change.new} & differing
         for path, what in (*_ends(change), *_target(repository, change))
-    ]
+    }
     return sorted(found, key=lambda one: (one.path, one.what))
 
 

@@ -50,6 +50,17 @@ class Change:
         return self.new or self.old or ""
 
 
+def forks(repository: Path, base: str, head: str) -> list[str]:
+    """Where two commits parted: their best common ancestors, more than one after a criss-cross."""
+    try:
+        return call(repository, "merge-base", "--all", base, head).decode("ascii").split()
+    except UsageError:
+        raise UsageError(
+            f"{base[:10]}..{head[:10]}: found no common ancestor; expected a change that began at "
+            "its base; remedy: name another base, or fetch the history (a shallow clone lacks it)"
+        ) from None
+
+
 def resolve(repository: Path, revisions: str) -> tuple[str, str]:
     """The two commits of `BASE..HEAD`; raises UsageError for anything else."""
     match = _RANGE.fullmatch(revisions)

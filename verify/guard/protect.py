@@ -22,6 +22,7 @@ from verify.problems import UsageError
 from verify.report.bundle import write
 from verify.spec.model import Decision
 from verify.spec.pack import LoadedPack
+from verify.spec.places import of_an_editor
 from verify.spec.quoting import quoted
 
 SKIPPED = frozenset({".git", "__pycache__"})
@@ -144,7 +145,7 @@ def files_under(root: Path, patterns: Iterable[str]) -> dict[str, bool]:
             for name in [*files, *links]:
                 path = Path(folder) / name
                 relative = path.relative_to(root).as_posix()
-                if globs.matches(pattern, relative):
+                if not of_an_editor(name) and globs.matches(pattern, relative):
                     found[relative] = stat.S_ISREG(path.lstat().st_mode)
     return found
 

@@ -68,7 +68,8 @@ def seal(partial: Path) -> tuple[Path, Report]:
     report = from_evidence(partial / EVIDENCE)
     for name, kind in RENDERED.items():
         write(partial / name, RENDERERS[kind](report))
-    write(partial / "commands.txt", f"{shlex.join(['verify', *sys.argv[1:]])}\n")
+    command = shlex.join(["verify", *sys.argv[1:]])  # names may hold bytes that are not UTF-8
+    write(partial / "commands.txt", f"{_shown(command)}\n")
     write(partial / "env.json", json.dumps(environment(), indent=1) + "\n")
     write(partial / MANIFEST, _manifest(partial))
     stamp = partial.name.removeprefix(PARTIAL).partition(".")[0]
@@ -121,6 +122,10 @@ def write(path: Path, text: str) -> None:
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _not_as_rendered(report: Report) -> str:

@@ -191,6 +191,7 @@ def _ending(report: Report, bundle: str | None) -> Iterator[Line]:
     if verdict.cached:
         total = verdict.clauses + len(report.falsifiers)
         yield Line(f"{verdict.cached} of {total} results were reused from earlier runs")
+    yield Line(f"pack {report.about['pack']}, subject {report.about['subject']}")
     yield Line(f"score {report.score.overall.line}")
     if bundle:
         yield Line(f"bundle {bundle}")

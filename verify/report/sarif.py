@@ -26,9 +26,11 @@ _KINDS = {
 def render(report: Report) -> str:
     """The whole report as one SARIF run; a passing clause is a rule without a result."""
     index = {clause.id: number for number, clause in enumerate(report.clauses)}
-    results = [_result(clause, index) for clause in report.troubled]
     by_id = {clause.id: clause for clause in report.clauses}
+    results = [_result(clause, index) for clause in report.troubled]
     results += [_survivor(f, by_id[f.clause], index) for f in report.survivors]
+    for result in results:
+        _below(report.about.get("place", ""), result)
     driver = {
         "name": "verify",
         "version": report.about["verify"],
@@ -88,6 +90,13 @@ def _located(
         "locations": [{"physicalLocation": place}],
         "partialFingerprints": {"clause/v1": fingerprint},
     }
+
+
+def _below(place: str, result: dict[str, Any]) -> None:
+    """Scanners look below the repository's root; a contract's file is named below the pack's."""
+    for location in result["locations"]:
+        artifact = location["physicalLocation"]["artifactLocation"]
+        artifact["uri"] = place + artifact["uri"]
 
 
 def _level(clause: ClauseView) -> str:

@@ -23,6 +23,7 @@ from verify.run.results import Verdict
 from verify.spec.digests import code_files, files_below, files_digest
 from verify.spec.model import Clause, Kind
 from verify.spec.pack import LoadedPack
+from verify.spec.places import visible
 
 SCHEMA = "verify/cache/1"
 FOLDER = Path(".verify-cache")
@@ -91,7 +92,7 @@ class ResultCache:
 
 
 def _sources(folder: Path) -> Iterable[Path]:
-    return sorted(folder.rglob("*.py"))
+    return visible(folder, "**/*.py")
 
 
 def _digest(value: Mapping[str, Any]) -> str:

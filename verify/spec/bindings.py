@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verify.problems import Problem
-from verify.spec.places import foreign
+from verify.spec.places import foreign, visible
 
 ROLES = ("check", "mutant", "subject")
 
@@ -48,7 +48,7 @@ def index_bindings(folder: Path, *, root: Path) -> BindingIndex:
     """Scan `contracts/bindings/**/*.py` for @check, @mutant and @subject with literal names."""
     by_role: dict[str, dict[str, Binding]] = {role: {} for role in ROLES}
     problems: list[Problem] = []
-    for path in sorted(folder.rglob("*.py")) if folder.is_dir() else []:
+    for path in visible(folder, "**/*.py") if folder.is_dir() else []:
         label = path.relative_to(root).as_posix()
         tree = _tree(path, label, root)
         if isinstance(tree, Problem):

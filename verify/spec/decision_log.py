@@ -20,7 +20,7 @@ from verify.spec.bullet_log import read_bullet_log
 from verify.spec.decisions import Entry, read_entries
 from verify.spec.model import Decision
 from verify.spec.pack import MANIFEST, find_root
-from verify.spec.places import foreign
+from verify.spec.places import foreign, visible
 from verify.spec.strict_yaml import read
 
 FOLDER = Path("specs") / "decisions"
@@ -135,7 +135,7 @@ def _known(root: Path) -> tuple[Known, tuple[Problem, ...]]:
     """The ids that the files beside the log define; a file that is broken is said, not guessed."""
     problems: list[Problem] = []
     found: dict[str, set[str]] = {family: set() for family in FAMILIES}
-    paths = [path for pattern in NAMING for path in sorted(root.glob(pattern))]
+    paths = [path for pattern in NAMING for path in visible(root, pattern)]
     for path in paths:
         label = path.relative_to(root).as_posix()
         stray = foreign(root, label)

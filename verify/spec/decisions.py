@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from verify.problems import Problem
 from verify.spec.model import Decision
-from verify.spec.places import foreign, read_text
+from verify.spec.places import foreign, read_text, visible
 from verify.spec.strict_yaml import parse
 from verify.spec.validation import validate
 
@@ -77,7 +77,7 @@ def read_decisions(folder: Path, root: Path, problems: list[Problem]) -> tuple[D
 
 def read_entries(folder: Path, root: Path) -> tuple[Entry, ...]:
     """Every file of a folder of records, in order of their names, whole or not."""
-    paths = sorted(folder.glob("*.md")) if folder.is_dir() else []
+    paths = visible(folder, "*.md") if folder.is_dir() else []
     return tuple(_read(path, path.relative_to(root).as_posix(), root) for path in paths)
 
 

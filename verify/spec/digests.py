@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from verify.spec.pack import LoadedPack
+from verify.spec.places import of_an_editor, visible
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 
@@ -25,7 +26,7 @@ def pack_digest(loaded: LoadedPack) -> str:
     digest = hashlib.sha256()
     for label in sorted(loaded.documents):
         digest.update(f"{label}\0{loaded.documents[label].text}\0".encode())
-    records = sorted((loaded.specs_dir / "decisions").glob("*.md"))
+    records = visible(loaded.specs_dir / "decisions", "*.md")
     digest.update(files_digest(records, loaded.root).encode())
     return digest.hexdigest()
 
@@ -53,5 +54,7 @@ def files_below(place: Path) -> Iterator[Path]:
         yield place
         return
     for path in sorted(place.rglob("*")):
-        if path.is_file() and not _SKIPPED.intersection(path.relative_to(place).parts):
+        if of_an_editor(path.name) or _SKIPPED.intersection(path.relative_to(place).parts):
+            continue
+        if path.is_file():
             yield path

@@ -30,12 +30,21 @@ from verify.spec.model import (
     Topic,
     WaiversFile,
 )
-from verify.spec.places import foreign, inside
+from verify.spec.places import foreign, hidden, inside, visible
 from verify.spec.strict_yaml import Document, read
 from verify.spec.validation import validate
 
 MANIFEST = "contracts/pack.yaml"
 READ = ("contracts/*.yaml", "specs/*.yaml", "specs/facts/*.yaml")
+RECORDS = "specs/decisions/*.md"
+
+_YAML, _TEXT = (".yaml", ".yml"), (".md", ".markdown")
+_LOOKED_AT = (
+    ("contracts/**/*", _YAML),
+    ("specs/*", _YAML),
+    ("specs/facts/**/*", _YAML),
+    ("specs/decisions/**/*", _TEXT),
+)
 
 _M = TypeVar("_M", bound=Frozen)
 
@@ -129,7 +138,7 @@ def load(root: Path) -> LoadedPack:
 
 def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     for pattern in READ:
-        for path in sorted(root.glob(pattern)):
+        for path in visible(root, pattern):
             label = path.relative_to(root).as_posix()
             problem = foreign(root, label)
             if problem is None:
@@ -139,16 +148,18 @@ def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
 
 
 def _strays(root: Path, manifest: Manifest) -> Iterator[Problem]:
-    """YAML files that look like part of the pack and that nothing would read."""
-    places = [*(root / "contracts").rglob("*.y*ml"), *(root / "specs" / "facts").rglob("*.y*ml")]
-    places += (root / "specs").glob("*.yml")
-    wanted = {path for pattern in READ for path in root.glob(pattern)}
+    """Files that look like part of the pack, `.YAML` among them, and that nothing reads."""
+    wanted = {path for pattern in (*READ, RECORDS) for path in root.glob(pattern)}
     wanted |= {root / relative for relative in manifest.templates.values()}
-    for path in places:
-        if path not in wanted and root / "contracts" / "bindings" not in path.parents:
-            label = path.relative_to(root).as_posix()
-            found, expected = "a file that nothing reads", " or ".join(READ)
-            yield Problem(label, 0, 0, "", found, expected, "move or rename it")
+    for pattern, endings in _LOOKED_AT:
+        for path in root.glob(pattern):
+            inside_it = path.relative_to(root)
+            if path.suffix.lower() not in endings or any(map(hidden, inside_it.parts)):
+                continue
+            if path not in wanted and root / "contracts" / "bindings" not in path.parents:
+                expected = " or ".join(READ if endings is _YAML else (RECORDS,))
+                found, remedy = "a file that nothing reads", "move or rename it"
+                yield Problem(inside_it.as_posix(), 0, 0, "", found, expected, remedy)
 
 
 def _manifest(models: dict[str, Frozen], problems: list[Problem]) -> Manifest | None:

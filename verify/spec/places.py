@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from verify.problems import Problem
 
 MAX_BYTES = 1 << 20
+_EDITORS = re.compile(r"\.#.*|#.*#|.*~|\..*\.sw[a-z]|\.DS_Store", re.DOTALL)
+
+
+def hidden(name: str) -> bool:
+    """Whether a file's name begins with a dot: no part of a pack, as for a shell's `*`."""
+    return name.startswith(".")
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """What a glob finds in a folder, in order, without hidden files."""
+    return sorted(path for path in folder.glob(pattern) if not hidden(path.name))
+
+
+def of_an_editor(name: str) -> bool:
+    """Whether a file is a lock, a backup or a swap file that an editor keeps beside its text."""
+    return _EDITORS.fullmatch(name) is not None
 
 
 def inside(root: Path, relative: str) -> Path | None:

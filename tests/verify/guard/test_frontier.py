@@ -267,3 +267,112 @@ def test_hooks_and_settings_of_the_user_have_no_say(
         file.write("[include]\n\tpath = extra\n")
     assert frontier().out == expected
     assert not mark.exists()
+
+
+# -- what is the change's, and what is not ---------------------------------------------------------
+
+
+def test_what_came_to_the_base_since_is_not_charged_to_the_branch(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.git("checkout", "-q", "-b", "work")
+    repository.write("src/a.py", "changed\n")
+    repository.commit()
+    repository.git("checkout", "-q", "trunk")
+    repository.write("src/frozen/b.py", "changed on the trunk, where that is allowed\n")
+    repository.write("other/new.py", "new on the trunk\n")
+    repository.commit()
+    result = frontier("trunk..work")
+    assert result.code == 0, result.out
+    assert result.out.splitlines()[:-1] == ["inside   src/a.py changed"]
+
+
+def test_a_merge_of_the_base_into_the_branch_is_not_charged_either(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.git("checkout", "-q", "-b", "work")
+    repository.write("src/a.py", "changed\n")
+    repository.commit()
+    repository.git("checkout", "-q", "trunk")
+    repository.write("src/frozen/b.py", "changed on the trunk\n")
+    repository.commit()
+    repository.git("checkout", "-q", "work")
+    repository.git("merge", "-q", "trunk", "-m", "merge")
+    assert frontier("trunk..work").out.splitlines()[:-1] == ["inside   src/a.py changed"]
+
+
+def test_what_was_squashed_into_the_base_is_not_charged_a_second_time(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.git("checkout", "-q", "-b", "work")
+    repository.write("src/frozen/b.py", "decided\n")
+    repository.commit()
+    repository.git("checkout", "-q", "trunk")
+    repository.write("src/frozen/b.py", "decided\n")
+    repository.commit()
+    repository.git("checkout", "-q", "work")
+    repository.write("src/a.py", "changed\n")
+    repository.commit()
+    assert frontier("trunk..work").out.splitlines()[:-1] == ["inside   src/a.py changed"]
+
+
+def test_a_merge_that_brings_a_denied_change_of_its_own_is_charged(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.git("checkout", "-q", "-b", "work")
+    repository.write("src/a.py", "changed\n")
+    repository.commit()
+    repository.git("checkout", "-q", "trunk")
+    repository.write("src/frozen/b.py", "changed on the trunk\n")
+    repository.commit()
+    repository.git("checkout", "-q", "work")
+    repository.git("merge", "-q", "--no-commit", "trunk")
+    repository.write("src/frozen/b.py", "an evil merge\n")
+    repository.commit()
+    result = frontier("trunk..work")
+    assert result.code == 1
+    assert "denied   src/frozen/b.py changed" in result.out
+
+
+def test_taking_back_what_came_to_the_base_is_charged(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.write("src/frozen/b.py", "changed on the trunk\n")
+    repository.commit()
+    repository.git("checkout", "-q", "-b", "work")
+    repository.write("src/frozen/b.py", "two\n" * 30)
+    repository.commit()
+    assert frontier("trunk..work").code == 1
+
+
+def test_the_rules_are_those_of_the_base_as_it_is_now(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.git("checkout", "-q", "-b", "work")
+    repository.write("src/late/x.py", "x\n")
+    repository.commit()
+    repository.git("checkout", "-q", "trunk")
+    stricter = FRONTIER + "  - {glob: src/late/**, reason: closed meanwhile}\n"
+    repository.write("contracts/frontier.yaml", stricter)
+    repository.commit()
+    result = frontier("trunk..work")
+    assert result.code == 1
+    assert "closed meanwhile" in result.out
+
+
+def test_commits_without_a_common_ancestor_are_refused(
+    repository: Repository, frontier: Cli
+) -> None:
+    repository.git("branch", "-M", "trunk")
+    repository.git("checkout", "-q", "--orphan", "alien")
+    repository.write("src/a.py", "alien\n")
+    repository.commit()
+    result = frontier("trunk..alien")
+    assert result.code == 2
+    assert "found no common ancestor" in result.err
