@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,9 +22,8 @@ POSITIONS = "LightningDiT_0/pos_embed"
 
 @check("generator.parameters", needs=NEEDS)
 def parameter_lists(ctx: CheckContext) -> Measurement:
-    """Paths, shapes and totals of all columns on the meta device; measured: seconds for all."""
+    """Paths, shapes and totals of all columns on the meta device; nothing is allocated."""
     totals = ctx.fact("reference:generator.parameters")
-    begun = time.perf_counter()
     counts: dict[str, int] = {}
     for column, name in ctx.params["columns"].items():
         record = json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
@@ -34,11 +32,9 @@ def parameter_lists(ctx: CheckContext) -> Measurement:
         if problem or counts[column] != expected or record["param_count"] != expected:
             found = f"{counts[column]:,} parameters, expected {expected:,}"
             return ctx.decide(False, f"{column}: {problem or found}")
-    seconds = time.perf_counter() - begun
-    return ctx.judge(
-        seconds,
-        f"{len(counts)} configurations, one to one with the recorded lists, in {seconds:.2f} s",
-        unit="s",
+    return ctx.decide(
+        True,
+        f"{len(counts)} configurations, one to one with the recorded lists",
         details={"parameters": counts},
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from drift.interop import layout
 from drift.interop.flax import generator_state_dict
 from drift.interop.generator_layout import (
     generator_entries,
-    generator_shapes,
     generator_to_reference,
 )
 from drift.interop.layout import Entry, LayoutError
@@ -51,14 +49,6 @@ def test_every_column_has_the_recorded_paths_shapes_and_total(column: str) -> No
     assert {path: list(value.shape) for path, value in flat.items()} == record["params"]
     assert sum(math.prod(shape) for shape in record["params"].values()) == COLUMNS[column]
     assert sum(p.numel() for p in model.parameters()) == record["param_count"] == COLUMNS[column]
-
-
-def test_the_five_columns_are_checked_in_under_two_seconds() -> None:
-    begun = time.perf_counter()
-    for column in COLUMNS:
-        record = json.loads((GOLDEN / f"params_gen_{column}.json").read_text())
-        generator_shapes(GeneratorConfig.from_reference(record["model_config"]))
-    assert time.perf_counter() - begun < 2.0
 
 
 @pytest.mark.parametrize("name", ["ditgen_main", "ditgen_plain_off", "ditgen_patch4_rgb"])

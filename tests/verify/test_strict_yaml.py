@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verify.spec import strict_yaml
+from verify.spec.scalars import Refusal, resolve
 from verify.spec.strict_yaml import Document, parse, read
 
 FAST = settings(max_examples=200, deadline=None, database=None, derandomize=True)
@@ -168,6 +171,37 @@ def test_a_number_that_cannot_be_kept_is_refused(scalar: str, expected: str) -> 
 @pytest.mark.parametrize("word", ["a-b", "v1", "1.2.3", "10.3/2", "e5", "2x", "don't", "-x", "a:b"])
 def test_ordinary_words_stay_texts(word: str) -> None:
     assert parse(f"key: {word}\n", file="f").value == {"key": word}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0b2", "0b3fa9", "0xfg", "0o18", "1.2.3e4", "2026-01-01 to 2026-02-01", "2026-01-01Tuesday",
+     "1:99", "12:30:61", "1_a", "00ff", "0_x"],
+)  # fmt: skip
+def test_what_no_reader_takes_for_anything_else_stays_a_text(text: str) -> None:
+    assert yaml.safe_load(text) == text
+    assert parse(f"key: {text}\n", file="f").value == {"key": text}
+
+
+# The core schema of YAML 1.2.2, section 10.3.2, but for words.
+CORE = re.compile(
+    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+)
+
+
+@pytest.mark.parametrize("length", [7, 40, 64])
+def test_every_beginning_of_a_digest_is_a_text_unless_some_yaml_reads_a_number(length: int) -> None:
+    """Shortened digests of seven digits are sometimes numbers to some reader, long ones hardly."""
+    refused = 0
+    for number in range(0x10000):
+        beginning = f"{number:04x}"
+        digest = beginning + hashlib.sha256(beginning.encode()).hexdigest()[4:length]
+        if yaml.safe_load(digest) != digest or CORE.fullmatch(digest):
+            refused += 1
+            assert isinstance(resolve(digest), Refusal | int), digest
+        else:
+            assert resolve(digest) == digest
+    assert refused == {7: 3724, 40: 0, 64: 0}[length]
 
 
 # -- structure ------------------------------------------------------------------------------------

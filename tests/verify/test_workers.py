@@ -36,7 +36,7 @@ ODD = """
 
     @check("odd.hangs")
     def hangs(ctx):
-        time.sleep(60)
+        time.sleep(21600)
 
     @check("odd.spins")
     def spins(ctx):
@@ -83,7 +83,7 @@ ODD = """
     def child_hangs(ctx):
         child = os.fork()
         if child == 0:
-            time.sleep(600)
+            time.sleep(21600)
         return ctx.decide(True, "the child sleeps", details={"child": child})
 
     @check("odd.child_returns")
@@ -97,7 +97,7 @@ ODD = """
     @check("odd.child_outlives")
     def child_outlives(ctx):
         if os.fork() == 0:
-            time.sleep(600)
+            time.sleep(21600)
         os._exit(4)
 
     @check("odd.deep")
@@ -267,9 +267,9 @@ def test_the_clauses_around_them_all_pass(odd: tuple[Finished, float]) -> None:
     assert [c.id for c in sound if c.outcome is not Outcome.PASS] == []
 
 
-def test_the_run_ends_in_time(odd: tuple[Finished, float]) -> None:
-    """Two sleep for a minute, three children for ten: nobody waits for them."""
-    assert odd[1] < 45
+def test_nobody_waits_for_what_sleeps(odd: tuple[Finished, float]) -> None:
+    """Each of the sleepers would take six hours; the bound is no measure of the machine."""
+    assert odd[1] < 6 * 3600
 
 
 @pytest.mark.parametrize(

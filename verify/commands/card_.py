@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import click
 
+from verify import clock
 from verify.card.compare import difference, hands, hiding
 from verify.card.gate import linted, source_of
 from verify.card.render import GENERATED, Source, card
@@ -77,7 +77,7 @@ def _hold(path: Path, source: Source, bundle: Bundle, loaded: LoadedPack) -> int
     if hidden is not None:
         click.echo(f"{path}: {hidden}")
         return int(ExitCode.FAILED)
-    result = linted(text, str(path), loaded, bundle, date.today())
+    result = linted(text, str(path), loaded, bundle, clock.today())
     for finding in result.flagged:
         place = f"{path}:{finding.sentence.line}"
         said = f"{finding.sentence.text}: {finding.reason}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import click
 
+from verify import clock
 from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
 from verify.problems import UsageError
 from verify.prose.accuracy import HELD_OUT
@@ -54,7 +54,9 @@ def command(
     loaded = sound_pack(pack_dir)
     bundle = latest(reports)
     report = check(bundle) if bundle else None
-    result = lint(prose, gather(loaded.pack, report, bundle.name if bundle else None), date.today())
+    result = lint(
+        prose, gather(loaded.pack, report, bundle.name if bundle else None), clock.today()
+    )
     for path in wanted:
         write(path, json.dumps(result.as_json(), indent=1, ensure_ascii=False) + "\n")
     for note in notes_on(report, loaded, reports):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import click
 
+from verify import clock
 from verify.commands.common import pack_option, reports_option, sound_pack
 from verify.problems import UsageError
 from verify.release.checks import checks
@@ -49,7 +49,7 @@ def command(
     gate is open, a maintainer's included, 4 a digest does not match.
     """
     loaded = sound_pack(pack_dir)
-    now = gather(loaded, reports, artefacts, date.today())
+    now = gather(loaded, reports, artefacts, clock.today())
     if records:
         return _make(now, records)
     if gate is not None:

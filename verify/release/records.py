@@ -17,11 +17,11 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from verify import clock
 from verify.outcome import Outcome
 from verify.problems import UsageError
 from verify.release.finding import Finding, Run, failed, passed, unknown
@@ -98,7 +98,7 @@ def make(gate: Gate, now: Situation, run: Run) -> tuple[Path, Record]:
         gate=gate.id,
         covered=before,
         inputs=_inputs(by),
-        recorded=datetime.now(UTC).isoformat(timespec="seconds"),
+        recorded=clock.now().isoformat(timespec="seconds"),
         machine=_machine(),
         tests=tested,
         benchmark=measured,

@@ -12,10 +12,9 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
-from verify import __version__
+from verify import __version__, clock
 from verify.problems import IntegrityError, UsageError
 from verify.report import html, junit, markdown, sarif
 from verify.report.model import Report, from_evidence
@@ -49,7 +48,7 @@ RENDERED = {
 
 def open_partial(reports: Path) -> Path:
     """A fresh folder to write into; an unwritable place is found before any work is done."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    stamp = clock.now().strftime("%Y%m%dT%H%M%S.%fZ")
     partial = reports / f"{PARTIAL}{stamp}-{os.getpid()}"
     try:
         partial.mkdir(parents=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+from verify import clock
 from verify.outcome import Outcome, Reason
 from verify.run import columns
 from verify.run.cache import ResultCache
@@ -30,7 +31,7 @@ class Options:
     jobs: int = 2
     falsify: bool = True
     evidence_dir: Path = Path("reports/evaluations")
-    today: date = field(default_factory=date.today)
+    today: date = field(default_factory=lambda: clock.today())
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from verify import clock
 from verify.outcome import Outcome
 from verify.problems import IntegrityError, UsageError
 from verify.run.engine import (
@@ -35,7 +35,7 @@ GENESIS = "0" * 64
 
 def now() -> str:
     """UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class EvidenceWriter:

@@ -19,15 +19,37 @@ _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+][0-9]+)?\Z")
 _WORDS = {"true": True, "false": False, "null": None}
 _TRUTH = frozenset({"yes", "no", "on", "off", "y", "n"})
 _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
+# What some YAML reader takes for something other than a text: the regular expressions of YAML 1.1,
+# of the core schema of YAML 1.2, and of readers that mix both. No form is wider than they are, so
+# that a digest such as 0b3f... or a note such as "2026-01-01 to 2026-02-01" stays a text.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[-+]?\.(?i:inf|nan)\Z"), "use a finite number"),
     (re.compile(r"[-+](?i:inf|infinity)\Z"), "use a finite number, or quote the word"),
-    (re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+\Z"), "write the float as 1.0e-4"),
+    (
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z"),
+        "write the float as 1.0e-4",
+    ),
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.)\Z"), "write digits on both sides of the point"),
-    (re.compile(r"[-+]?0[0-9_]+\Z|[-+]?0[xob][0-9a-fA-F_]+\Z"), "write a decimal, or quote it"),
-    (re.compile(r"[-+]?[0-9][0-9_]*_[0-9_.]*\Z"), "write the number without underscores"),
-    (re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?\Z"), "quote it: YAML 1.1 reads base 60"),
-    (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?\Z"), "quote the date"),
+    (
+        re.compile(r"[-+]?0([0-9_]+|x[0-9a-fA-F_]+|o[0-7_]+|b[01_]+)\Z"),
+        "write a decimal, or quote it",
+    ),
+    (
+        re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*([eE][-+]?[0-9]+)?)?\Z"),
+        "write the number without leading zeros and underscores, or quote it",
+    ),
+    (
+        re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z"),
+        "quote it: YAML 1.1 reads base 60",
+    ),
+    (
+        re.compile(
+            r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+            r"(([Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?"
+            r"([ \t]*(Z|[-+][0-9]{1,2}(:?[0-9]{2})?))?)?\Z"
+        ),
+        "quote the date",
+    ),
     (re.compile(r"[~=]\Z|<<\Z"), "quote it, or write null"),
 )
 

@@ -22,6 +22,7 @@ MAX_DEPTH = 40
 MAX_ALIASES = 64
 MAX_NODES = 200_000  # after aliases are expanded
 MAX_PROBLEMS = 100  # of one file: more help nobody
+_TOO_DEEP = ("a deeper nesting", f"at most {MAX_DEPTH} levels", "flatten the document")
 
 Value = Any
 Path_ = tuple[str | int, ...]
@@ -165,8 +166,7 @@ class _Builder:
         if event.tag is not None:
             self._report(event, f"the tag {event.tag}", "no tags", "remove the tag")
         if len(self._frames) >= MAX_DEPTH:
-            limit = f"at most {MAX_DEPTH} levels"
-            self._stop(event, "a deeper nesting", limit, "flatten the document")
+            self._stop(event, *_TOO_DEEP)
         self._count(event, 1)
         is_key = self._at_key()
         if is_key:
@@ -313,6 +313,8 @@ def _syntax(error: yaml.YAMLError, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    if "nesting depth" in what:  # the scanner reads ahead, and its own limit may speak first
+        return Problem(file, line, column, "", *_TOO_DEEP)
     return Problem(file, line, column, "", f"text that is not YAML ({what})", "YAML", "correct it")
 
 

@@ -21,6 +21,7 @@ from contracts.bindings import artifact_cases, card, release, speed
 from drift.artifacts.store import save_artifact
 from drift.generator import Generator
 from tests.verify.conftest import MiniPack, clause, decision, new_pack, run_pack
+from verify import clock
 from verify.api import CheckContext, registered
 from verify.card.compare import hands
 from verify.card.gate import source_of
@@ -86,6 +87,12 @@ class Direct:
 
 
 RUN = Direct()
+
+
+@pytest.fixture(autouse=True)
+def stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands' date is that of the stage, whatever the machine's."""
+    monkeypatch.setattr(clock, "today", lambda: TODAY)
 
 
 @dataclass

@@ -10,16 +10,19 @@ import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.verify.conftest import Result
+from verify import clock
+from verify.release.decide import decide
 from verify.release.render import console, markdown
 from verify.release.situation import artefact_of
 from verify.report.model import ExitCode
 
-from .conftest import Stage
+from .conftest import RUN, Stage
 from .test_flips import (
     a_number_on_the_card_is_edited,
     a_test_changed_since,
@@ -244,6 +247,24 @@ CLOSED = {
     "model-card": (a_number_on_the_card_is_edited, ()),
     "publish-tag": (nobody_signed("publish-tag"), ("NAME", "ROLE", "TEXT")),
 }
+
+
+MAINTAINED = ["legal-review", "independent-user", "publish-tag", "upload-weights"]
+
+
+@pytest.mark.parametrize("day", [date(2027, 11, 29), date(2028, 2, 29), date(2099, 12, 31)])
+def test_a_signature_counts_from_the_day_it_was_given(
+    stage: Stage, cli: Cli, monkeypatch: pytest.MonkeyPatch, day: date
+) -> None:
+    (stage.root / "signoffs.yaml").unlink()
+    monkeypatch.setattr(clock, "today", lambda: day)
+    for gate in MAINTAINED:
+        words = ("--name", "Nobody", "--role", "tester", "--what", "looked at it")
+        assert cli("release", "--sign", gate, *words).code == 0
+    signed_then = replace(stage.situation(), today=day)
+    assert not [one.label for one in decide(signed_then, RUN).results if one.open]
+    the_day_before = replace(signed_then, today=day - timedelta(days=1))
+    assert [one.label for one in decide(the_day_before, RUN).results if one.open] == MAINTAINED
 
 
 @pytest.mark.parametrize("gate", CLOSED)
