@@ -7,15 +7,43 @@ project would have been told before its 110 GPU-hours.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, partial
 
 from verify.api import subject
 
 from . import encoder_mutants, generator_mutants, loss_mutants, loss_mutants_force, schedule
 from .subjects import ENGINE, ModuleSubject
 
+Departure = Callable[[object], AbstractContextManager[object]]
+
+# Topic of the fact that records it -> the mistake. Each has to stay in force beside all others.
+DEPARTURES: Mapping[str, Departure] = {
+    "drifting_loss.uncond_weight_use": loss_mutants.log_weight,
+    "drifting_loss.affinity_floor": partial(loss_mutants.affinity_floor, value=1.0e-12),
+    "drifting_loss.feature_scale": loss_mutants.scale_per_group,
+    "drifting_loss.drift_scale": loss_mutants_force.force_norm_per_group,
+    "optimizer.schedule_after_warmup": schedule.cosine_for_constant,
+    "generator.qk_norm": generator_mutants.l2_qk_norm,
+    "generator.rmsnorm": generator_mutants.norm_without_affine,
+    "generator.positional_embedding": generator_mutants.no_positions,
+    "generator.style_codes": generator_mutants.style_index_zero,
+    "generator.output_head": generator_mutants.no_final_adaln,
+    "encoder.groupnorm": encoder_mutants.eight_groups,
+    "encoder.stage_norm": encoder_mutants.no_stage_norm,
+}
 _APPLIED = ExitStack()  # for the life of the worker, which serves this subject only
+
+
+@contextmanager
+def departed(engine: object, topics: Collection[str]) -> Iterator[None]:
+    """The engine with the named departures, undone at the end."""
+    with ExitStack() as stack:
+        for topic, departure in DEPARTURES.items():
+            if topic in topics:
+                stack.enter_context(departure(engine))
+        yield
 
 
 @subject("community")
@@ -23,20 +51,5 @@ _APPLIED = ExitStack()  # for the life of the worker, which serves this subject 
 def community_subject() -> ModuleSubject:
     """The engine with the departures that specs/facts records of the public reproduction."""
     engine = ModuleSubject("community", ENGINE)
-    departures = (
-        loss_mutants.log_weight(engine),  # drifting_loss.uncond_weight_use
-        loss_mutants.affinity_floor(engine, value=1.0e-12),  # drifting_loss.affinity_floor
-        loss_mutants.scale_per_group(engine),  # drifting_loss.feature_scale
-        loss_mutants_force.force_norm_per_group(engine),  # drifting_loss.drift_scale
-        schedule.cosine_for_constant(engine),  # optimizer.schedule_after_warmup
-        generator_mutants.l2_qk_norm(engine),  # generator.qk_norm
-        generator_mutants.norm_without_affine(engine),  # generator.rmsnorm
-        generator_mutants.no_positions(engine),  # generator.positional_embedding
-        generator_mutants.style_index_zero(engine),  # generator.style_codes
-        generator_mutants.no_final_adaln(engine),  # generator.output_head
-        encoder_mutants.eight_groups(engine),  # encoder.groupnorm
-        encoder_mutants.no_stage_norm(engine),  # encoder.stage_norm
-    )
-    for departure in departures:
-        _APPLIED.enter_context(departure)
+    _APPLIED.enter_context(departed(engine, DEPARTURES))
     return engine

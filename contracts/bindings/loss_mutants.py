@@ -31,8 +31,11 @@ def replaced(name: str, change: Callable[[Function], Function]) -> Iterator[None
 
 @contextmanager
 def switched(**switches: Any) -> Iterator[None]:
-    """The reference semantics with other values of some switches."""
-    changed = dataclasses.replace(drift.semantics.REFERENCE, **switches)
+    """The reference semantics with other values of some switches.
+
+    As they stand now: a second change must not undo a first one.
+    """
+    changed = dataclasses.replace(drift.semantics.SEMANTICS["reference"], **switches)
     with patch.dict(drift.semantics.SEMANTICS, reference=changed):
         yield
 
