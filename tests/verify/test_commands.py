@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -279,6 +280,37 @@ def test_replay_runs_a_clause_here_and_prints_what_it_measured(mini: MiniPack, c
         "measured  0 units, allowed 0.5 units",
     ]
     assert not Path("reports").exists()
+
+
+def test_a_failing_clause_says_the_command_that_judges_it_again(mini: MiniPack, cli: Cli) -> None:
+    mini.edit("contracts/bindings/thing.py", '"one": 1.0', '"one": 7.0')
+    red = cli("run", "--pack", mini.root, "--seed", "3", "--profile", "quick", "THING-001")
+    assert red.code == 1
+    (again,) = (line.strip() for line in red.out.splitlines() if "again: " in line)
+    words = again.removeprefix("again: ").split()
+    assert words[:5] == ["verify", "replay", "THING-001", "--subject", "thing"]
+    assert words[5:] == ["--profile", "quick", "--seed", "3"]
+    replayed = cli(*words[1:], "--pack", mini.root)
+    assert replayed.code == 1
+    (reason,) = (line for line in replayed.out.splitlines() if line.startswith("because"))
+    assert f"    {reason.removeprefix('because').strip()}" in red.out.splitlines()
+
+
+def test_evidence_names_the_commit_and_what_differs_from_it(mini: MiniPack, cli: Cli) -> None:
+    def about() -> dict[str, Any]:
+        cli("run", "--pack", mini.root, "THING-001")
+        newest = max(Path("reports").glob("[0-9]*"), key=lambda path: path.stat().st_mtime_ns)
+        return json.loads((newest / "report.json").read_text())["about"]["repository"]
+
+    assert about() == {"commit": None, "changed_files": None}
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "all")):
+        subprocess.run(["git", "-C", mini.root, *words], check=True)
+    clean = about()
+    assert len(clean["commit"]) == 40
+    assert clean["changed_files"] == 0
+    (mini.root / "new.txt").write_text("x")
+    assert about() == {**clean, "changed_files": 1}
 
 
 def test_replay_of_a_falsifier_is_good_when_it_turns_red(mini: MiniPack, cli: Cli) -> None:

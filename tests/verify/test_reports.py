@@ -167,8 +167,11 @@ def test_the_summary_puts_failures_first_and_the_verdict_last(sealed: Finished) 
     assert lines[1] == "    a < b & c > d | e"
     assert lines[2] == "    measured 7 , allowed 0.5 units".replace(" ,", ",")
     assert lines[3] == "    remedy: Count again."
-    assert lines[4] == "    sources: book:thing.one (p. 1)"
-    assert lines[5] == "    kept mismatches/THING-002/got.txt"
+    assert lines[4] == (
+        "    again: verify replay THING-002 --subject thing --profile default --seed 0"
+    )
+    assert lines[5] == "    sources: book:thing.one (p. 1)"
+    assert lines[6] == "    kept mismatches/THING-002/got.txt"
     assert "UNKNOWN THING-003 (not required)" in lines
     assert "ERROR THING-004" in lines
     assert "WAIVED THING-006" in lines

@@ -24,6 +24,7 @@ from verify.report.console import summary
 from verify.report.model import Report
 from verify.run.cache import FOLDER, ResultCache
 from verify.run.engine import PROFILES, Event, Options, run
+from verify.run.environment import repository
 from verify.run.evidence import SCHEMA, EvidenceWriter
 from verify.run.pool import Stop
 from verify.spec.digests import digests
@@ -206,6 +207,7 @@ def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> 
         "falsify": options.falsify,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "repository": repository(loaded.root),
         "digests": digests(loaded),
     }
 

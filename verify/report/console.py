@@ -76,20 +76,21 @@ def summary(report: Report, *, bundle: str | None, width: int | None = None) -> 
 def _failures(report: Report) -> Iterator[Line]:
     failed = [clause for clause in report.troubled if clause.outcome is Outcome.FAIL]
     for clause in failed[:SHOWN_FAILURES]:
-        yield from _failure(clause)
+        yield from _failure(clause, report)
     if len(failed) > SHOWN_FAILURES:
         rest = " ".join(clause.id for clause in failed[SHOWN_FAILURES:])
         text = f"{len(failed) - SHOWN_FAILURES} more, see report.md: {rest}"
         yield Line(text, "FAIL", "red")
 
 
-def _failure(clause: ClauseView) -> Iterator[Line]:
+def _failure(clause: ClauseView, report: Report) -> Iterator[Line]:
     optional = "" if clause.required else " (not required)"
     yield Line(f"{clause.id}{optional} {clause.statement}", "FAIL", "red")
     yield Line(clause.reason, indent=True)
     if clause.measured is not None and not clause.tolerance["exact"]:
         yield Line(f"measured {measured(clause)}, allowed {tolerance(clause)}", indent=True)
     yield Line(f"remedy: {clause.remedy}", indent=True)
+    yield Line(f"again: {report.replay(clause.id)}", indent=True)
     yield Line(f"sources: {sources(clause)}", indent=True)
     for name in clause.files:
         yield Line(f"kept {name}", indent=True)

@@ -28,7 +28,8 @@ def render(report: Report) -> str:
         table = _table(("clause", "mutant", "outcome", "why"), rows)
         parts += ["## Falsifiers that survived", table]
     if report.troubled:
-        parts += ["## Clauses that did not pass", "\n\n".join(map(_trouble, report.troubled))]
+        troubles = "\n\n".join(_trouble(clause, report) for clause in report.troubled)
+        parts += ["## Clauses that did not pass", troubles]
     parts += ["## All clauses", _clause_table(report)]
     return "\n\n".join(parts) + "\n"
 
@@ -83,7 +84,7 @@ def _claim(claim: ClaimView) -> str:
     return "\n".join(lines)
 
 
-def _trouble(clause: ClauseView) -> str:
+def _trouble(clause: ClauseView, report: Report) -> str:
     optional = "" if clause.required else ", not required"
     lines = [
         f"**{clause.id}** {clause.outcome} ({clause.cause}{optional}): {clause.statement}",
@@ -91,6 +92,7 @@ def _trouble(clause: ClauseView) -> str:
         f"- {clause.reason}",
         f"- measured {measured(clause)}, tolerance {tolerance(clause)}",
         f"- remedy: {clause.remedy}",
+        f"- again: `{report.replay(clause.id)}`",
         f"- sources: {sources(clause)}",
         f"- contract: {clause.file}:{clause.line}",
     ]

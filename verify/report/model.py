@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from enum import IntEnum
 from pathlib import Path
@@ -208,6 +209,13 @@ class Report(_Part):
         return clause.outcome is Outcome.PASS and proven(
             clause, self.falsifiers_of(clause.id), self.about
         )
+
+    def replay(self, clause_id: str) -> str:
+        """The command that judges one clause again: the same subject, seed and examples."""
+        about = self.about
+        named = {name: str(about[name]) for name in ("subject", "profile", "seed")}
+        words = [word for name, value in named.items() for word in (f"--{name}", value)]
+        return shlex.join(["verify", "replay", clause_id, *words])
 
     @property
     def troubled(self) -> list[ClauseView]:

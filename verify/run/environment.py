@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import Any
+
+from verify.guard.git import call
+from verify.problems import UsageError
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ACCELERATORS_S = 20.0
 
 
 @cache
 def environment() -> Mapping[str, Any]:
-    """Interpreter, platform and the version of every installed distribution."""
+    """Interpreter, platform, accelerators and the version of every installed distribution."""
     found = [item.metadata for item in distributions()]
     packages = {item["Name"]: item["Version"] for item in found if item["Name"] is not None}
     return {
@@ -20,5 +29,32 @@ def environment() -> Mapping[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
+        "threads": {name: os.environ.get(name) for name in THREADS},
+        "accelerators": _accelerators(),
         "packages": dict(sorted(packages.items())),
     }
+
+
+def repository(root: Path) -> Mapping[str, Any]:
+    """Commit of the repository around `root` and how many files below it differ; null for none."""
+    try:
+        commit = call(root, "rev-parse", "--verify", "HEAD").decode("ascii").strip()
+        changed = call(root, "status", "--porcelain", "--untracked-files=all", "--", ".")
+    except (UsageError, OSError):
+        return {"commit": None, "changed_files": None}
+    return {"commit": commit, "changed_files": len(changed.splitlines())}
+
+
+def _accelerators() -> list[str]:
+    """Name, driver and memory of each, as the driver's own tool says; none where it is absent."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(
+            query, capture_output=True, text=True, timeout=ACCELERATORS_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
