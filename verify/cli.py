@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
 import sys
+from typing import NoReturn
 
 import click
 
-from verify import __version__
+from verify import __version__, streams
 from verify.problems import IntegrityError, NothingSelectedError, PackError, UsageError
 
 COMMANDS = {
@@ -20,7 +20,7 @@ COMMANDS = {
     "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
     "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",
-    "bundle": "Re-verify a sealed bundle.",
+    "bundle": "Re-verify a sealed bundle, or seal the evidence that a run left behind.",
     "release": "GO, CONDITIONAL-GO or NO-GO: every gate, and what closes it.",
     "card": "Write a model card from a bundle, or hold a card against it.",
     "frontier": "Hold a change, BASE..HEAD, against the paths it may touch.",
@@ -76,6 +76,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors that a user can mend are one message and the right exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
+    streams.prepare()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -92,17 +93,22 @@ def main() -> None:
         _fail(str(error), 3)
     except IntegrityError as error:
         _fail(str(error), 4)
-    except BrokenPipeError:  # the reader went away; a gate must not read that as a pass
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(3)
-    except Exception:  # our own defect: keep the traceback, say which code it is
-        import traceback
-
-        traceback.print_exc()
-        _fail("internal error; this is a defect of verify, not of your pack", 5)
+    except Exception:
+        _defect()
+    why = streams.lost(sys.stdout)
+    if why and not code:
+        _fail(f"standard output cannot be written ({why})", 3)  # no gate may read that as a pass
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _defect() -> NoReturn:
+    """Our own fault: keep the traceback, say which code it is."""
+    import traceback
+
+    traceback.print_exc()
+    _fail("internal error; this is a defect of verify, not of your pack", 5)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"verify: {message}", err=True)
     sys.exit(code)

@@ -296,4 +296,6 @@ def test_a_defect_of_our_own_is_code_five_with_a_traceback(
     assert result.code == 5
     assert "ZeroDivisionError: planted" in result.err
     assert "this is a defect of verify, not of your pack" in result.err
-    assert list(Path("reports").iterdir()) == [], "no .partial-* stays behind"
+    (kept,) = Path("reports").iterdir()
+    assert kept.name.startswith("unsealed-"), "no .partial-* stays behind, and no evidence is lost"
+    assert f"verify bundle seal {kept}" in result.err

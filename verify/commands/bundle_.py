@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from verify.report.bundle import check
+from verify.report.unsealed import seal_left
 
 
 @click.group()
@@ -20,3 +21,16 @@ def check_command(directory: Path) -> None:
     """Re-verify a bundle: hashes, hash chain, and the report as its evidence renders it."""
     report = check(directory)
     click.echo(f"intact: {report.verdict.line}")
+
+
+@command.command("seal")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+def seal_command(directory: Path) -> int:
+    """Seal the evidence of a run that could not seal it: a full disk, a kill, a second Ctrl-C.
+
+    DIR is the folder that the run named, `unsealed-*` or `.partial-*` among its reports. What the
+    run did not reach is unknown. The exit code is that of the run's verdict.
+    """
+    bundle, report = seal_left(directory)
+    click.echo(f"sealed: {bundle}: {report.verdict.line}")
+    return report.verdict.exit_code

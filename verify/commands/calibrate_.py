@@ -11,8 +11,8 @@ import click
 from verify.axes import AxisError
 from verify.calibration import Calibration, read_calibration
 from verify.evaluation import EvaluationRecord, read_evaluation
+from verify.files import write
 from verify.problems import IntegrityError, UsageError
-from verify.report.bundle import write
 from verify.spec.places import visible
 from verify.triage import USE, Ranking, proxy_of, rank
 

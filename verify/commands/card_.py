@@ -11,10 +11,11 @@ from verify.card.compare import difference, hands, hiding
 from verify.card.gate import linted, source_of
 from verify.card.render import GENERATED, Source, card
 from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.files import write
 from verify.problems import IntegrityError, UsageError
 from verify.release.checks import checks
 from verify.release.situation import Bundle, artefact_of, opened
-from verify.report.bundle import latest, write
+from verify.report.bundle import latest
 from verify.report.model import ExitCode
 from verify.report.words import printable
 from verify.spec.pack import LoadedPack

@@ -10,6 +10,7 @@ import click
 
 from verify import clock
 from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
+from verify.files import write
 from verify.problems import UsageError
 from verify.prose.accuracy import HELD_OUT
 from verify.prose.evidence import gather
@@ -17,7 +18,7 @@ from verify.prose.judge import Finding
 from verify.prose.reading import read
 from verify.prose.result import Lint, lint
 from verify.prose.waivers import ProseWaiver
-from verify.report.bundle import check, latest, write
+from verify.report.bundle import check, latest
 from verify.report.words import printable
 
 

@@ -16,12 +16,14 @@ from urllib.parse import quote
 
 import click
 
-from verify import __version__
+from verify import __version__, streams
 from verify.commands.common import audited_subject, pack_option, reports_option, sound_pack
+from verify.files import write
 from verify.problems import UsageError
-from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal, write
+from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal
 from verify.report.console import summary
 from verify.report.model import Report
+from verify.report.unsealed import keep
 from verify.run.cache import FOLDER, ResultCache
 from verify.run.engine import PROFILES, Event, Options, run
 from verify.run.environment import repository
@@ -121,7 +123,7 @@ def _run_and_seal(
     reports: Path,
     cache: ResultCache | None,
 ) -> tuple[Path, Report]:
-    """The run and its bundle; nothing half-written stays behind."""
+    """The run and its bundle; where it cannot be sealed, its evidence stays behind, named so."""
     partial = open_partial(reports)
     with _stopping() as stop:
         try:
@@ -136,13 +138,18 @@ def _run_and_seal(
                 run(loaded, clauses, options, emit, stop=stop, cache=cache)
             return seal(partial)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            said = keep(partial)
+            if said is not None:
+                click.echo(f"verify: {said}", err=True)
             raise
 
 
 @contextmanager
 def _stopping() -> Iterator[Stop]:
-    """The first interrupt or termination ends the run in order, the second at once."""
+    """The first interrupt or termination ends the run in order, the second at once.
+
+    What was ignored when the program began (nohup, a job in the background) stays ignored.
+    """
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
 
@@ -153,7 +160,8 @@ def _stopping() -> Iterator[Stop]:
 
     with suppress(ValueError):  # only the main thread hears signals
         for known in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            before[known] = signal.signal(known, ask)
+            if signal.getsignal(known) is not signal.SIG_IGN:
+                before[known] = signal.signal(known, ask)
     try:
         yield stop
     finally:
@@ -176,11 +184,12 @@ def _show(report: Report, bundle: Path) -> None:
     """The summary; a reader who went away does not change the verdict."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     text = summary(report, bundle=str(bundle), width=width)
-    try:
-        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+    why = streams.lost(sys.stdout)
+    if why and why != streams.READER_GONE:
+        click.echo(
+            f"verify: standard output cannot be written ({why}); the verdict stands", err=True
+        )
 
 
 def _output(text: str) -> tuple[str, Path]:

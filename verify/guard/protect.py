@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from verify.files import write
 from verify.guard import globs
 from verify.guard.frontier import shown
 from verify.guard.model import PROTECTED, RECORD, DigestsFile, Protected, ProtectedFile, Recorded
 from verify.problems import UsageError
-from verify.report.bundle import write
 from verify.spec.model import Decision
 from verify.spec.pack import LoadedPack
 from verify.spec.places import of_an_editor

@@ -22,12 +22,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from verify import clock
+from verify.files import write
 from verify.outcome import Outcome
 from verify.problems import UsageError
 from verify.release.finding import Finding, Run, failed, passed, unknown
 from verify.release.model import ByBenchmark, ByTests, Gate, Machine, Ratios, Record, TestCounts
 from verify.release.situation import Situation
-from verify.report.bundle import write
 from verify.spec.digests import files_below, files_digest
 from verify.spec.places import inside, read_text
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from verify.files import write
 from verify.release.decide import Decision
 from verify.release.finding import Result
-from verify.report.bundle import write
 from verify.report.words import printable
 
 SCHEMA = "verify/release-verdict/1"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from verify.files import write
 from verify.problems import UsageError
 from verify.release.model import BySignature, Signature
 from verify.release.situation import Situation
-from verify.report.bundle import write
 from verify.spec.quoting import quoted
 
 _HEAD = (

@@ -1,7 +1,8 @@
 """The bundle: the sealed, re-verifiable directory that one run leaves behind.
 
-It is written as `.partial-*` and renamed when sealed, so a folder without that prefix is always
-complete. Nothing in it is ever overwritten.
+It is written as `.partial-*` and renamed when sealed. A run that could not be sealed leaves its
+evidence as `unsealed-*` (see `verify.report.unsealed`); every other folder is complete. Nothing in
+a bundle is ever overwritten, and evidence is never deleted.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from verify import __version__, clock
+from verify.files import sync_folder, write
 from verify.problems import IntegrityError, UsageError
 from verify.report import html, junit, markdown, sarif
 from verify.report.model import Report, from_evidence
@@ -22,7 +25,12 @@ from verify.run.environment import environment
 
 EVIDENCE = "evidence.jsonl"
 MANIFEST = "manifest.sha256"
+COMMANDS = "commands.txt"
+ENVIRONMENT = "env.json"
 PARTIAL = ".partial-"
+UNSEALED = "unsealed-"
+
+_STAMP = re.compile(r"\d{8}T\d{6}")
 
 
 def report_json(report: Report) -> str:
@@ -52,8 +60,7 @@ def open_partial(reports: Path) -> Path:
     partial = reports / f"{PARTIAL}{stamp}-{os.getpid()}"
     try:
         partial.mkdir(parents=True)
-        (partial / EVIDENCE).touch()
-        (partial / EVIDENCE).unlink()
+        _write_circumstances(partial)
     except OSError as error:
         raise UsageError(
             f"{reports}: found a place that cannot be written ({error.strerror}); expected a "
@@ -67,19 +74,33 @@ def seal(partial: Path) -> tuple[Path, Report]:
     report = from_evidence(partial / EVIDENCE)
     for name, kind in RENDERED.items():
         write(partial / name, RENDERERS[kind](report))
-    command = shlex.join(["verify", *sys.argv[1:]])  # names may hold bytes that are not UTF-8
-    write(partial / "commands.txt", f"{_shown(command)}\n")
-    write(partial / "env.json", json.dumps(environment(), indent=1) + "\n")
+    if not (partial / COMMANDS).exists():
+        _write_circumstances(partial)
     write(partial / MANIFEST, _manifest(partial))
-    stamp = partial.name.removeprefix(PARTIAL).partition(".")[0]
-    final = partial.with_name(f"{stamp}Z-{report.evidence_head[:10]}")
+    final = partial.with_name(f"{_stamp(partial, report)}Z-{report.evidence_head[:10]}")
     if final.exists():  # a rename would replace an empty folder without a word
         raise UsageError(
             f"{final}: found something of this name; expected none; remedy: run again, bundles "
             "are never overwritten"
         )
     partial.rename(final)
+    sync_folder(final.parent)
     return final, report
+
+
+def _write_circumstances(partial: Path) -> None:
+    """How the run was called, and with what; written first, for the run may have to be sealed by
+    another command. Bytes of a path that are not UTF-8 are written as `\\udcff`."""
+    write(partial / COMMANDS, f"{shlex.join(['verify', *sys.argv[1:]])}\n")
+    write(partial / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
+
+
+def _stamp(partial: Path, report: Report) -> str:
+    """When the run began, to the second: as the folder says, else as its evidence does."""
+    named = _STAMP.search(partial.name)
+    if named is not None:
+        return named[0]
+    return str(report.about["started"])[:19].replace("-", "").replace(":", "")
 
 
 def check(bundle: Path) -> Report:
@@ -106,25 +127,6 @@ def latest(reports: Path) -> Path | None:
     """The newest sealed bundle of a folder."""
     sealed = [path.parent for path in reports.glob(f"[0-9]*/{MANIFEST}")]
     return max(sealed, key=lambda path: path.name, default=None)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a whole file or none of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: found a place that cannot be written ({error.strerror}); expected room for "
-            "a file; remedy: choose another place"
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _shown(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _not_as_rendered(report: Report) -> str:

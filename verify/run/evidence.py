@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,11 +70,11 @@ class EvidenceWriter:
             self._append("run", {**self._about, "started": now(), "clauses": clauses})
         elif isinstance(event, ClauseFinished):
             kept = self._keep_files(event.clause.id, event.verdict)
-            self._append("clause", {"id": event.clause.id, **_plain(event.verdict), "files": kept})
+            self._append("clause", {"id": event.clause.id, **plain(event.verdict), "files": kept})
         elif isinstance(event, FalsifierFinished):
             run = event.run
             data = {"clause": run.clause, "label": run.label, "killed": run.killed}
-            self._append("falsifier", {**data, **_plain(run.verdict)})
+            self._append("falsifier", {**data, **plain(run.verdict)})
         elif isinstance(event, FalsifiersPlanned):
             self._append("falsifiers_due", {"count": event.count})
         elif isinstance(event, RunFinished):
@@ -82,11 +82,9 @@ class EvidenceWriter:
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
-        record = {"seq": self._sequence, "prev": self._previous, "kind": kind, "data": data}
-        digest = _digest(record)
-        self._file.write(_canonical({**record, "hash": digest}) + "\n")
+        line, self._previous = linked(self._sequence, self._previous, kind, data)
+        self._file.write(line)
         self._file.flush()
-        self._previous = digest
         self._sequence += 1
 
     def _keep_files(self, clause_id: str, verdict: Verdict) -> list[str]:
@@ -149,20 +147,25 @@ class Record:
 
 def records(path: Path) -> Iterator[Record]:
     """The records of an evidence file; a broken chain raises IntegrityError."""
-    previous = GENESIS
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: not an evidence file ({error})") from None
+    yield from chain(text, path)
+
+
+def chain(text: str, path: Path) -> Iterator[Record]:
+    """The records of the text of an evidence file; `path` is for messages."""
+    previous = GENESIS
     for number, line in enumerate(text.removesuffix("\n").split("\n")):
         try:
             record = json.loads(line)
             stated = record.pop("hash")
-            linked = record["prev"] == previous and record["seq"] == number
+            follows = record["prev"] == previous and record["seq"] == number
             kept = Record(record["kind"], record["data"], stated)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
-        if not linked or _digest(record) != stated:
+        if not follows or _digest(record) != stated:
             raise IntegrityError(
                 f"{path}:{number + 1}: found a record whose hash does not follow from the one "
                 "before; expected an unedited file; remedy: run again, evidence is never edited"
@@ -171,7 +174,15 @@ def records(path: Path) -> Iterator[Record]:
         yield kept
 
 
-def _plain(verdict: Verdict) -> dict[str, Any]:
+def linked(sequence: int, previous: str, kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
+    """(line of a record that follows the hash `previous`, its own hash)."""
+    record = {"seq": sequence, "prev": previous, "kind": kind, "data": data}
+    digest = _digest(record)
+    return _canonical({**record, "hash": digest}) + "\n", digest
+
+
+def plain(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as a record states it."""
     return {
         "outcome": verdict.outcome,
         "cause": verdict.cause,

@@ -37,7 +37,8 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
     for path in paths:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256")
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        name = path.relative_to(root).as_posix()
+        digest.update(f"{name}\0".encode(errors="surrogateescape"))  # names are bytes
         digest.update(content.digest())
     return digest.hexdigest()
 
