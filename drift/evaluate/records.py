@@ -87,9 +87,13 @@ def axis_of(facts: Facts) -> tuple[str, tuple[str, ...]]:
 
 
 def tier_of(facts: Facts, axis: str) -> str:
-    """The most that a claim could be on this record; none where the run's gates were bypassed."""
+    """The most that a claim could be on this record.
+
+    None where the run's gates were bypassed, and where nobody knows what drew the samples: a mark
+    that was lost on the way must not leave more than the mark did.
+    """
     bypassed = any(one.startswith(BYPASSED) or one == NO_GATES for one in facts.bypasses)
-    return "none" if bypassed else TIERS[axis]
+    return "none" if bypassed or facts.checkpoint_sha256 is None else TIERS[axis]
 
 
 def _not_the_protocol(facts: Facts) -> tuple[str, ...]:

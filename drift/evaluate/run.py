@@ -15,6 +15,7 @@ from torch import Tensor
 from drift.digits import SHA256 as DIGITS_SHA256
 from drift.errors import DriftError
 from drift.evaluate import (
+    again,
     audit,
     bootstrap,
     classes,
@@ -92,7 +93,8 @@ def open_images(path: Path, options: Options) -> Opened:
     """
     generated = loading.is_generator(path)
     if not generated:
-        return Opened(sources.from_path(path), None, None)
+        pinned = again.Pinned(options.vae, options.vae_revision, options.device)
+        return Opened(again.held(path, sources.from_path(path), pinned), None, None)
     loaded = loading.load(
         path, weights=options.weights, ema_decay=options.ema_decay, step=options.step,
         device=options.device,
