@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +18,7 @@ from contracts.bindings import metrics_cases
 from drift.errors import DriftError
 from drift.evaluate import again, records, run
 from drift.sample import Sampler, cycled, loading, writing
+from drift.sample.decoder import decoder_for
 from drift.sample.loading import NONE
 from verify.api import CheckContext, Measurement, check, mutant
 
@@ -80,7 +82,7 @@ def _written(place: Path, seed: int) -> Path:
     (folder / "run_metadata.json").write_text(json.dumps({"gates": {"bypass": "no time"}}))
     loaded = loading.load(folder, ema_decay="0.99")
     request = writing.Request(cycled(range(10), COUNT), 1.0, seed)
-    decoder = run.decoder_for(loaded.origin, None, None)
+    decoder = decoder_for(loaded.origin, None, None)
     writing.write(loaded, Sampler(loaded.generator), decoder, request, place / "samples.npz")
     return place / "samples.npz"
 
@@ -125,7 +127,7 @@ def count_not_compared(subject: object) -> Patched:
 
     def require_drawn(path: Path, found: Any, loaded: Any, decode: Any) -> None:
         facts = {**found.facts, "count": found.count}
-        real(path, run.replace(found, facts=facts), loaded, decode)
+        real(path, replace(found, facts=facts), loaded, decode)
 
     return patch.object(again, "_require_drawn", require_drawn)
 
