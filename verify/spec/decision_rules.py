@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from fnmatch import fnmatchcase
+from itertools import pairwise
 
 from verify.problems import Problem
 from verify.spec.decision_log import Draft, Known, Log
@@ -201,17 +202,7 @@ def notes(log: Log) -> Iterator[str]:
     """What is odd and no defect."""
     if log.known.clauses is None:
         yield "no readable pack here: ids of claims, conflicts and clauses were not looked up"
-    latest: Draft | None = None
-    for draft in sorted(log.drafts, key=lambda one: one.name):
-        if not draft.has("date"):
-            continue
-        if latest is not None and draft.record.date < latest.record.date:
-            yield (
-                f"{draft.name} of {draft.record.date} is older than {latest.name} of "
-                f"{latest.record.date}: ids do not follow the dates"
-            )
-        else:
-            latest = draft
+    yield from _out_of_order(log)
     for draft in log.drafts:
         after = log.successor(draft)
         if after and not after.record.status.settled and after.has("status"):
@@ -235,3 +226,14 @@ def _mentions(draft: Draft) -> Iterator[tuple[str, int]]:
         if match[0] not in seen:
             seen.add(match[0])
             yield match[0], draft.entry.line_of(match.start())
+
+
+def _out_of_order(log: Log) -> Iterator[str]:
+    """Each record that was written after the next one, once: a number that was filled in later."""
+    dated = [draft for draft in sorted(log.drafts, key=lambda one: one.name) if draft.has("date")]
+    for draft, following in pairwise(dated):
+        if following.record.date < draft.record.date:
+            yield (
+                f"{following.name} of {following.record.date} is older than {draft.name} of "
+                f"{draft.record.date}: ids do not follow the dates"
+            )
