@@ -1,17 +1,24 @@
 """Gates of a run: what has to be green before it starts, and what a bypass costs.
 
-A run labelled faithful starts only where the column's clauses and the parity clauses are green for
-exactly this code. A bypass is written into the run's record and demotes every number made from it.
+A run labelled faithful starts only where its own resolved template is its column, and the column's
+clauses and the parity clauses are green for exactly this code. A bypass is written into the run's
+record and demotes every number made from it; a template that is not its column has none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drift.config import Template
+from drift.config import Template, fingerprint
 from drift.errors import DriftError
+
+if TYPE_CHECKING:
+    from verify.gate import Standing
+
+RUNNING = Path(__file__).parent  # the package whose gates these are: a pack has to be about it
 
 COUNTED = ("steps", "images_seen", "samples")  # known before any work; seeds are of several runs
 
@@ -58,23 +65,27 @@ def require(
     reports: Path = Path("reports"),
     bypass: str | None = None,
     selectors: Sequence[str] = FAITHFUL,
+    pack: Path | None = None,
 ) -> Mapping[str, Any]:
     """What the run's record says of its gates; raises GateError where one is closed.
 
-    bypass  a reason; the run starts all the same, is marked, and its numbers are tier none
-    Free and closest-feasible templates claim no faithfulness: nothing is required of them.
+    template  resolved, as it will be trained: the record carries its fingerprint
+    bypass    a reason; the run starts all the same, is marked, and its numbers are tier none
+    pack      a pack's root; None: the one that this code was shipped with
+    Free and closest-feasible templates claim no faithfulness: no clause is required of them.
     """
+    record: dict[str, Any] = {"fidelity": template.fidelity, "fingerprint": fingerprint(template)}
+    require_column(template, pack=pack)
     if template.fidelity != "faithful":
-        return {"gates": {"fidelity": template.fidelity, "required": []}}
-    from verify.gate import standing
-
-    now = standing(selectors, reports=reports)
-    record = {
-        "fidelity": "faithful",
+        return {"gates": record | {"required": []}}
+    now = _standing(selectors, reports, pack)
+    record |= {
         "required": list(selectors),
         "clauses": now.clauses,
         "bundle": now.bundle,
         "code": now.code,
+        "column": template.column,
+        "pack": {"name": now.pack, "sha256": now.pack_digest},
     }
     if now.green:
         return {"gates": record}
@@ -85,29 +96,82 @@ def require(
     raise GateError(
         f"faithful template {template.name}",
         found=shown,
-        expected=f"{now.clauses} clauses green for this code",
+        expected=f"{now.clauses} clauses of the pack at {now.root} green for this code",
         remedy="`verify run` in this folder produces the evidence; mend what it names.",
     )
 
 
-def require_floors(claims: Sequence[str], **planned: int | str | None) -> Mapping[str, Any]:
+def require_column(template: Template, *, pack: Path | None = None) -> None:
+    """Hold a template, as it will be used, against the column that it claims to follow.
+
+    It is the comparison of `verify template`, and there is no bypass: a template that departs is
+    not its column, and says so by `fidelity`. Nothing is asked of a free template, whose column
+    backs nothing. Raises GateError.
+    """
+    if template.fidelity == "free":
+        return
+    from verify.gate import against_column
+
+    value = template.model_dump(mode="json", by_alias=True)
+    with _pack_in_order():
+        found = against_column(value, name=template.name, pack=pack, running=RUNNING)
+    if found.good:
+        return
+    more = len(found.obstacles) - SHOWN
+    shown = "; ".join(found.obstacles[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    raise GateError(
+        f"{template.fidelity} template {template.name}",
+        found=shown,
+        expected=f"column {template.column}" + (
+            ", but for the deviations it declares" if template.deviations else " in every field"
+        ),
+        remedy="`verify template FILE` names every field; or set `fidelity: free`.",
+    )  # fmt: skip
+
+
+def _standing(selectors: Sequence[str], reports: Path, pack: Path | None) -> Standing:
+    from verify.gate import standing
+
+    with _pack_in_order():
+        return standing(selectors, reports=reports, pack=pack, running=RUNNING)
+
+
+@contextmanager
+def _pack_in_order() -> Iterator[None]:
+    """What is wrong with the pack is said as a closed gate, and not as a fault of this program."""
+    from verify.problems import NothingSelectedError, PackError, UsageError
+
+    try:
+        yield
+    except (NothingSelectedError, PackError, UsageError) as error:
+        raise GateError(
+            "the pack of this code", found=str(error), expected="a sound pack about this code",
+            remedy="Install the package with its pack, or name one with --pack.",
+        ) from error  # fmt: skip
+
+
+def require_floors(
+    claims: Sequence[str], pack: Path | None = None, /, **planned: int | str | None
+) -> Mapping[str, Any]:
     """What a record says of the claims it is made for -> {"claims": {id: floors}}, {} for none.
 
     planned  what is about to be done: steps and images_seen (generated samples) of a training run,
              samples of an evaluation, extractor_sha256; what is not given is not compared here,
              because it is decided elsewhere
+    pack     as in `require`
     Raises GateError, before any work, where a run of this size could never support a claim.
     """
     if not claims:
         return {}
     from verify.gate import claim_floors
     from verify.problems import PackError, UsageError
+    from verify.spec.pack import shipped_root
 
     record: dict[str, Any] = {}
     short: list[str] = []
     for name in dict.fromkeys(claims):
         try:
-            asked = claim_floors(name).asked()
+            asked = claim_floors(name, pack=pack or shipped_root(RUNNING)).asked()
         except (UsageError, PackError, LookupError) as error:
             raise GateError(
                 f"--claim {name}", found=str(error), expected="a claim of the pack",

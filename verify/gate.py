@@ -1,26 +1,40 @@
 """For programs that run under gates: do the clauses I need stand, for exactly this code and pack?
 
-The newest bundles are looked through for one whose digests are those of the files as they are now.
-Older evidence is stale: it is about other code, and counts for nothing.
+The pack is the one that the running package was shipped with, unless the caller names another; one
+that happens to lie in the working directory is never taken. The newest bundles are looked through
+for one whose pack, subject and digests are those of the files as they are now. Other evidence is
+about other code, and counts for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from verify.outcome import Outcome
 from verify.problems import IntegrityError, PackError, UsageError
 from verify.report.bundle import MANIFEST, check
 from verify.report.model import Report
+from verify.run.faithful import Comparison, compare
 from verify.spec.digests import digests
 from verify.spec.floors import Floors, floors
 from verify.spec.lint import lint
-from verify.spec.pack import find_root, load
+from verify.spec.pack import LoadedPack, find_root, is_about, load, shipped_root
 from verify.spec.select import select
+from verify.spec.strict_yaml import Document
 
-__all__ = ["Floors", "Standing", "claim_floors", "obstacles", "standing"]
+__all__ = [
+    "Comparison",
+    "Floors",
+    "Standing",
+    "against_column",
+    "claim_floors",
+    "obstacles",
+    "standing",
+]
+SHOWN = 3  # bundles that are passed over, in words
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,7 @@ class Standing:
     clauses    how many were asked for
     bundle     name of the bundle the answer comes from, or None
     code       digest of the code the answer is about
+    pack       name of the pack that was asked; root is where it lies, pack_digest its texts
     """
 
     green: bool
@@ -37,41 +52,84 @@ class Standing:
     obstacles: tuple[str, ...]
     bundle: str | None
     code: str
+    pack: str
+    root: Path
+    pack_digest: str
 
 
 def standing(
-    selectors: Sequence[str], *, reports: Path = Path("reports"), pack: Path | None = None
+    selectors: Sequence[str],
+    *,
+    reports: Path = Path("reports"),
+    pack: Path | None = None,
+    running: Path | None = None,
 ) -> Standing:
     """Look the selected clauses up in the newest intact bundle about the present code and pack.
 
+    running  folder of the package that asks; the pack has to be about that very folder
+    pack     a pack's root; None: the installed one that is about `running`, wherever the caller
+             stands
     Raises PackError, UsageError or NothingSelectedError as `verify run` would.
     """
-    loaded = load(find_root(pack))
-    problems = lint(loaded)
+    loaded = load(_root(pack, running))
     wanted = [clause.id for clause in select(loaded.pack, selectors)]
     now = digests(loaded)
+
+    def answer(found: Sequence[str], bundle: str | None = None) -> Standing:
+        return Standing(
+            not found, len(wanted), tuple(found), bundle, now["code"], loaded.pack.manifest.pack,
+            loaded.root, now["pack"],
+        )  # fmt: skip
+
+    problems = lint(loaded)
     if problems:
-        first = (f"the pack has {len(problems)} problems: {problems[0]}",)
-        return Standing(False, len(wanted), first, None, now["code"])
+        return answer([f"the pack has {len(problems)} problems: {problems[0]}"])
+    passed_over: list[str] = []
     for folder in sorted(reports.glob(f"[0-9]*/{MANIFEST}"), reverse=True):
+        name = folder.parent.name
         try:
             report = check(folder.parent)
-        except (IntegrityError, UsageError):
-            continue  # a damaged bundle is no evidence; an older one may be
-        if report.about["digests"] == now and _covers(report, wanted):
-            found = tuple(obstacles(report, wanted))
-            name = folder.parent.name
-            return Standing(not found, len(wanted), found, name, now["code"])
-    text = f"no bundle in {reports} is about this code and pack and covers these clauses"
-    return Standing(False, len(wanted), (text,), None, now["code"])
+        except (IntegrityError, UsageError):  # a damaged bundle is no evidence; an older one may be
+            passed_over.append(f"{name} is damaged")
+            continue
+        foreign = next(_foreign(report, loaded, now, wanted), None)
+        if foreign is None:
+            return answer(obstacles(report, wanted), name)
+        passed_over.append(f"{name} {foreign}")
+    shown = f" ({'; '.join(passed_over[:SHOWN])})" if passed_over else ""
+    about = f"pack {loaded.pack.manifest.pack} at {loaded.root}"
+    return answer(
+        [f"no bundle in {reports} is about this code and {about} and covers these clauses{shown}"]
+    )
+
+
+def against_column(
+    template: Mapping[str, Any],
+    *,
+    name: str,
+    pack: Path | None = None,
+    running: Path | None = None,
+) -> Comparison:
+    """A template, as it will be used, against the column it names: what `verify template` asks.
+
+    name  what to call it in messages; `pack` and `running` as in `standing`
+    Raises PackError or UsageError for a pack that is wrong, a column it does not have, or
+    declarations that are malformed.
+    """
+    loaded = load(_root(pack, running))
+    problems = lint(loaded)
+    if problems:
+        raise PackError(problems)
+    return compare(loaded, Document(name, "", dict(template), ()))
 
 
 def claim_floors(claim_id: str, *, pack: Path | None = None) -> Floors:
     """What must stand behind the numbers of a claim's strict form; None asks nothing.
 
+    pack  a pack's root; None: the installed one
     Raises UsageError for an id that the pack does not have, PackError for a pack that is wrong.
     """
-    loaded = load(find_root(pack))
+    loaded = load(_root(pack, None))
     problems = lint(loaded)
     if problems:
         raise PackError(problems)
@@ -84,8 +142,34 @@ def claim_floors(claim_id: str, *, pack: Path | None = None) -> Floors:
     return floors(known[claim_id].needs.floors, loaded.pack)
 
 
-def _covers(report: Report, wanted: Sequence[str]) -> bool:
-    return set(wanted) <= {clause.id for clause in report.clauses}
+def _root(pack: Path | None, running: Path | None) -> Path:
+    """Which pack is asked; raises UsageError for one that is not about what runs."""
+    if pack is None:
+        return shipped_root(running)
+    root = find_root(pack)
+    if running is not None and not is_about(root, running):
+        raise UsageError(
+            f"{root}: found a pack whose `code` does not hold {running}; expected one that is "
+            "about the code that runs; remedy: name no pack, and the one that was shipped is used"
+        )
+    return root
+
+
+def _foreign(
+    report: Report, loaded: LoadedPack, now: Mapping[str, str], wanted: Sequence[str]
+) -> Iterator[str]:
+    """Why a bundle is no evidence here: it is about something else, or about too little."""
+    manifest = loaded.pack.manifest
+    for kind, name in (("pack", manifest.pack), ("subject", manifest.subject)):
+        if report.about.get(kind) != name:
+            yield f"is about the {kind} {report.about.get(kind)}, not {name}"
+    then = report.about.get("digests", {})
+    others = [name for name, digest in now.items() if then.get(name) != digest]
+    if others:
+        yield f"is about another state of the {' and '.join(others)}"
+    missing = set(wanted) - {clause.id for clause in report.clauses}
+    if missing:
+        yield f"leaves out {len(missing)} of these clauses"
 
 
 def obstacles(report: Report, wanted: Sequence[str]) -> list[str]:

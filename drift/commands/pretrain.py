@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from drift import pretrain
+from drift import gates, pretrain
 from drift.commands import runs
 from drift.commands.device import device_option
 from drift.config import load_template
@@ -43,6 +43,7 @@ def command(
     """
     runs.require_single_process(dict(os.environ))
     chosen = build.override(load_template(template), settings)
+    gates.require_column(chosen)
     folder = runs.folder_of(chosen, out, "-encoder")
     options = pretrain.PretrainOptions(
         folder=folder, seed=seed, device=device, resume=resume, mirrors=runs.mirror_modules(mirrors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from drift.config import Template, load_template
 from drift.errors import DriftError
 from drift.progress import progress
 from drift.train import build
+
+if TYPE_CHECKING:
+    from drift.encoder import MaskedAutoencoder
 
 
 @click.command("train")
@@ -93,6 +96,12 @@ from drift.train import build
     metavar="CLAIM-ID",
     help="Refuse a run that is too small for this claim.",
 )
+@click.option(
+    "--pack",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Pack of the gates.  [default: the one that this code was shipped with]",
+)
 @runs.mirror_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop before any work.")
 @click.option(
@@ -110,29 +119,33 @@ def command(
     rate: float,
     price: float | None,
     claims: tuple[str, ...],
+    pack: Path | None,
     **chosen: Any,
 ) -> None:
     """Train the generator of TEMPLATE (a shipped name or a file).
 
-    A template that calls itself faithful starts only where `verify run` is green for this code.
+    A template that calls itself faithful starts only where it is its column, field by field, as
+    `verify template` sees it, and `verify run` is green for this code.
 
     Writes immutable checkpoints, metrics/windows.jsonl, a live run_metadata.json and pictures of
     samples over time. The flat loss is no sign of life: watch field/<tau>, spread and overlap.
     """
     runs.require_single_process(dict(os.environ))
     resolved = build.override(load_template(template), settings)
-    claimed = gates.require_floors(claims, **gates.training_size(resolved))
+    gates.require_column(resolved, pack=pack)
+    claimed = gates.require_floors(claims, pack, **gates.training_size(resolved))
     if dry_run:
         from drift.plan import plan
 
         click.echo("\n".join(plan(resolved).lines(rate, price)))
         return
-    _train(resolved, claimed, **chosen)
+    _train(resolved, claimed, pack, **chosen)
 
 
 def _train(
     template: Template,
     claimed: Mapping[str, Any],
+    pack: Path | None,
     *,
     encoder: Path | None,
     data: Path | None,
@@ -151,22 +164,14 @@ def _train(
     bypass_checks: tuple[str, ...],
     mirrors: tuple[str, ...],
 ) -> None:
-    from drift.artifacts import store
     from drift.features import FeatureExtractor
     from drift.state import record
     from drift.train import pictures
     from drift.train import run as running
 
-    labels = {**gates.require(template, bypass=bypass_gates), **claimed}
-    path = encoder or runs.folder_of(template, None, "-encoder") / "encoder.safetensors"
-    if not path.is_file():
-        raise DriftError(
-            str(path),
-            found="no encoder",
-            expected="an exported masked autoencoder",
-            remedy=f"`drift pretrain {template.name}` makes one; --encoder names another.",
-        )
-    model = store.load_encoder(path, require_metadata=template.fidelity == "faithful")
+    labels = {**gates.require(template, bypass=bypass_gates, pack=pack), **claimed}
+    _say_gates(labels["gates"])
+    model = _encoder(template, encoder)
     options = running.RunOptions(
         folder=runs.folder_of(template, out),
         seed=seed,
@@ -205,6 +210,36 @@ def _train(
     ]
     said = ", ".join([f"step {run.state.step}", *shown])
     click.echo(f"train {template.name}: {said}; {options.folder}")
+
+
+def _say_gates(found: Mapping[str, Any]) -> None:
+    """Which evidence lets a faithful run start, and of which pack."""
+    if not found["required"]:
+        return
+    pack, where = found["pack"], found["bundle"] or "no bundle"
+    bypass = ", BYPASSED" if "bypass" in found else ""
+    click.echo(
+        f"gates: {found['clauses']} clauses of pack {pack['name']} {pack['sha256'][:12]}, "
+        f"{where}, column {found['column']}{bypass}",
+        err=True,
+    )
+
+
+def _encoder(template: Template, given: Path | None) -> MaskedAutoencoder:
+    """The encoder of --encoder, or the usual place; a template of a column has that column's."""
+    from drift.artifacts import store
+    from drift.train import beginning
+
+    path = given or runs.folder_of(template, None, "-encoder") / "encoder.safetensors"
+    if not path.is_file():
+        raise DriftError(
+            str(path),
+            found="no encoder",
+            expected="an exported masked autoencoder",
+            remedy=f"`drift pretrain {template.name}` makes one; --encoder names another.",
+        )
+    found = store.load_artifact(path, require_metadata=template.fidelity == "faithful")
+    return beginning.require_encoder(template, found, path)
 
 
 def _unless_it_fails(picture: Callable[[], None]) -> None:

@@ -81,9 +81,12 @@ def fingerprint(config: BaseModel) -> str:
     """sha256, in hex, of the canonical JSON of a template or section.
 
     Two files that mean the same have the same fingerprint: comments, order, and 3 for 3.0 do not
-    count.
+    count. A faithful template is its column whatever it is called, so its name and title do not
+    count either: numbers of a run under a copy are held against the column's own fingerprint.
     """
     data = config.model_dump(mode="json", by_alias=True)
+    if isinstance(config, Template) and config.fidelity == "faithful":
+        del data["name"], data["title"]
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ class Origin:
     """Which weights these are; every number made from them carries it.
 
     sha256       of the file that was read
+    column       of Table 8, for a run under a faithful template; None for one that departs from
+                 it, is free, or whose template is only somebody's word
     weights      ema or raw; ema_decay is the decay's name, None where the file does not say it
     tokenizer    what turns samples into images: `name@revision`, or none
     bypasses     what was skipped or changed on the way; they demote every number
@@ -249,7 +252,7 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         ema_decay=decay,
         template=template.name,
         fingerprint=kept.facts["fingerprint"],
-        column=template.column,
+        column=template.column if template.fidelity == "faithful" else None,
         dataset=data.dataset,
         tokenizer=NONE if data.tokenizer == NONE else f"{data.tokenizer}@{data.tokenizer_revision}",
         scaling_factor=data.scaling_factor,
@@ -283,7 +286,7 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         raise SampleError(
             "--ema-decay", found=ema_decay, expected="no decay: an artefact holds one average"
         )
-    name, _, digest = artifact.metadata.get("template", "").partition(" ")
+    name, digest = (*re.split("[ @]", artifact.metadata.get("template", "")), "")[:2]
     template = _shipped(name, digest)
     data = template.data if template else None
     origin = Origin(
@@ -294,7 +297,7 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         ema_decay=None,
         template=name or None,
         fingerprint=digest or None,
-        column=template.column if template else None,
+        column=None,  # the file's template was written beside the tensors, not by their run
         dataset=data.dataset if data else None,
         tokenizer=artifact.metadata.get("tokenizer", "unknown"),
         scaling_factor=data.scaling_factor if data else 1.0,
@@ -324,9 +327,10 @@ def _run_bypasses(path: Path, template: Template) -> tuple[str, ...]:
             raise SampleError(
                 str(record), found=f"no JSON ({error})", expected="a run's record"
             ) from error
-    if not isinstance(gates, dict):
-        return (NO_GATES,) if template.fidelity == "faithful" else ()
-    bypass = gates.get("bypass")
+    asked = gates if isinstance(gates, dict) else {}
+    bypass = asked.get("bypass")
+    if template.fidelity == "faithful" and asked.get("fingerprint") != fingerprint(template):
+        return (NO_GATES, *([f"{BYPASSED}: {bypass}"] if bypass else []))
     return (f"{BYPASSED}: {bypass}",) if bypass else ()
 
 

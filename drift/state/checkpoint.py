@@ -131,19 +131,25 @@ def require_none(folder: Path) -> None:
 
 
 def require_same(kept: Checkpoint, facts: Mapping[str, Any]) -> None:
-    """Raise CheckpointError naming every key in which the run differs from the checkpoint's."""
+    """Raise CheckpointError naming every key in which the run differs from the checkpoint's.
+
+    The fingerprint comes last: it alone shows another column, fidelity, name or list of deviations.
+    """
     differing = [
         f"{name}: {before!r} in the checkpoint, {now!r} here"
-        for part in ("seed", "data", "encoder", "template")
+        for part in ("seed", "data", "encoder", "template", "fingerprint")
         for name, before, now in _pairs(part, kept.facts.get(part), facts.get(part))
         if before != now
     ]
+    if len(differing) > 1 and differing[-1].startswith("fingerprint:"):
+        differing.pop()  # the fields that make it another one are named
     if differing:
         raise CheckpointError(
             f"checkpoint of step {kept.step}",
             found="; ".join(differing),
             expected="the run it was written by",
-            remedy="Resume with the same template, data, encoder and seed, or start a new run.",
+            remedy="Resume with the same template, header included, and the same data, encoder and "
+            "seed, or start a new run.",
         )
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 
+from drift.artifacts.errors import ArtifactError
+from drift.artifacts.store import Artifact
+from drift.config import Template, encoder_kwargs, fingerprint, load_template, template_names
+from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.state import modules
 from drift.state.checkpoint import Checkpoint
@@ -46,3 +52,47 @@ def inherit(kept: Checkpoint, state: TrainState) -> list[str]:
             expected="the parameters of the template's generator",
         ) from error  # fmt: skip
     return [*kept.facts["diagnostic"], f"parameters of step {kept.step} of another run"]
+
+
+def require_encoder(template: Template, found: Artifact, path: Path) -> MaskedAutoencoder:
+    """The encoder of a run; a template that follows a column has the encoder that it states.
+
+    A free template may take any: it claims nothing, and the record has the encoder's digest.
+    Raises ArtifactError for a model of another kind or of another configuration, and, for a
+    faithful template, for an encoder that says it was pre-trained under another one.
+    """
+    model = found.model
+    if not isinstance(model, MaskedAutoencoder):
+        raise ArtifactError(str(path), found="a generator", expected="a masked autoencoder")
+    if template.fidelity == "free":
+        return model
+    wanted = asdict(EncoderConfig.from_reference(encoder_kwargs(template)).trunk())
+    ours = asdict(model.config.trunk())
+    odd = [name for name in wanted if ours[name] != wanted[name]]
+    if odd:
+        raise ArtifactError(
+            str(path), found=", ".join(f"{name} {ours[name]}" for name in odd),
+            expected=", ".join(f"{name} {wanted[name]}" for name in odd) + ", as the template says",
+            remedy=f"Pre-train with this template, or set `fidelity: free` in {template.name}.",
+        )  # fmt: skip
+    if template.fidelity == "faithful" and not _pretrained_as(template, found):
+        raise ArtifactError(
+            str(path), found=f"an encoder of template {found.metadata['template']}",
+            expected=f"one pre-trained as {template.name} says ({fingerprint(template)})",
+            remedy="`drift pretrain` with this template makes one.",
+        )  # fmt: skip
+    return model
+
+
+def _pretrained_as(template: Template, found: Artifact) -> bool:
+    """Whether the encoder's template is this one, or a shipped one with the same pre-training.
+
+    An encoder that names no template comes from outside; what its parameters show is compared.
+    """
+    stated = found.metadata.get("template")
+    if stated is None:
+        return True
+    *_, digest = re.split("[ @]", stated)
+    shipped = (load_template(name) for name in template_names())
+    same = (one for one in shipped if (one.encoder, one.data) == (template.encoder, template.data))
+    return digest in {fingerprint(one) for one in (template, *same)}

@@ -284,10 +284,11 @@ def _mark(run: Run, *said: str) -> None:
 
 def _bypasses(template: Template, options: RunOptions) -> list[str]:
     """What was bypassed when the run began; it stays with the weights through every resume."""
-    bypass = options.labels.get("gates", {}).get("bypass")
+    asked = options.labels.get("gates", {})
+    bypass = asked.get("bypass")
     gates = [f"{BYPASSED}: {bypass}"] if bypass else []
-    if template.fidelity == "faithful" and "gates" not in options.labels:
-        gates.append(NO_GATES)
+    if template.fidelity == "faithful" and asked.get("fingerprint") != fingerprint(template):
+        gates.append(NO_GATES)  # none were asked, or they were asked about another template
     return gates + watch.bypasses(dict.fromkeys(options.bypass_checks))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from contracts.bindings import small_run
 from drift import sample
-from drift.config import load_template
+from drift.config import fingerprint, load_template
 from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
@@ -204,7 +204,8 @@ def test_a_faithful_run_that_asked_no_gates_says_so_wherever_its_weights_go(
     faithful = started.template.model_copy(update={"fidelity": "faithful"})
     assert run._bypasses(started.template, started.options) == []
     assert run._bypasses(faithful, started.options) == [NO_GATES]
-    asked = dataclasses.replace(started.options, labels={"gates": {"fidelity": "faithful"}})
+    gates = {"fidelity": "faithful", "fingerprint": fingerprint(faithful)}
+    asked = dataclasses.replace(started.options, labels={"gates": gates})
     assert run._bypasses(faithful, asked) == []
 
 

@@ -93,16 +93,47 @@ def find_root(start: Path | None) -> Path:
         return start.resolve()
     if (Path.cwd() / MANIFEST).is_file():
         return Path.cwd()
+    for root in installed_roots():
+        return root
+    raise UsageError(
+        f"found no {MANIFEST} here and no installed pack; expected a folder that holds contracts/ "
+        "and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
+    )
+
+
+def installed_roots() -> Iterator[Path]:
+    """The packs that installed distributions name under the entry points `verify.packs`."""
     for entry in entry_points(group="verify.packs"):
         spec = importlib.util.find_spec(entry.value)
         for place in (spec.submodule_search_locations or []) if spec else []:
             root = Path(place).parent
             if (root / MANIFEST).is_file():
-                return root
+                yield root
+
+
+def shipped_root(code: Path | None = None) -> Path:
+    """The installed pack whose `code` holds the package at `code`; without one, the first.
+
+    Never a pack that lies in the working directory by chance, and never one about another copy of
+    the package: they say nothing about what runs. Raises UsageError where there is no other.
+    """
+    found = list(dict.fromkeys(installed_roots()))
+    for root in found:
+        if code is None or is_about(root, code):
+            return root
     raise UsageError(
-        f"found no {MANIFEST} here and no installed pack; expected a folder that holds contracts/ "
-        "and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
+        f"found {', '.join(map(str, found)) or 'no pack'} under the entry points verify.packs; "
+        f"expected a pack{f' whose `code` holds {code}' if code else ''}; remedy: install the "
+        "package with its pack, or name the pack"
     )
+
+
+def is_about(root: Path, code: Path) -> bool:
+    """Whether a place of the manifest's `code` is, or lies above, this very package."""
+    value = read(root / MANIFEST).value
+    named = value.get("code") if isinstance(value, dict) else None
+    places = [(root / name).resolve() for name in named or () if isinstance(name, str)]
+    return any(code.resolve().is_relative_to(place) for place in places)
 
 
 def load(root: Path) -> LoadedPack:
