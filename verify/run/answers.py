@@ -62,6 +62,19 @@ def broken(cause: Reason, reason: str, details: Mapping[str, Any] | None = None)
     return {**answer, "outcome": kind}
 
 
+def too_large(memory_mb: int) -> Verdict:
+    """The verdict of a check that used more memory than its clause allows."""
+    return Verdict(Outcome.ERROR, over_budget(memory_mb), Reason.MEMORY_BUDGET)
+
+
+def over_budget(memory_mb: int) -> str:
+    """Why a check was stopped for its memory, and what mends it."""
+    return (
+        f"the check needs more than its budget of {memory_mb} MB; remedy: use less, or raise "
+        "budget.memory_mb of the clause"
+    )
+
+
 def decode(answer: Mapping[str, Any]) -> Verdict:
     """The verdict that an answer states."""
     return Verdict(

@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import re
+import secrets
 import select
 import signal
 import subprocess
@@ -25,7 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from verify.outcome import Outcome, Reason
-from verify.run.answers import decode, text
+from verify.run.answers import decode, text, too_large
+from verify.run.memory import SLACK_KB
+from verify.run.processes import MARK, end, held_kb
 from verify.run.results import Verdict
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
@@ -84,16 +87,18 @@ class Worker:
         self._log_start = 0
         self._lock = threading.Lock()
         self._closed = False
+        self._mark = ""
 
     def run(self, task: Task) -> Verdict:
         """Execute a task; every way to go wrong is a verdict."""
         try:
-            verdict = decode(self._ask(task))
+            answer = self._ask(task)
+            verdict = _read(answer)
         except _LostError as lost:
             self._discard()
             return lost.verdict
-        if verdict.cause is Reason.MEMORY_BUDGET:
-            self._discard()  # what is left of its memory is of no use to the next check
+        if answer["left_behind"] or verdict.cause is Reason.MEMORY_BUDGET:
+            self._discard()  # what it began, or holds, is of no use to the next check
         return verdict
 
     @property
@@ -106,7 +111,7 @@ class Worker:
         with self._lock:
             self._closed = True
             if self._process is not None:
-                _kill_group(self._process)
+                end(self._process.pid, self._mark)
 
     def dispose(self) -> None:
         """From the thread that runs it: leave neither process nor open file behind."""
@@ -118,26 +123,45 @@ class Worker:
 
     def _ask(self, task: Task) -> dict[str, Any]:
         """The worker's answer. Starting and importing have a time limit of their own."""
+        if self._process is not None and self._spoken():
+            self._discard()  # what an earlier check left running writes to the pipe
         process = self._process
         deadline = time.monotonic() + IMPORT_LIMIT_S
+        nonce = secrets.token_hex(16)
         if process is None:
             process = self._start()
             self._line(process, task, deadline, importing=True)  # it says that it is ready
         self._log_start = self._log_end()
         assert process.stdin is not None
         try:
-            process.stdin.write(json.dumps(task.payload).encode() + b"\n")
+            process.stdin.write(json.dumps({**task.payload, "nonce": nonce}).encode() + b"\n")
             process.stdin.flush()
         except OSError:
             raise self._died(process) from None
-        answer = self._line(process, task, deadline, importing=True)
+        answer = _own(self._line(process, task, deadline, importing=True), nonce)
         if "loaded" in answer:
             deadline = time.monotonic() + task.seconds + GRACE_S
-            answer = self._line(process, task, deadline, importing=False)
+            budget_kb = answer["held_kb"] + (task.payload["memory_mb"] << 10)
+            line = self._line(process, task, deadline, importing=False, budget_kb=budget_kb)
+            answer = _own(line, nonce)
         return answer
 
+    def _spoken(self) -> bool:
+        """Whether something that no task asked for is on the pipe."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        poller = select.poll()
+        poller.register(self._process.stdout.fileno(), select.POLLIN)
+        return bool(self._buffer or poller.poll(0))
+
     def _line(
-        self, process: subprocess.Popen[bytes], task: Task, deadline: float, *, importing: bool
+        self,
+        process: subprocess.Popen[bytes],
+        task: Task,
+        deadline: float,
+        *,
+        importing: bool,
+        budget_kb: int | None = None,
     ) -> dict[str, Any]:
         assert process.stdout is not None
         pipe = process.stdout.fileno()
@@ -158,16 +182,15 @@ class Worker:
                 raise self._died(process)
             elif rest <= 0:
                 raise _LostError(self._too_slow(task, importing=importing))
+            elif budget_kb is not None and held_kb(process.pid) > budget_kb + SLACK_KB:
+                raise _LostError(too_large(task.payload["memory_mb"]))
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        try:
-            answer: dict[str, Any] = json.loads(line)
-        except ValueError:
-            raise _garbled("an answer that is not JSON") from None
-        return answer
+        return _parsed(line)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {"PYTHONHASHSEED": "0", **os.environ}
+        self._mark = secrets.token_hex(16)
+        environment = {"PYTHONHASHSEED": "0", **os.environ, MARK: self._mark}
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment.setdefault(name, str(self._threads))
         self._buffer.clear()
@@ -191,7 +214,7 @@ class Worker:
             process, self._process = self._process, None
         if process is None:
             return
-        _kill_group(process)
+        end(process.pid, self._mark)
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
@@ -313,9 +336,28 @@ def _garbled(found: str) -> _LostError:
     return _LostError(Verdict(Outcome.ERROR, f"the worker sent {found}", Reason.WORKER_DIED))
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        raise _garbled("an answer that is not JSON") from None
+    if not isinstance(answer, dict):
+        raise _garbled("an answer that is no mapping")
+    return answer
+
+
+def _own(answer: dict[str, Any], nonce: str) -> dict[str, Any]:
+    """An answer of the worker itself: whatever else writes to its pipe does not know the nonce."""
+    if answer.pop("nonce", None) != nonce:
+        raise _garbled("a line that answers no task: something else wrote to its pipe")
+    return answer
+
+
+def _read(answer: dict[str, Any]) -> Verdict:
+    try:
+        return decode(answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _garbled(f"an answer without its parts ({error!r})") from None
 
 
 def _exit_in_words(code: int) -> str:

@@ -12,9 +12,9 @@ import importlib
 import importlib.util
 import json
 import os
-import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -26,7 +26,9 @@ from typing import Any, TextIO
 
 from verify.api import CheckContext, Measurement, registered
 from verify.outcome import Axis, Outcome, Reason
-from verify.run.answers import broken, encode
+from verify.run.answers import broken, encode, over_budget
+from verify.run.memory import granted, lift, peak_mb
+from verify.run.processes import held_kb
 
 PACKAGE = "verify_pack_bindings"
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
@@ -42,6 +44,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     _die_with_parent()
+    _adopt_orphans()
     faulthandler.enable(file=2)
     _write(answers, {"ready": True})
     for line in tasks:
@@ -51,32 +54,36 @@ def main() -> None:
 def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
     """Run one task and write its answer; a broken check never ends the worker.
 
-    A line `{"loaded": true}` comes first, when imports are done: the time budget starts there.
+    A line `{"loaded": true}` comes first, when imports are done: the time budget starts there. Each
+    line carries the task's nonce, which no part of the pack is given: what else writes to the pipe
+    is no answer.
     """
     owner, started = os.getpid(), time.monotonic()
+    nonce, threads = task.pop("nonce"), set(threading.enumerate())
     try:
         if PACKAGE not in sys.modules:
             mount(root)
         loaded = load(task)
-        _write(answers, {"loaded": True})
-        _reset_peak()
-        _limit_memory(int(task["memory_mb"]))
+        allowed = granted(int(task["memory_mb"]))
+        _write(answers, {"loaded": True, "held_kb": held_kb(owner), "nonce": nonce})
         faulthandler.dump_traceback_later(task["seconds"], file=2)  # the parent reads it
         started = time.monotonic()
         answer = encode(execute(task, loaded, root))
+        if os.getpid() == owner:
+            allowed.settle()
     except BaseException as error:  # SystemExit and its like end neither worker nor run
-        _limit_memory(None)
+        lift()
         answer = _explain(error, task, root)
     finally:
         if os.getpid() != owner:
             os._exit(1)  # a fork of the check came back to here: it has no say
         faulthandler.cancel_dump_traceback_later()
-        _limit_memory(None)
+        lift()
         with suppress(Exception):
             sys.stdout.flush()
     answer["elapsed_s"] = time.monotonic() - started
-    answer["peak_mb"] = _peak_mb()
-    _write(answers, answer)
+    answer["peak_mb"] = peak_mb()
+    _write(answers, {**answer, "left_behind": _left_behind(threads), "nonce": nonce})
 
 
 def _write(answers: TextIO, answer: dict[str, Any]) -> None:
@@ -195,32 +202,21 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def _limit_memory(budget_mb: int | None) -> None:
-    """Allow private memory to grow by the budget from here (Linux: RLIMIT_DATA covers mmap)."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = hard if budget_mb is None else _status_kb("VmData") * 1024 + (budget_mb << 20)
-    if hard != resource.RLIM_INFINITY and soft != resource.RLIM_INFINITY:
-        soft = min(soft, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+def _adopt_orphans() -> None:
+    """What a check's children leave behind comes to this process, so that it is seen (Linux)."""
+    with suppress(AttributeError, OSError):
+        set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1)
 
 
-def _reset_peak() -> None:
-    """Start the peak of resident memory anew, where the system can."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak_mb() -> float:
-    peak_kb = _status_kb("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_kb / 1024
-
-
-def _status_kb(name: str) -> int:
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1])
-    return 0
+def _left_behind(threads: set[threading.Thread]) -> bool:
+    """Whether a child or a thread that the task began is still there; the dead are buried."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return True
+    except OSError:  # no child at all
+        return not threads.issuperset(threading.enumerate())
 
 
 # -- what went wrong ------------------------------------------------------------------------------
@@ -229,9 +225,7 @@ def _status_kb(name: str) -> int:
 def _explain(error: BaseException, task: dict[str, Any], root: Path) -> dict[str, Any]:
     message = str(error)
     if isinstance(error, MemoryError) or any(sign in message.lower() for sign in _OUT_OF_MEMORY):
-        budget = f"the check needs more than its budget of {task['memory_mb']} MB"
-        remedy = "use less, or raise budget.memory_mb of the clause"
-        return broken(Reason.MEMORY_BUDGET, f"{budget}; remedy: {remedy}")
+        return broken(Reason.MEMORY_BUDGET, over_budget(task["memory_mb"]))
     if isinstance(error, ModuleNotFoundError) and _not_installed(error.name):
         missing = f"the module {error.name} is not installed"
         remedy = "install what the pack's checks need"

@@ -1,0 +1,98 @@
+"""The processes of a worker as /proc shows them: what they hold, and how all of them are ended.
+
+A check may fork, and what it forks may leave its session or outlive it. Whatever descends from a
+worker, shares its session or carries its mark in the environment belongs to it. Where there is no
+/proc, nothing is found, and a worker is ended with its process group alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "VERIFY_WORKER"
+_ROUNDS = 20  # of killing, while what is killed forks
+_PROC = Path("/proc")
+_PPID, _SESSION = 1, 3  # fields of /proc/PID/stat, counted after the name
+
+
+def end(leader: int, mark: str) -> None:
+    """Kill a worker, which leads its session, and everything that belongs to it."""
+    for _ in range(_ROUNDS):
+        found = _kin(leader, mark)  # asked before the leader dies: orphans lose their parent
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+
+
+def held_kb(pid: int) -> int:
+    """Private and shared memory of a process and its descendants that is really there.
+
+    Pages of files do not count: they are the system's, which takes them back when it needs them.
+    """
+    family = [pid, *_descendants(pid)]
+    held = sum(status_kb(one, "RssAnon", "RssShmem") for one in family)
+    return held if len(family) == 1 else min(held, sum(map(_share_kb, family)) or held)
+
+
+def status_kb(pid: int | str, *names: str) -> int:
+    """The sum of entries of /proc/PID/status in KiB; 0 where there is none."""
+    wanted = {f"{name}:" for name in names}
+    lines = (line.split() for line in _lines(_PROC / str(pid) / "status"))
+    return sum(int(parts[1]) for parts in lines if parts and parts[0] in wanted)
+
+
+def _share_kb(pid: int) -> int:
+    """The same of one process, pages it shares with others divided among them."""
+    lines = (line.split() for line in _lines(_PROC / str(pid) / "smaps_rollup"))
+    wanted = ("Pss_Anon:", "Pss_Shmem:")
+    return sum(int(parts[1]) for parts in lines if parts and parts[0] in wanted)
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for children in (_PROC / str(pid) / "task").glob("*/children"):
+        for child in " ".join(_lines(children)).split():
+            yield int(child)
+            yield from _descendants(int(child))
+
+
+def _kin(leader: int, mark: str) -> set[int]:
+    """Living processes, the leader aside, that belong to a worker."""
+    stats = {pid: stat for pid in _all() if (stat := _stat(pid))}
+    found = {
+        pid for pid, stat in stats.items() if int(stat[_SESSION]) == leader or _carries(pid, mark)
+    } | {leader}
+    while more := {p for p, s in stats.items() if int(s[_PPID]) in found and p not in found}:
+        found |= more
+    return {pid for pid in found - {leader, os.getpid()} if stats[pid][0] not in "ZX"}
+
+
+def _all() -> Iterator[int]:
+    with suppress(OSError):
+        yield from (int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdigit())
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent, group, session and the rest; the name before them may hold anything."""
+    return " ".join(_lines(_PROC / str(pid) / "stat")).rpartition(")")[2].split()
+
+
+def _carries(pid: int, mark: str) -> bool:
+    with suppress(OSError):
+        wanted = f"{MARK}={mark}".encode()
+        return wanted in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    return False
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # it ended meanwhile
+        return ()
