@@ -86,7 +86,9 @@ class CheckContext:
 
     evidence_dir  folder of evaluation records a metric clause may read
     examples    how many examples a property test should draw
-    falsifying  a mutant is active: one counterexample is enough, so do not shrink it
+    shrink      somebody waits for the smallest counterexample (`verify replay`); never in a run
+
+    Nothing here says whether a mutant is active: a check that knew could turn red for that alone.
     """
 
     clause_id: str
@@ -98,7 +100,7 @@ class CheckContext:
     evidence_dir: Path = Path("reports/evaluations")
     seed: int = 0
     examples: int = 50
-    falsifying: bool = False
+    shrink: bool = False
 
     def fact(self, fact_id: str) -> JSON:
         """The value of a fact by `authority:topic`; the clause must cite it as a source."""

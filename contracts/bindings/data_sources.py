@@ -111,7 +111,7 @@ def order(ctx: CheckContext) -> Measurement:
 
     from hypothesis.errors import NoSuchExample
 
-    phases = (Phase.generate,) if ctx.falsifying else (Phase.generate, Phase.shrink)
+    phases = (Phase.generate, Phase.shrink) if ctx.shrink else (Phase.generate,)
     chosen = settings(
         max_examples=4 * ctx.examples, derandomize=True, database=None, deadline=None, phases=phases
     )

@@ -31,7 +31,7 @@ def judge_law(
 
     limit = ctx.tolerance if ctx.tolerance is not None else 0.0
     found = _Search()
-    phases = [Phase.generate] if ctx.falsifying else [Phase.generate, Phase.shrink]
+    phases = [Phase.generate, Phase.shrink] if ctx.shrink else [Phase.generate]
 
     @seed(ctx.seed)
     @settings(

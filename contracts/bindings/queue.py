@@ -69,7 +69,7 @@ def model(ctx: CheckContext) -> Measurement:
         seed=ctx.seed,
         examples=ctx.examples,
         steps=int(ctx.params["steps"]),
-        shrink=not ctx.falsifying,
+        shrink=ctx.shrink,
     )
     if found is not None:
         return ctx.decide(False, found)

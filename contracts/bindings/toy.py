@@ -25,7 +25,7 @@ def drift_falls(ctx: CheckContext) -> Measurement:
     for start, run in runs(ctx):
         first, last = run.drift_at(tau)
         ratios[start] = last / first
-        if ctx.falsifying and not ratios[start] <= (ctx.tolerance or 0.0):
+        if not ratios[start] <= (ctx.tolerance or 0.0):
             break
     worst = max(ratios, key=lambda start: ratios[start])
     return ctx.judge(
@@ -44,7 +44,7 @@ def modes(ctx: CheckContext) -> Measurement:
     for start, run in runs(ctx):
         assert run.last is not None
         lacking[start] = 1.0 - run.last.smallest_share
-        if ctx.falsifying and not lacking[start] <= (ctx.tolerance or 0.0):
+        if not lacking[start] <= (ctx.tolerance or 0.0):
             break
     worst = max(lacking, key=lambda start: lacking[start])
     return ctx.judge(
@@ -69,7 +69,7 @@ def attraction_only(ctx: CheckContext) -> Measurement:
             "distance": max(full.last.energy_distance, 0.0) / ablated.last.energy_distance,
             "diversity": ablated.last.diversity / full.last.diversity,
         }
-        if ctx.falsifying and max(ratios[next(reversed(ratios))].values()) > (ctx.tolerance or 0.0):
+        if max(ratios[next(reversed(ratios))].values()) > (ctx.tolerance or 0.0):
             break
     worst = max(ratios, key=lambda case: max(ratios[case].values()))
     found = ratios[worst]

@@ -43,7 +43,7 @@ WITHOUT_RECORDS = [clause for clause in CLAUSES if not clause["check"].startswit
 FALSIFIERS = [(clause, f) for clause in WITHOUT_RECORDS for f in clause["falsifiers"]]
 
 
-def run(clause: dict[str, Any], *, falsifying: bool = False, seed: int = 0) -> Measurement:
+def run(clause: dict[str, Any], *, seed: int = 0) -> Measurement:
     context = CheckContext(
         clause_id=clause["id"],
         subject=None,
@@ -53,7 +53,6 @@ def run(clause: dict[str, Any], *, falsifying: bool = False, seed: int = 0) -> M
         specs_dir=ROOT / "specs",
         seed=seed,
         examples=25,
-        falsifying=falsifying,
     )
     found: Measurement = REGISTERED["check", clause["check"]](context)
     return found

@@ -55,7 +55,7 @@ FALSIFIERS = [
 ]
 
 
-def evaluate(clause: dict[str, Any], *, falsifying: bool) -> Measurement:
+def evaluate(clause: dict[str, Any]) -> Measurement:
     context = CheckContext(
         clause_id=clause["id"],
         subject=SUBJECT,
@@ -64,7 +64,6 @@ def evaluate(clause: dict[str, Any], *, falsifying: bool) -> Measurement:
         facts={source: FACTS[source] for source in clause["sources"]},
         specs_dir=ROOT / "specs",
         examples=20,
-        falsifying=falsifying,
     )
     return NAMED["check", clause["check"]](context)
 
@@ -79,6 +78,6 @@ def test_a_falsified_golden_clause_names_the_first_differing_stage() -> None:
     }
     for name, stage in mutants.items():
         with NAMED["mutant", name](SUBJECT):
-            measurement = evaluate(clause, falsifying=True)
+            measurement = evaluate(clause)
         assert f"first differing stage {stage}:" in measurement.reason
         assert set(measurement.files) == {"expected.npy", "got.npy"}

@@ -93,7 +93,7 @@ def _here(task: Task, loaded: LoadedPack, *, debug: bool) -> Verdict | None:
     """The verdict of a task run in this process; None where it raised."""
     try:
         mount(loaded.root)
-        answer = encode(execute(task.payload, load(task.payload), loaded.root))
+        answer = encode(execute(task.payload, load(task.payload), loaded.root, shrink=True))
     except Exception as error:
         traceback.print_exception(error)
         if debug:

@@ -335,10 +335,15 @@ def _promised(clauses: list[ClauseView]) -> int:
 
 
 def _exit_code(clauses: list[ClauseView], survivors: int, all_ran: bool) -> ExitCode:
-    """A surviving falsifier is a failure: the clause it belongs to proves nothing."""
+    """A surviving falsifier is a failure: the clause it belongs to proves nothing.
+
+    What is not required may wait for its evidence; a check that breaks has to be mended all the
+    same, and a required clause that does not apply was not judged.
+    """
     if any(clause.outcome is Outcome.FAIL for clause in clauses) or survivors:
         return ExitCode.FAILED
-    open_ = (Outcome.UNKNOWN, Outcome.ERROR, Outcome.TIMEOUT)
-    incomplete = any(clause.required and clause.outcome in open_ for clause in clauses)
+    broken = (Outcome.ERROR, Outcome.TIMEOUT)
+    open_ = (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE)
+    incomplete = any(c.outcome in broken or (c.required and c.outcome in open_) for c in clauses)
     nothing = not any(clause.outcome.evaluated for clause in clauses)
     return ExitCode.INCOMPLETE if incomplete or nothing or not all_ran else ExitCode.GO

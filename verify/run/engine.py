@@ -138,7 +138,7 @@ class _Session:
                 self._record(clause, columns.judge(clause, self.loaded, self.templates))
         planned = [(clause, None) for clause in _costly_first(clauses)]
         for clause, _, verdict in self._execute(planned):
-            self._record(clause, verdict)
+            self._record(clause, _decided(clause, verdict))
 
     def falsify(self, clauses: tuple[Clause, ...]) -> None:
         """Falsifiers are due for clauses that passed: what is red needs no turning red."""
@@ -217,6 +217,14 @@ class _Session:
     def _record_falsifier(self, finished: FalsifierRun) -> None:
         self.falsifiers.append(finished)
         self.emit(FalsifierFinished(finished))
+
+
+def _decided(clause: Clause, verdict: Verdict) -> Verdict:
+    """A check cannot excuse itself: a required clause applies, and one that says no is unknown."""
+    if verdict.outcome is not Outcome.NOT_APPLICABLE or not clause.required:
+        return verdict
+    reason = f"the check says that it does not apply, and the clause is required: {verdict.reason}"
+    return replace(verdict, outcome=Outcome.UNKNOWN, cause=Reason.EVIDENCE_MISSING, reason=reason)
 
 
 def _costly_first(clauses: Iterable[Clause]) -> list[Clause]:

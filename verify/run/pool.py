@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from verify.outcome import Outcome, Reason
-from verify.run.answers import decode, text, too_large
+from verify.run.answers import text, too_large
 from verify.run.memory import SLACK_KB
 from verify.run.processes import MARK, end, held_kb
+from verify.run.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.results import Verdict
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
@@ -67,14 +68,6 @@ class StoppedError(Exception):
     """The run was asked to end before all tasks were done."""
 
 
-class _LostError(Exception):
-    """No usable answer will come; `reason` says why."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.reason)
-        self.verdict = verdict
-
-
 class Worker:
     """One process and its pipes. `run` belongs to one thread; `close` may come from another."""
 
@@ -93,8 +86,8 @@ class Worker:
         """Execute a task; every way to go wrong is a verdict."""
         try:
             answer = self._ask(task)
-            verdict = _read(answer)
-        except _LostError as lost:
+            verdict = verdict_of(answer)
+        except LostError as lost:
             self._discard()
             return lost.verdict
         if answer["left_behind"] or verdict.cause is Reason.MEMORY_BUDGET:
@@ -138,12 +131,12 @@ class Worker:
             process.stdin.flush()
         except OSError:
             raise self._died(process) from None
-        answer = _own(self._line(process, task, deadline, importing=True), nonce)
+        answer = own(self._line(process, task, deadline, importing=True), nonce)
         if "loaded" in answer:
             deadline = time.monotonic() + task.seconds + GRACE_S
             budget_kb = answer["held_kb"] + (task.payload["memory_mb"] << 10)
             line = self._line(process, task, deadline, importing=False, budget_kb=budget_kb)
-            answer = _own(line, nonce)
+            answer = own(line, nonce)
         return answer
 
     def _spoken(self) -> bool:
@@ -177,16 +170,16 @@ class Worker:
                     raise self._died(process)
                 self._buffer += chunk
                 if len(self._buffer) > ANSWER_LIMIT:
-                    raise _garbled(f"an answer of more than {ANSWER_LIMIT} bytes")
+                    raise garbled(f"an answer of more than {ANSWER_LIMIT} bytes")
             elif process.poll() is not None:  # a child it forked still holds the pipe
                 raise self._died(process)
             elif rest <= 0:
-                raise _LostError(self._too_slow(task, importing=importing))
+                raise LostError(self._too_slow(task, importing=importing))
             elif budget_kb is not None and held_kb(process.pid) > budget_kb + SLACK_KB:
-                raise _LostError(too_large(task.payload["memory_mb"]))
+                raise LostError(too_large(task.payload["memory_mb"]))
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        return _parsed(line)
+        return parsed(line)
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._mark = secrets.token_hex(16)
@@ -197,7 +190,7 @@ class Worker:
         with self._lock:
             if self._closed:
                 reason = "the run was interrupted"
-                raise _LostError(Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
+                raise LostError(Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOT, str(self._root), _HOME],
                 stdin=subprocess.PIPE,
@@ -223,7 +216,7 @@ class Worker:
 
     # -- what went wrong ------------------------------------------------------------------------
 
-    def _died(self, process: subprocess.Popen[bytes]) -> _LostError:
+    def _died(self, process: subprocess.Popen[bytes]) -> LostError:
         try:
             code: int | None = process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
@@ -234,7 +227,7 @@ class Worker:
         fatal = [line for line in told if line.startswith("Fatal Python error")] or told[-1:]
         reason = f"the worker process died ({how}){': ' + fatal[0] if fatal else ''}"
         details = {"stderr": told} if told else {}
-        return _LostError(Verdict(Outcome.ERROR, reason, Reason.WORKER_DIED, details=details))
+        return LostError(Verdict(Outcome.ERROR, reason, Reason.WORKER_DIED, details=details))
 
     def _too_slow(self, task: Task, *, importing: bool) -> Verdict:
         if importing:
@@ -330,34 +323,6 @@ def _next(
                 raise item
             return item
     raise StoppedError
-
-
-def _garbled(found: str) -> _LostError:
-    return _LostError(Verdict(Outcome.ERROR, f"the worker sent {found}", Reason.WORKER_DIED))
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(line)
-    except (ValueError, RecursionError):
-        raise _garbled("an answer that is not JSON") from None
-    if not isinstance(answer, dict):
-        raise _garbled("an answer that is no mapping")
-    return answer
-
-
-def _own(answer: dict[str, Any], nonce: str) -> dict[str, Any]:
-    """An answer of the worker itself: whatever else writes to its pipe does not know the nonce."""
-    if answer.pop("nonce", None) != nonce:
-        raise _garbled("a line that answers no task: something else wrote to its pipe")
-    return answer
-
-
-def _read(answer: dict[str, Any]) -> Verdict:
-    try:
-        return decode(answer)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _garbled(f"an answer without its parts ({error!r})") from None
 
 
 def _exit_in_words(code: int) -> str:

@@ -116,7 +116,9 @@ def load(task: dict[str, Any]) -> Loaded:
     )
 
 
-def execute(task: dict[str, Any], loaded: Loaded, root: Path) -> Measurement:
+def execute(
+    task: dict[str, Any], loaded: Loaded, root: Path, *, shrink: bool = False
+) -> Measurement:
     """Run the check, inside the mutant where there is one; raises what they raise."""
     missing = sorted(set(loaded.needs) - set(getattr(loaded.subject, "capabilities", ())))
     if missing:
@@ -133,7 +135,7 @@ def execute(task: dict[str, Any], loaded: Loaded, root: Path) -> Measurement:
         evidence_dir=Path(task["evidence_dir"]),
         seed=task["seed"],
         examples=task["examples"],
-        falsifying=loaded.mutate is not None,
+        shrink=shrink,
     )
     mutation: AbstractContextManager[object] = nullcontext()
     if loaded.mutate is not None:

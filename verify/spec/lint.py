@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     rules_clauses.config_clauses_can_be_judged,
     rules_clauses.falsifiers_name_something,
     rules_clauses.waivers_name_clauses,
+    rules_clauses.optional_blockers_wait_for_evidence,
     rules_facts.ids_are_unique,
     rules_facts.facts_have_authorities,
     rules_facts.per_column_facts_are_complete,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from verify.problems import Problem
 from verify.spec.bindings import NATIVE_MUTANTS
-from verify.spec.model import Clause, Contract, Falsifier, Kind, WaiversFile
+from verify.spec.model import Clause, Contract, Falsifier, Kind, Severity, WaiversFile
 from verify.spec.pack import LoadedPack, ids
 from verify.spec.strict_yaml import Document, Path_
 
@@ -131,3 +131,15 @@ def waivers_name_clauses(loaded: LoadedPack) -> Iterator[Problem]:
             if waiver.clause not in known:
                 path, found = ("waivers", at, "clause"), f"the clause {waiver.clause}"
                 yield document.problem(path, found, "a clause of the pack", "remove the waiver")
+
+
+def optional_blockers_wait_for_evidence(loaded: LoadedPack) -> Iterator[Problem]:
+    """A blocker may be left open only where its check reads evidence that may not be there yet."""
+    waiting = (Kind.METRIC, Kind.ARTIFACT)
+    for document, at, _, clause in loaded.clauses():
+        if clause.severity is not Severity.BLOCKER or clause.required or clause.kind in waiting:
+            continue
+        expected = f"`required: true`, or a clause of kind {' or '.join(waiting)}"
+        found = f"a blocker of kind {clause.kind} that is not required"
+        path, remedy = ("clauses", at, "required"), "require it, or lower its severity"
+        yield document.problem(path, found, expected, remedy)
