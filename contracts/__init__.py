@@ -1,1 +1,1 @@
-"""The contract pack of the drifting-model engine; `contracts.bindings` is its only code."""
+"""The contract pack of the drifting-model engine: one room a contract, sentences and code."""

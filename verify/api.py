@@ -1,4 +1,4 @@
-"""The public interface for packs: what `contracts/bindings/*.py` may import.
+"""The public interface for packs: what the code in `contracts/` may import.
 
 A pack's code registers checks, mutants and subjects by *literal* names:
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from contracts.bindings.subjects import drift_subject
+from contracts.subjects.engine import drift_subject
 from verify.api import CheckContext, registered
 from verify.gate import claim_floors
 from verify.outcome import Axis, Outcome
@@ -52,8 +52,8 @@ def checks(module: str) -> dict[str, Any]:
     }
 
 
-CHECKS = checks("contracts.bindings.evaluation")
-RUN_CHECKS = checks("contracts.bindings.digits_run")
+CHECKS = checks("contracts.evaluation.records")
+RUN_CHECKS = checks("contracts.run.records")
 EXTRACTOR = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 PIXEL = (
     "DEC-0039 (The pixel columns are experimental) is deferred",

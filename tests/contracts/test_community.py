@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from contracts.bindings import artifact_cases
-from contracts.bindings.community import DEPARTURES, departed
-from contracts.bindings.subjects import drift_subject
+from contracts.artifact import cases as artifact_cases
+from contracts.subjects.community import DEPARTURES, departed
+from contracts.subjects.engine import drift_subject
 from drift import schedule
 from drift.loss import drift_loss
 from verify.spec.pack import load

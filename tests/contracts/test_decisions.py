@@ -44,7 +44,7 @@ TOPICS = {
 }
 CLAUSES = {
     clause["id"]
-    for path in (ROOT / "contracts").glob("*.yaml")
+    for path in (ROOT / "contracts").rglob("*.yaml")
     for clause in read(path).value.get("clauses", ())
 }
 

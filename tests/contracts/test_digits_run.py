@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.bindings import digits_run
-from contracts.bindings.subjects import drift_subject
+from contracts.run import records as digits_run
+from contracts.subjects.engine import drift_subject
 from drift.config import fingerprint, load_template
 from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
 CLAUSES = {
     clause["id"]: clause
-    for clause in yaml.safe_load((ROOT / "contracts/run.yaml").read_text())["clauses"]
+    for clause in yaml.safe_load((ROOT / "contracts/run/contract.yaml").read_text())["clauses"]
 }
 NAMED = {
     entry.name: function for function in vars(digits_run).values() for entry in registered(function)

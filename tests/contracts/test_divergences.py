@@ -14,11 +14,13 @@ import yaml
 import drift.loss
 import drift.semantics
 import drift.trace
-from contracts.bindings import divergences
+from contracts.divergences import register as divergences
 from verify.api import CheckContext, Measurement, registered
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = yaml.safe_load((ROOT / "contracts/divergences.yaml").read_text(encoding="utf-8"))
+CONTRACT = yaml.safe_load(
+    (ROOT / "contracts/divergences/contract.yaml").read_text(encoding="utf-8")
+)
 REGISTER = yaml.safe_load((ROOT / "specs/known_divergences.yaml").read_text(encoding="utf-8"))
 NAMED = {
     (entry.role, entry.name): function

@@ -17,9 +17,9 @@ from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
 MODULES = [
-    importlib.import_module(f"contracts.bindings.{path.stem}")
-    for pattern in ("metrics*.py", "evaluation*.py")
-    for path in sorted((ROOT / "contracts" / "bindings").glob(pattern))
+    importlib.import_module(f"contracts.{room}.{path.stem}")
+    for room in ("metrics", "evaluation")
+    for path in sorted((ROOT / "contracts" / room).glob("*.py"))
 ]
 REGISTERED = {
     (entry.role, entry.name): function
@@ -36,7 +36,9 @@ FACTS = {
 CLAUSES = [
     clause
     for name in ("metrics", "evaluation")
-    for clause in yaml.safe_load((ROOT / "contracts" / f"{name}.yaml").read_text())["clauses"]
+    for clause in yaml.safe_load((ROOT / "contracts" / name / "contract.yaml").read_text())[
+        "clauses"
+    ]
 ]
 # These ask for records that only a run at the paper's scale can give; they have their own tests.
 WITHOUT_RECORDS = [clause for clause in CLAUSES if not clause["check"].startswith("evaluation.")]

@@ -29,7 +29,7 @@ def loaded() -> LoadedPack:
         ("specs/facts/loss.yaml", Side.INSIDE),
         ("specs/golden/manifest.sha256", Side.DENIED),
         ("specs/golden", Side.DENIED),
-        ("contracts/frontier.yaml", Side.DENIED),
+        ("contracts/policy/frontier.yaml", Side.DENIED),
         ("contracts/waivers.yaml", Side.DENIED),
         ("specs/protected.yaml", Side.DENIED),
         ("signoffs.yaml", Side.DENIED),

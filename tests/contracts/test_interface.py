@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.bindings import interface
+from contracts.interface import signatures as interface
 from verify.api import CheckContext, Measurement, Outcome, registered
 from verify.spec.strict_yaml import read
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = yaml.safe_load((ROOT / "specs/interface/v1.yaml").read_text(encoding="utf-8"))
-CLAUSES = yaml.safe_load((ROOT / "contracts/interface.yaml").read_text(encoding="utf-8"))["clauses"]
+CLAUSES = yaml.safe_load((ROOT / "contracts/interface/contract.yaml").read_text(encoding="utf-8"))[
+    "clauses"
+]
 MUTANTS = {
     entry.name: function
     for function in vars(interface).values()

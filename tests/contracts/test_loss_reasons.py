@@ -9,16 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.bindings import (
-    divergences,
-    field,
-    loss,
-    loss_golden,
-    loss_mutants,
-    loss_mutants_force,
-    loss_stages,
-)
-from contracts.bindings.subjects import drift_subject
+from contracts.divergences import register as divergences
+from contracts.field import laws as field
+from contracts.loss import laws as loss
+from contracts.loss import mutants as loss_mutants
+from contracts.loss import mutants_force as loss_mutants_force
+from contracts.loss import recorded as loss_golden
+from contracts.loss import stages as loss_stages
+from contracts.subjects.engine import drift_subject
 from verify.api import CheckContext, Measurement, registered
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +43,7 @@ FACTS = {
 }
 CLAUSES = list(
     chain.from_iterable(
-        read(ROOT / f"contracts/{area}.yaml")["clauses"] for area in ("field", "loss")
+        read(ROOT / f"contracts/{area}/contract.yaml")["clauses"] for area in ("field", "loss")
     )
 )
 FALSIFIERS = [

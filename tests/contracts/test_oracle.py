@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.bindings import golden, oracle
-from contracts.bindings.loss_golden import compare_oracle
+from contracts.common import golden, oracle
+from contracts.loss.recorded import compare_oracle
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "specs/golden"
@@ -26,7 +26,7 @@ def test_the_oracle_imports_neither_torch_nor_the_engine() -> None:
     allowed = {"__future__", "math", "collections.abc", "dataclasses", "typing"}
     allowed |= {"numpy", "numpy.typing"}
     for module in ("oracle", "arrays"):
-        source = (ROOT / f"contracts/bindings/{module}.py").read_text(encoding="utf-8")
+        source = (ROOT / f"contracts/common/{module}.py").read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
                 assert {alias.name for alias in node.names} <= allowed

@@ -12,7 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.bindings import artifact_cases, card, release, speed
+from contracts.artifact import cases as artifact_cases
+from contracts.policy import artefact as release
+from contracts.policy import card, speed
 from drift.artifacts.store import save_artifact
 from verify.api import CheckContext, Measurement
 from verify.outcome import Outcome
@@ -134,7 +136,7 @@ def test_importing_the_description_imports_no_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys; import contracts.bindings.card; print('torch' in sys.modules)"
+    code = "import sys; import contracts.policy.card; print('torch' in sys.modules)"
     home = Path(card.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, check=True)
     assert done.stdout.strip() == b"False"

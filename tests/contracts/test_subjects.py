@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 import drift.field
-from contracts.bindings.subjects import ENGINE, ModuleSubject, drift_subject, oracle_subject
+from contracts.subjects.engine import ENGINE, ModuleSubject, drift_subject, oracle_subject
 
 
 def test_every_capability_of_the_engine_is_there() -> None:

@@ -53,7 +53,7 @@ NO_DECISIONS = {
 }
 
 FACTS = _read_facts()
-CLAUSES = _read(ROOT / "contracts" / "table8.yaml")["clauses"]
+CLAUSES = _read(ROOT / "contracts" / "table8" / "contract.yaml")["clauses"]
 BY_COLUMN = {c: _read(ROOT / "drift" / "templates" / f"{n}.yaml") for c, n in TEMPLATES.items()}
 
 

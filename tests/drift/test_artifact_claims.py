@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import save_file
 from torch import Tensor
 
-from contracts.bindings.artifact_cases import (
+from contracts.artifact.cases import (
     FIELDS,
     MODELS,
     autoencoder,

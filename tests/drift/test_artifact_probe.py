@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from contracts.bindings.artifact_cases import (
+from contracts.artifact.cases import (
     MODELS,
     Model,
     generator,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from contracts.bindings.artifact_cases import (
+from contracts.artifact.cases import (
     generator,
     saved,
 )

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from contracts.bindings.artifact_cases import (
+from contracts.artifact.cases import (
     FIELDS,
     MODELS,
     autoencoder,

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from contracts.bindings import data_cases, metrics_cases, small_run
+from contracts.common import small_run
+from contracts.data import cases as data_cases
+from contracts.metrics import cases as metrics_cases
 from drift import cli, gates
 from drift.artifacts import store
 from drift.data import encode as encoding

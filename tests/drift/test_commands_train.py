@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from contracts.bindings import small_run
+from contracts.common import small_run
 from drift import cli, pretrain
 from drift.artifacts import store
 from drift.config import load_template

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contracts.bindings import data_cases as cases
+from contracts.data import cases
 from drift import pretrain, rng
 from drift.config import load_template
 from drift.data import DigitsSource, FolderSource

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contracts.bindings import data_cases as cases
-from contracts.bindings import data_crop
+from contracts.data import cases
+from contracts.data import crop as data_crop
 from drift.data import crop
 from drift.data.source import DataError
 

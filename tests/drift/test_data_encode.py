@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from contracts.bindings import data_cases as cases
+from contracts.data import cases
 from drift import cli
 from drift.commands import encode as command
 from drift.data import LatentSource, encode, posterior, tokenizer

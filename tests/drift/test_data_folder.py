@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from contracts.bindings import data_cases as cases
+from contracts.data import cases
 from drift.data import FolderSource, Loader
 from drift.data.listing import list_images
 from drift.data.source import DataError

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from contracts.bindings import data_cases as cases
+from contracts.data import cases
 from drift.data import LatentSource, Loader
 from drift.data.manifest import labels_of, read_manifest, runs_of
 from drift.data.source import DataError

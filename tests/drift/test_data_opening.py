@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.bindings import data_cases as cases
+from contracts.data import cases
 from drift.config import load_template
 from drift.config.sections import Data
 from drift.data import FolderSource, LatentSource, open_source

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift import cli, digits
 from drift.errors import DriftError
 from drift.evaluate import again, records, run, sources

@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift import cli
 from drift.artifacts import store
 from drift.commands.eval import command

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift.errors import DriftError
 from drift.evaluate import extractors, networks, sources
 from drift.sample.loading import file_digest

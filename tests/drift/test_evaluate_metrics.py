@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift.errors import InputError
 from drift.evaluate import audit, bootstrap, classes, fid, inception, kid, prdc
 from drift.evaluate.figures import Figure

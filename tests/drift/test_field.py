@@ -1,4 +1,4 @@
-"""The drifting field. Its laws are clauses (contracts/field.yaml); here: cases and refusals."""
+"""The drifting field. Its laws are clauses (contracts/field); here: cases and refusals."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ import torch
 import yaml
 
 import drift
-from contracts.bindings import metrics_cases, small_run
+from contracts.common import small_run
+from contracts.metrics import cases as metrics_cases
 from drift import cli, gates, sample
 from drift.artifacts import store
 from drift.artifacts.errors import ArtifactError

@@ -1,4 +1,4 @@
-"""The drifting loss. Its values and laws are clauses (contracts/loss.yaml); here: edges."""
+"""The drifting loss. Its values and laws are clauses (contracts/loss); here: edges."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift import sample
 from drift.artifacts import store
 from drift.artifacts.errors import ArtifactError

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift import cli, sample
 from drift.commands.sample import command
 from drift.errors import DriftError, InputError

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 from PIL.Image import Image
 
-from contracts.bindings import metrics_cases as cases
+from contracts.metrics import cases
 from drift import sample
 from drift.data import tokenizer
 from drift.errors import DriftError, InputError

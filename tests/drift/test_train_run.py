@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from contracts.bindings import small_run
+from contracts.common import small_run
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource, TensorSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder

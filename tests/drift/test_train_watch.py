@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from contracts.bindings import small_run
+from contracts.common import small_run
 from drift import sample
 from drift.config import fingerprint, load_template
 from drift.data import DigitsSource

@@ -171,7 +171,14 @@ def test_a_link_inside_the_pack_is_followed(mini: MiniPack, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "relative", ["contracts/more/x.yaml", "contracts/x.yml", "specs/facts/a/x.yaml", "specs/x.yml"]
+    "relative",
+    [
+        "contracts/a/b/x.yaml",
+        "contracts/a/x.yml",
+        "contracts/x.yml",
+        "specs/facts/a/x.yaml",
+        "specs/x.yml",
+    ],
 )
 def test_a_file_that_nothing_would_read(mini: MiniPack, cli: Cli, relative: str) -> None:
     mini.write(relative, "schema: verify/contract/1\n")

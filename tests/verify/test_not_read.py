@@ -69,7 +69,7 @@ def test_a_protected_folder_open_in_an_editor_is_as_approved(mini: MiniPack) -> 
     mini.write("specs/decisions/DEC-0001.md", decision(evidence=["THING-001"]))
     mini.write("kept/thing.yaml", "kept\n")
     assets = [{"glob": "kept/**", "reason": "kept"}]
-    mini.data("contracts/protected.yaml", {"schema": "verify/protected/1", "assets": assets})
+    mini.data("contracts/policy/protected.yaml", {"schema": "verify/protected/1", "assets": assets})
     approve(guard_of(mini.load()), ["kept/**"], "DEC-0001")
     (mini.root / "kept/.#thing.yaml").symlink_to("somebody@nowhere.1:1")
     mini.write("kept/thing.yaml~", "backup\n")

@@ -156,7 +156,9 @@ def make(tmp_path: Path) -> Scene:
         clause(2, check="records.recomputed", required=False,
                falsifiers=[{"mutant": "records.strict"}]),
     ]  # fmt: skip
-    pack.data("contracts/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [TRACK]})
+    pack.data(
+        "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [TRACK]}
+    )
     folder = tmp_path / "run"
     folder.mkdir()
     made = Scene(pack.save(), tmp_path / "reports", folder)
@@ -428,7 +430,9 @@ def test_evidence_about_the_evaluations_of_another_run_is_none_about_this_one(
                falsifiers=[{"mutant": "records.worse"}])
     )  # fmt: skip
     track = {**TRACK, "needs": ["THING-001", "THING-003"]}
-    scene.pack.data("contracts/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [track]})
+    scene.pack.data(
+        "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [track]}
+    )
     scene.pack.save()
     scene.bundle()
     result = scene.promote(cli)
@@ -477,7 +481,9 @@ def test_a_track_that_holds_nothing_back_is_refused_by_lint(mini: MiniPack, name
     changes, expected = TRACKS[name]
     track = {**TRACK, "floors": {"steps": 1, "samples": 1, "seeds": 1}, "protocol": {},
              "recomputed_by": "THING-001", **changes}  # fmt: skip
-    mini.data("contracts/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [track]})
+    mini.data(
+        "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [track]}
+    )
     try:
         problems = mini.problems()
     except PackError as error:
@@ -491,4 +497,4 @@ def test_a_track_stands_once_and_at_its_place(mini: MiniPack) -> None:
     mini.data("contracts/other.yaml", {"schema": "verify/promotion/1", "tracks": [track, track]})
     found = [str(problem) for problem in mini.problems()]
     assert any("the track small a second time" in text for text in found)
-    assert any("expected only contracts/promotion.yaml" in text for text in found)
+    assert any("expected only contracts/policy/promotion.yaml" in text for text in found)

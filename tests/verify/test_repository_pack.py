@@ -29,4 +29,4 @@ def test_the_installed_pack_is_found_from_anywhere(cli: Callable[..., Result]) -
     """`verify` in an empty folder uses the pack that came with the installation."""
     result = cli("list", "--what", "subjects")
     assert result.code == 0, result.err
-    assert "drift\tcontracts/bindings/" in result.out
+    assert "drift\tcontracts/subjects/" in result.out

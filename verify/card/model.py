@@ -1,4 +1,4 @@
-"""contracts/card.yaml: what a card says that no bundle knows."""
+"""contracts/policy/card.yaml: what a card says that no bundle knows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from verify.spec.model import Frozen, RegisteredName, Text
 
-CARD = "contracts/card.yaml"
+CARD = "contracts/policy/card.yaml"
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]*$", max_length=80)]
 
 

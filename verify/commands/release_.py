@@ -41,7 +41,7 @@ def command(
     what: str,
     conditional_ok: bool,
 ) -> int:
-    """GO, CONDITIONAL-GO or NO-GO: every gate of contracts/release.yaml, and what closes it.
+    """GO, CONDITIONAL-GO or NO-GO: every gate of contracts/policy/release.yaml, and what closes it.
 
     Engineering gates have to pass; evidence that is missing or stale is never a pass. What only a
     maintainer can do makes the verdict conditional at most. Nothing is published: no network, no

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 from verify.guard import globs
 from verify.spec.model import DecisionId, Frozen, Text
 
-FRONTIER = "contracts/frontier.yaml"
-PROTECTED = "contracts/protected.yaml"
+FRONTIER = "contracts/policy/frontier.yaml"
+PROTECTED = "contracts/policy/protected.yaml"
 RECORD = "specs/protected.yaml"
 
 
@@ -33,7 +33,7 @@ class Denied(Frozen):
 
 
 class Frontier(Frozen):
-    """contracts/frontier.yaml: what a change may touch; `deny` is stronger than `allow`."""
+    """contracts/policy/frontier.yaml: what a change may touch; `deny` is stronger than `allow`."""
 
     schema_: Annotated[Literal["verify/frontier/1"], Field(alias="schema")]
     allow: Annotated[tuple[Glob, ...], Field(min_length=1)]
@@ -49,7 +49,7 @@ class Protected(Frozen):
 
 
 class ProtectedFile(Frozen):
-    """contracts/protected.yaml: which files are under protection."""
+    """contracts/policy/protected.yaml: which files are under protection."""
 
     schema_: Annotated[Literal["verify/protected/1"], Field(alias="schema")]
     assets: Annotated[tuple[Protected, ...], Field(min_length=1)]

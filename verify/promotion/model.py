@@ -17,7 +17,7 @@ from verify.spec.model import (
     Text,
 )
 
-PROMOTION = "contracts/promotion.yaml"
+PROMOTION = "contracts/policy/promotion.yaml"
 RECORD_SCHEMA = "verify/promoted-run/1"
 Scalar = str | int | float | bool
 TrackId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -53,7 +53,7 @@ class Track(Frozen):
 
 
 class PromotionFile(Frozen):
-    """contracts/promotion.yaml."""
+    """contracts/policy/promotion.yaml."""
 
     schema_: Annotated[Literal["verify/promotion/1"], Field(alias="schema")]
     tracks: Annotated[tuple[Track, ...], Field(min_length=1)]

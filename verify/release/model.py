@@ -1,4 +1,4 @@
-"""contracts/release.yaml and what it is decided with: records and signatures."""
+"""contracts/policy/release.yaml and what it is decided with: records and signatures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from verify.spec.model import Budget, Day, Frozen, RegisteredName, Text
 
-RELEASE = "contracts/release.yaml"
+RELEASE = "contracts/policy/release.yaml"
 GateId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 RelativePath = Annotated[str, Field(pattern=r"^[^/\\~.][^\\]*$|^\.[^./\\][^\\]*$", max_length=400)]
 Places = Annotated[tuple[RelativePath, ...], Field(min_length=1)]
@@ -184,7 +184,7 @@ class Gate(Frozen):
 
 
 class ReleaseFile(Frozen):
-    """contracts/release.yaml.
+    """contracts/policy/release.yaml.
 
     releases    `code`: artefacts may be given; `artefact`: at least one has to be
     version     the file that holds the version

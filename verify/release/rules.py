@@ -50,7 +50,7 @@ def _gate(
     by = gate.by
     if isinstance(by, ByCheck | ByBenchmark) and not loaded.bindings.find("check", by.check):
         where = (*at, "by", "check")
-        yield document.problem(where, by.check, "a check registered in contracts/bindings")
+        yield document.problem(where, by.check, "a check registered in contracts/**/*.py")
     if isinstance(by, ByClauses):
         try:
             select(loaded.pack, by.clauses)

@@ -29,8 +29,9 @@ from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget
 from verify.run.memory import granted, lift, peak_mb
 from verify.run.processes import held_kb
+from verify.spec.places import CONTRACTS
 
-PACKAGE = "verify_pack_bindings"
+PACKAGE = "verify_pack"
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
 _FRAMES_KEPT = 8
 _OWN_FOLDER = str(Path(__file__).parents[1])
@@ -158,12 +159,12 @@ def _require_axis(check: str, axis: str | None) -> None:
 
 
 def mount(root: Path) -> None:
-    """Make the pack's code importable, its bindings under a name no installed package has."""
+    """Make the pack's code importable, under a name no installed package has."""
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         del sys.modules[name]  # of another pack
     if str(root) not in sys.path[:1]:
         sys.path.insert(0, str(root))
-    folder = root / "contracts" / "bindings"
+    folder = root / CONTRACTS
     init = folder / "__init__.py"
     if not init.is_file():
         package = ModuleType(PACKAGE)

@@ -23,7 +23,7 @@ NATIVE_MUTANTS: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Binding:
-    """Where a registered name is defined; `module` is relative to the bindings folder."""
+    """Where a registered name is defined; `module` is relative to the folder contracts/."""
 
     role: str
     name: str
@@ -45,7 +45,7 @@ class BindingIndex:
 
 
 def index_bindings(folder: Path, *, root: Path) -> BindingIndex:
-    """Scan `contracts/bindings/**/*.py` for @check, @mutant and @subject with literal names."""
+    """Scan `contracts/**/*.py` for @check, @mutant and @subject with literal names."""
     by_role: dict[str, dict[str, Binding]] = {role: {} for role in ROLES}
     problems: list[Problem] = []
     for path in visible(folder, "**/*.py") if folder.is_dir() else []:
@@ -83,7 +83,7 @@ def _tree(path: Path, label: str, root: Path) -> ast.Module | Problem:
 
 
 def _module(relative: Path) -> str:
-    """Dotted name below the bindings package; the package itself has the empty name."""
+    """Dotted name below the package contracts; the package itself has the empty name."""
     parts = relative.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -24,7 +24,7 @@ from verify.spec.places import foreign, visible
 from verify.spec.strict_yaml import read
 
 FOLDER = Path("specs") / "decisions"
-NAMING = ("contracts/*.yaml", "specs/*.yaml")
+NAMING = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml")
 FAMILIES = ("claims", "conflicts", "clauses")
 # Stand in for what a broken record does not say; none of them makes a rule speak.
 UNSAID = {"id": "DEC-0000", "title": "?", "status": "proposed", "date": "0001-01-01"}

@@ -44,9 +44,10 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
 
 
 def code_files(loaded: LoadedPack) -> Iterator[Path]:
-    """Files of the manifest's `code` and of the bindings, in order, each once."""
-    places = {loaded.bindings_dir, *(loaded.root / name for name in loaded.pack.manifest.code)}
-    yield from sorted({path for place in places for path in files_below(place)})
+    """Files of the manifest's `code` and of the rooms but for the pack's texts, each once."""
+    places = {loaded.contracts_dir, *(loaded.root / name for name in loaded.pack.manifest.code)}
+    texts = {loaded.root / label for label in loaded.models}
+    yield from sorted({path for place in places for path in files_below(place)} - texts)
 
 
 def files_below(place: Path) -> Iterator[Path]:

@@ -30,12 +30,12 @@ from verify.spec.model import (
     Topic,
     WaiversFile,
 )
-from verify.spec.places import foreign, hidden, inside, visible
+from verify.spec.places import CONTRACTS, foreign, hidden, inside, visible
 from verify.spec.strict_yaml import Document, read
 from verify.spec.validation import validate
 
-MANIFEST = "contracts/pack.yaml"
-READ = ("contracts/*.yaml", "specs/*.yaml", "specs/facts/*.yaml")
+MANIFEST = f"{CONTRACTS}/pack.yaml"
+READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*.yaml")
 RECORDS = "specs/decisions/*.md"
 
 _YAML, _TEXT = (".yaml", ".yml"), (".md", ".markdown")
@@ -65,9 +65,9 @@ class LoadedPack:
         return self.root / "specs"
 
     @property
-    def bindings_dir(self) -> Path:
-        """Folder of the pack's code."""
-        return self.root / "contracts" / "bindings"
+    def contracts_dir(self) -> Path:
+        """Folder of the rooms: contracts and the code they name."""
+        return self.root / CONTRACTS
 
     def of(self, kind: type[_M]) -> Iterator[tuple[Document, _M]]:
         """The files of one kind, in order of their labels."""
@@ -143,7 +143,7 @@ def load(root: Path) -> LoadedPack:
     documents = {label: read(path, name=label) for label, path in _files(root, problems)}
     models = _models(documents, problems)
     decisions = read_decisions(root / "specs" / "decisions", root, problems)
-    bindings = index_bindings(root / "contracts" / "bindings", root=root)
+    bindings = index_bindings(root / CONTRACTS, root=root)
     problems.extend(bindings.problems)
     manifest = _manifest(models, problems)
     if manifest is not None:
@@ -187,7 +187,7 @@ def _strays(root: Path, manifest: Manifest) -> Iterator[Problem]:
             inside_it = path.relative_to(root)
             if path.suffix.lower() not in endings or any(map(hidden, inside_it.parts)):
                 continue
-            if path not in wanted and root / "contracts" / "bindings" not in path.parents:
+            if path not in wanted:
                 expected = " or ".join(READ if endings is _YAML else (RECORDS,))
                 found, remedy = "a file that nothing reads", "move or rename it"
                 yield Problem(inside_it.as_posix(), 0, 0, "", found, expected, remedy)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from verify.problems import Problem
 
+CONTRACTS = "contracts"  # the folder of a pack that holds its rooms
 MAX_BYTES = 1 << 20
 _EDITORS = re.compile(r"\.#.*|#.*#|.*~|\..*\.sw[a-z]|\.DS_Store", re.DOTALL)
 

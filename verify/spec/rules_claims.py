@@ -229,7 +229,7 @@ def the_subject_is_registered(loaded: LoadedPack) -> Iterator[Problem]:
     checked = any(clause.check for clause in loaded.pack.clauses)
     if checked and loaded.bindings.find("subject", subject) is None:
         for document, _ in loaded.of(Manifest):
-            found, expected = f"the subject {subject}", "a subject registered in contracts/bindings"
+            found, expected = f"the subject {subject}", "a subject registered in contracts/**/*.py"
             yield document.problem(("subject",), found, expected, "define or correct it")
 
 

@@ -65,10 +65,10 @@ def sources_exist(loaded: LoadedPack) -> Iterator[Problem]:
 
 
 def checks_exist(loaded: LoadedPack) -> Iterator[Problem]:
-    """A clause's check is registered in the pack's bindings."""
+    """A clause's check is registered in the pack's code."""
     for document, at, _, clause in loaded.clauses():
         if clause.check is not None and loaded.bindings.find("check", clause.check) is None:
-            found, expected = f"the check {clause.check}", "a name registered in contracts/bindings"
+            found, expected = f"the check {clause.check}", "a name registered in contracts/**/*.py"
             yield document.problem(
                 ("clauses", at, "check"), found, expected, "define or correct it"
             )

@@ -48,7 +48,7 @@ def make(root: Path, *, waived: bool = False) -> tuple[MiniPack, Finished]:
     """A pack with an allowed claim, a denied one and a number; with a waiver where asked for."""
     pack = new_pack(root / "pack")
     pack.write("contracts/bindings/odd.py", NUMBERS)
-    pack.data("contracts/card.yaml", FILE)
+    pack.data("contracts/policy/card.yaml", FILE)
     pack.clauses += [
         clause(2, kind="metric", axis="proxy", check="odd.measured"),
         clause(3, kind="metric", axis="proxy", check="odd.measured",

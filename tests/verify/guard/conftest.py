@@ -12,7 +12,7 @@ import pytest
 WHO = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 FRONTIER = """\
 schema: verify/frontier/1
-allow: [src/**, "*.md", contracts/frontier.yaml]
+allow: [src/**, "*.md", contracts/policy/frontier.yaml]
 deny:
   - {glob: src/frozen/**, reason: it is frozen}
 """
@@ -47,7 +47,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     root.mkdir()
     made = Repository(root)
     made.git("init", "-q")
-    made.write("contracts/frontier.yaml", FRONTIER)
+    made.write("contracts/policy/frontier.yaml", FRONTIER)
     made.write("src/a.py", "one\n" * 30)
     made.write("src/frozen/b.py", "two\n" * 30)
     made.write("other/c.py", "three\n" * 30)

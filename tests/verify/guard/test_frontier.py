@@ -193,12 +193,12 @@ def test_the_working_tree_is_not_looked_at(repository: Repository, frontier: Cli
     repository.write("src/a.py", "changed\n")
     repository.commit()
     repository.write("other/c.py", "not committed\n")
-    repository.write("contracts/frontier.yaml", "not even YAML: [")
+    repository.write("contracts/policy/frontier.yaml", "not even YAML: [")
     assert frontier().code == 0
 
 
 def test_a_change_cannot_widen_its_own_frontier(repository: Repository, frontier: Cli) -> None:
-    repository.write("contracts/frontier.yaml", FRONTIER.replace("[src/**", "['**', src/**"))
+    repository.write("contracts/policy/frontier.yaml", FRONTIER.replace("[src/**", "['**', src/**"))
     repository.write("other/c.py", "changed\n")
     repository.commit()
     assert frontier().code == 1
@@ -210,7 +210,7 @@ def test_a_change_cannot_widen_its_own_frontier(repository: Repository, frontier
 def test_a_base_without_a_frontier_needs_one_by_name(
     repository: Repository, frontier: Cli, tmp_path: Path
 ) -> None:
-    (repository.root / "contracts" / "frontier.yaml").unlink()
+    (repository.root / "contracts" / "policy" / "frontier.yaml").unlink()
     repository.commit()
     repository.write("src/a.py", "changed\n")
     repository.commit()
@@ -359,7 +359,7 @@ def test_the_rules_are_those_of_the_base_as_it_is_now(
     repository.commit()
     repository.git("checkout", "-q", "trunk")
     stricter = FRONTIER + "  - {glob: src/late/**, reason: closed meanwhile}\n"
-    repository.write("contracts/frontier.yaml", stricter)
+    repository.write("contracts/policy/frontier.yaml", stricter)
     repository.commit()
     result = frontier("trunk..work")
     assert result.code == 1

@@ -36,7 +36,7 @@ def guarded(mini: MiniPack) -> MiniPack:
     mini.write("kept/one.yaml", "one\n")
     mini.write("kept/deep/two.yaml", "two\n")
     mini.data(
-        "contracts/protected.yaml",
+        "contracts/policy/protected.yaml",
         {
             "schema": "verify/protected/1",
             "assets": [
@@ -134,7 +134,7 @@ def test_a_path_recorded_twice_is_said(guarded: MiniPack) -> None:
 
 
 def test_a_glob_that_matches_nothing_protects_nothing_and_is_said(guarded: MiniPack) -> None:
-    guarded.edit("contracts/protected.yaml", "glob: kept/**", "glob: kept2/**")
+    guarded.edit("contracts/policy/protected.yaml", "glob: kept/**", "glob: kept2/**")
     assert states(guarded) == {
         "kept/one.yaml": State.UNGUARDED,
         "kept/deep/two.yaml": State.UNGUARDED,
@@ -269,7 +269,7 @@ def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
 def test_a_pack_without_protection_says_so(mini: MiniPack, cli: Cli) -> None:
     result = cli("protect", "--pack", mini.root)
     assert result.code == 2
-    assert "found no contracts/protected.yaml" in result.err
+    assert "found no contracts/policy/protected.yaml" in result.err
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=4), min_size=1))
@@ -297,10 +297,10 @@ def test_whatever_is_approved_is_as_approved_and_any_change_is_not(
 @pytest.mark.parametrize(
     ("place", "old", "new", "said"),
     [
-        ("contracts/protected.yaml", "glob: gold/**", "glob: kept/**", "a second time"),
-        ("contracts/protected.yaml", "glob: kept/**", "glob: /kept", "an absolute path"),
-        ("contracts/protected.yaml", "reason: kept", "because: kept", "unknown key because"),
-        ("contracts/protected.yaml", "gold/list.sha256", "gold/none.sha256", "that exists"),
+        ("contracts/policy/protected.yaml", "glob: gold/**", "glob: kept/**", "a second time"),
+        ("contracts/policy/protected.yaml", "glob: kept/**", "glob: /kept", "an absolute path"),
+        ("contracts/policy/protected.yaml", "reason: kept", "because: kept", "unknown key because"),
+        ("contracts/policy/protected.yaml", "gold/list.sha256", "gold/none.sha256", "that exists"),
         (RECORD, '"kept/one.yaml"', '"kept/deep/two.yaml"', "a second time"),
         (RECORD, "DEC-0001", "DEC-0002", "accepted or closed"),
         (RECORD, "sha256: ", "md5: ", "unknown key md5"),
@@ -325,7 +325,7 @@ def test_a_list_of_protected_files_that_is_wrong_is_refused(
 def test_a_frontier_that_says_a_thing_twice_is_refused(
     mini: MiniPack, text: str, said: str
 ) -> None:
-    mini.write("contracts/frontier.yaml", text)
+    mini.write("contracts/policy/frontier.yaml", text)
     (problem,) = mini.problems()
     assert said in str(problem)
 
@@ -333,4 +333,4 @@ def test_a_frontier_that_says_a_thing_twice_is_refused(
 def test_a_second_frontier_is_refused(mini: MiniPack) -> None:
     mini.write("contracts/other.yaml", "schema: verify/frontier/1\nallow: [a]\n")
     (problem,) = mini.problems()
-    assert "only contracts/frontier.yaml" in str(problem)
+    assert "only contracts/policy/frontier.yaml" in str(problem)

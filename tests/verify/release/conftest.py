@@ -1,7 +1,8 @@
 """A staged repository in which every gate of this repository's own list is open to a pass.
 
-The gates are those of contracts/release.yaml, with the places and selectors of the staged one; the
-checks are the pack's own, called in this process and remembered by the digest of their artefact.
+The gates are those of contracts/policy/release.yaml, with the places and selectors of the staged
+one; the checks are the pack's own, called in this process and remembered by the digest of their
+artefact.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import pytest
 import torch
 import yaml
 
-from contracts.bindings import artifact_cases, card, release, speed
+from contracts.artifact import cases as artifact_cases
+from contracts.policy import artefact as release
+from contracts.policy import card, speed
 from drift.artifacts.store import save_artifact
 from drift.generator import Generator
 from tests.verify.conftest import MiniPack, clause, decision, new_pack, run_pack
@@ -37,7 +40,10 @@ from verify.spec.model import Budget
 
 REPOSITORY = Path(__file__).parents[3]
 TODAY = date(2026, 11, 21)
-BINDINGS = ("release", "card", "speed", "plain")
+ROOMS = (
+    "policy/__init__.py", "policy/artefact.py", "policy/card.py", "policy/card.yaml",
+    "policy/speed.py", "common/__init__.py", "common/plain.py",
+)  # fmt: skip
 FIELDS = {
     **artifact_cases.FIELDS,
     "source_sha256": "ab" * 32,
@@ -155,7 +161,9 @@ class Stage:
 
 def gates() -> dict[str, Any]:
     """This repository's own gates, at the places of the staged one."""
-    whole = yaml.safe_load((REPOSITORY / "contracts" / "release.yaml").read_text(encoding="utf-8"))
+    whole = yaml.safe_load(
+        (REPOSITORY / "contracts" / "policy" / "release.yaml").read_text(encoding="utf-8")
+    )
     whole["version"] = "thing/__init__.py"
     here: dict[str, dict[str, Any]] = {
         "parity": {"clauses": ["THING-001"]},
@@ -186,10 +194,10 @@ def build(root: Path) -> Stage:
     """Everything GO."""
     pack = new_pack(root)
     shutil.copy(REPOSITORY / "contracts" / "__init__.py", root / "contracts")
-    for name in BINDINGS:
-        source = REPOSITORY / "contracts" / "bindings" / f"{name}.py"
-        shutil.copy(source, root / "contracts" / "bindings")
-    shutil.copy(REPOSITORY / "contracts" / "card.yaml", root / "contracts")
+    for name in ROOMS:
+        target = root / "contracts" / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / "contracts" / name, target)
     pack.write("contracts/bindings/weather.py", WEATHER)
     pack.clauses = [
         clause(1, check="weather.fine", params={"file": "one"}),
@@ -197,7 +205,7 @@ def build(root: Path) -> Stage:
     ]
     waiver = {"clause": "THING-001", "owner": "owner", "reason": "known", "expires": "2999-01-01"}
     pack.data("contracts/waivers.yaml", {"schema": "verify/waivers/1", "waivers": [waiver]})
-    pack.data("contracts/release.yaml", gates())
+    pack.data("contracts/policy/release.yaml", gates())
     pack.save()
     pack.write("specs/decisions/DEC-0001.md", decision())
     pack.write("README.md", "# A thing\n\nIt is a thing.\n")
@@ -205,7 +213,9 @@ def build(root: Path) -> Stage:
     pack.write("tests/test_thing.py", "def test_one_is_one():\n    assert 1 == 1\n")
     pack.write("frozen/one.txt", "one\n")
     asset = {"glob": "frozen/**", "reason": "recorded"}
-    pack.data("contracts/protected.yaml", {"schema": "verify/protected/1", "assets": [asset]})
+    pack.data(
+        "contracts/policy/protected.yaml", {"schema": "verify/protected/1", "assets": [asset]}
+    )
     pack.write("LICENSE", "Apache License\nVersion 2.0, January 2004\n")
     pack.write("CHANGELOG.md", "# Changelog\n\n## [0.1.0] - 2026-11-21\n\nThe first.\n")
     pack.write("pyproject.toml", PROJECT)

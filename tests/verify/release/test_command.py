@@ -124,7 +124,7 @@ def test_without_an_artefact_a_release_of_code_says_what_does_not_apply(
 
 
 def test_without_an_artefact_a_release_of_artefacts_is_no_go(stage: Stage, cli: Cli) -> None:
-    stage.pack.edit("contracts/release.yaml", "releases: code", "releases: artefact")
+    stage.pack.edit("contracts/policy/release.yaml", "releases: code", "releases: artefact")
     stage.seal("one", "two")
     result = cli("release")
     assert result.code == 3

@@ -203,7 +203,7 @@ def test_a_record_that_is_no_json_is_unknown(stage: Stage) -> None:
 
 
 def test_figures_that_scatter_are_unknown_and_not_a_pass(stage: Stage) -> None:
-    stage.pack.edit("contracts/release.yaml", "max_spread: 1000000.0", "max_spread: 0.1")
+    stage.pack.edit("contracts/policy/release.yaml", "max_spread: 1000000.0", "max_spread: 0.1")
     edited(stage, "speed-loss", lambda d: d["benchmark"].update(ratios=[1.0, 2.0, 4.0] * 5))
     found, why = outcome(stage, "speed-loss")
     assert found is Outcome.UNKNOWN
@@ -211,9 +211,9 @@ def test_figures_that_scatter_are_unknown_and_not_a_pass(stage: Stage) -> None:
 
 
 def test_changed_parameters_make_a_record_stale_and_a_changed_floor_does_not(stage: Stage) -> None:
-    stage.pack.edit("contracts/release.yaml", "value: 1.0e-06", "value: 2.0e-06")
+    stage.pack.edit("contracts/policy/release.yaml", "value: 1.0e-06", "value: 2.0e-06")
     assert outcome(stage, "speed-loss")[0] is Outcome.PASS
-    stage.pack.edit("contracts/release.yaml", "groups: 1", "groups: 2")
+    stage.pack.edit("contracts/policy/release.yaml", "groups: 1", "groups: 2")
     assert outcome(stage, "speed-loss")[0] is Outcome.UNKNOWN
 
 
@@ -237,8 +237,8 @@ def test_the_environment_cannot_leave_tests_out(
 
 
 def test_a_test_command_that_leaves_no_counts_proves_nothing(stage: Stage) -> None:
-    text = (stage.root / "contracts" / "release.yaml").read_text()
-    stage.pack.write("contracts/release.yaml", text.replace("- pytest", "- this"))
+    text = (stage.root / "contracts" / "policy" / "release.yaml").read_text()
+    stage.pack.write("contracts/policy/release.yaml", text.replace("- pytest", "- this"))
     stage.record("tests")
     found, why = outcome(stage, "tests")
     assert found is Outcome.UNKNOWN
@@ -248,7 +248,7 @@ def test_a_test_command_that_leaves_no_counts_proves_nothing(stage: Stage) -> No
 def test_a_benchmark_whose_ways_disagree_leaves_no_record(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contracts.bindings import speed
+    from contracts.policy import speed
 
     original = speed.plain_loss
     monkeypatch.setattr(speed, "plain_loss", lambda *given: 2 * original(*given))

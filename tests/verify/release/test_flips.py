@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from contracts.bindings import artifact_cases
+from contracts.artifact import cases as artifact_cases
 from drift.artifacts import architectures
 from drift.artifacts.header import read_header
 from drift.generator import Generator

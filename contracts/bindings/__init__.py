@@ -1,1 +1,0 @@
-"""Subjects, checks and mutants that tie the contracts to an implementation."""

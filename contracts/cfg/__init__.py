@@ -1,0 +1,1 @@
+"""CFG: Guidance scale alpha and the weight of the unconditional negatives."""

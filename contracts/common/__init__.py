@@ -1,0 +1,1 @@
+"""What several rooms use: the oracle, recorded cases, draws, laws."""

@@ -1,0 +1,1 @@
+"""DATA: Real samples from files to the queues."""

@@ -1,0 +1,1 @@
+"""DIGITS: Toy runs on scikit-learn's real handwritten digits."""

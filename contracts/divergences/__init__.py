@@ -1,0 +1,1 @@
+"""DIVERGENCES: The two semantics differ exactly as listed."""

@@ -1,0 +1,1 @@
+"""ENCODER: The masked autoencoder, its loss and its activations."""

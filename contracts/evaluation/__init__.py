@@ -1,0 +1,1 @@
+"""EVAL: Reported figures of merit."""

@@ -1,0 +1,349 @@
+"""What the engine writes and what it refuses: records, extractors, reference statistics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from drift.errors import DriftError
+from drift.evaluate import extractors, fid, records, run, statistics
+from drift.sample import loading
+from drift.state import atomic
+from verify.api import CheckContext, Measurement, check, mutant
+
+from ..metrics import cases as metrics_cases
+from . import records as evaluation
+
+Patched = AbstractContextManager[Any]
+ZEROS = "0" * 64
+PAPER_EVAL = records.Facts(
+    samples=50_000,
+    seeds=(0,),
+    alpha=1.0,
+    labels=records.BALANCED,
+    weights="ema",
+    ema_decay="0.999",
+    checkpoint_sha256=ZEROS,
+    template_fingerprint=ZEROS,
+    column="L2",
+    dataset="imagenet",
+    extractor=extractors.FID_INCEPTION,
+    extractor_sha256=extractors.INCEPTION_SHA256,
+    resize=records.PAPER_RESIZE,
+    statistics_sha256=ZEROS,
+    source="run",
+    source_sha256=ZEROS,
+)
+# Each change, and the strongest axis that is then left.
+WEAKENED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"samples": 49_999}, records.REPO_EVAL),
+    ({"statistics_sha256": "1" * 64}, records.REPO_EVAL),
+    ({"labels": "chosen"}, records.REPO_EVAL),
+    ({"column": None}, records.REPO_EVAL),
+    ({"weights": "raw"}, records.PROXY),
+    ({"extractor": "torchvision-imagenet"}, records.PROXY),
+    ({"extractor_sha256": ZEROS}, records.PROXY),
+    ({"resize": "squash-299"}, records.PROXY),
+    ({"rounding": "round"}, records.PROXY),
+    ({"dataset": "digits"}, records.PROXY),
+    ({"checkpoint_sha256": None}, records.SMOKE),
+    ({"bypasses": ("statistics overridden: resize",)}, records.SMOKE),
+)
+
+
+@check("engine.record_recomputed")
+def record_recomputed(ctx: CheckContext) -> Measurement:
+    """A record of a small run gives its scores again, by code that is not the engine's."""
+    with metrics_cases.folder() as place:
+        path = _written(place, ctx.seed)
+        try:
+            (found,) = evaluation.load_records(path.parent)
+            arrays = evaluation.read_components(path, found["components"])
+        except (evaluation.RecordError, ValueError) as error:
+            return ctx.decide(False, str(error))
+        scores = evaluation.scores_of(arrays)
+    wanted = {"fid", "inception_score", "precision", "recall", "coverage"}
+    if wanted - set(scores):
+        return ctx.decide(False, f"no components of {', '.join(sorted(wanted - set(scores)))}")
+    errors = {name: abs(found["metrics"][name]["value"] - scores[name]) for name in scores}
+    worst = max(errors, key=lambda name: errors[name])
+    return ctx.judge(errors[worst], f"{worst} off by {errors[worst]:.3g} of {len(scores)} scores")
+
+
+def _evaluated(place: Path, seed: int, **options: Any) -> run.Evaluated:
+    """A run's 96 samples against 160 pictures, with the tiny extractor."""
+    place.mkdir(parents=True, exist_ok=True)
+    extractor = metrics_cases.tiny(place)
+    labels = torch.arange(160) % 10
+    pixels = metrics_cases.pictures(160, seed, side=8)
+    reference = metrics_cases.tiny_statistics(place / "real.safetensors", extractor, pixels, labels)
+    folder = metrics_cases.run_folder(place / "run")
+    drawn = run.open_images(folder, run.Options(count=100, seed=seed, ema_decay="0.99"))
+    return run.evaluate_images(
+        drawn, folder, extractor, options.pop("reference", reference),
+        reference_path="real.safetensors", **options,
+    )  # fmt: skip
+
+
+def _written(place: Path, seed: int) -> Path:
+    found = _evaluated(place, seed)
+    path = place / "records" / "one.json"
+    records.write(path, found.record(), found.components)
+    return path
+
+
+@check("engine.wrong_extractor")
+def wrong_extractor(ctx: CheckContext) -> Measurement:
+    """Weights of another digest are refused, for a pinned name and for a digest given."""
+    with metrics_cases.folder() as place:
+        weights = Path(metrics_cases.tiny(place).name)
+        weights = place / "tiny-0.safetensors"
+        metrics_cases.tiny(place, seed=1)
+        digest = loading.file_digest(weights)
+        tried: dict[str, Callable[[], object]] = {
+            "other weights": lambda: extractors.open_extractor(
+                extractors.TINY, place / "tiny-1.safetensors", digest
+            ),
+            "weights under the pinned name": lambda: extractors.open_extractor(
+                extractors.FID_INCEPTION, weights
+            ),
+            "another pin for the pinned name": lambda: extractors.open_extractor(
+                extractors.FID_INCEPTION, weights, digest
+            ),
+            "no digest": lambda: extractors.open_extractor(extractors.TINY, weights),
+            "no weights": lambda: extractors.open_extractor(extractors.FID_INCEPTION, None),
+        }
+        for name, action in tried.items():
+            if not _refused(action):
+                return ctx.decide(False, f"{name}: not refused")
+        extractors.open_extractor(extractors.TINY, weights, digest)
+    return ctx.decide(True, f"{len(tried)} wrong extractors refused, the right one opened")
+
+
+@check("engine.foreign_statistics")
+def foreign_statistics(ctx: CheckContext) -> Measurement:
+    """Statistics of another extractor stop; the override goes on, and the record is smoke."""
+    with metrics_cases.folder() as place:
+        other = metrics_cases.tiny(place, seed=1)
+        pixels = metrics_cases.pictures(64, 5, side=8)
+        foreign = metrics_cases.tiny_statistics(place / "foreign.safetensors", other, pixels)
+        if not _refused(lambda: _evaluated(place / "a", ctx.seed, reference=foreign)):
+            return ctx.decide(False, "statistics of another extractor were used")
+        found = _evaluated(place / "b", ctx.seed, reference=foreign, override=True).record()
+        own = _evaluated(place / "c", ctx.seed).record()
+    said = [text for text in found["bypasses"] if "extractor_sha256" in text]
+    good = found["axis"] == records.SMOKE and found["tier"] == "C" and bool(said)
+    return ctx.decide(
+        good and own["axis"] == records.PROXY and not own["bypasses"],
+        f"override: axis {found['axis']}, tier {found['tier']}, {len(said)} bypasses said; "
+        f"own statistics: axis {own['axis']}",
+    )
+
+
+@check("engine.damaged_statistics")
+def damaged_statistics(ctx: CheckContext) -> Measurement:
+    """A statistics file with one changed number or another contract is refused."""
+    rng = np.random.default_rng(ctx.seed)
+    with metrics_cases.folder() as place:
+        path = place / "real.safetensors"
+        extractor = metrics_cases.tiny(place)
+        metrics_cases.tiny_statistics(path, extractor, metrics_cases.pictures(64, 5))
+        whole = path.read_bytes()
+        begin = 8 + int.from_bytes(whole[:8], "little")
+        for place_of in rng.integers(begin, len(whole), 8):
+            changed = bytearray(whole)
+            changed[place_of] ^= 1
+            path.write_bytes(bytes(changed))
+            if not _refused(lambda: statistics.read(path)):
+                return ctx.decide(False, f"byte {place_of} of {len(whole)} changed: accepted")
+        path.write_bytes(whole.replace(b'\\"count\\": 64', b'\\"count\\": 65'))
+        if path.read_bytes() == whole or not _refused(lambda: statistics.read(path)):
+            return ctx.decide(False, "another count in the contract: accepted")
+        path.write_bytes(whole)
+        statistics.read(path)
+    return ctx.decide(True, "eight changed bits and a changed count refused, the file itself read")
+
+
+@check("engine.axis")
+def axis(ctx: CheckContext) -> Measurement:
+    """The axis follows from the facts: each weakening leaves the axis it should."""
+    pinned = patch.object(records, "PINNED_STATISTICS", frozenset({ZEROS}))
+    with pinned:
+        strongest = records.axis_of(PAPER_EVAL)[0]
+        if strongest != records.PAPER_EVAL:
+            return ctx.decide(False, f"the full protocol is {strongest}")
+        for change, expected in WEAKENED:
+            found, reasons = records.axis_of(replace(PAPER_EVAL, **change))
+            if found != expected or not reasons:
+                return ctx.decide(False, f"{change}: axis {found}, expected {expected} and why")
+    unpinned = records.axis_of(PAPER_EVAL)[0]
+    return ctx.decide(
+        unpinned == records.REPO_EVAL,
+        f"{len(WEAKENED)} weakenings leave their axis; without pinned statistics {unpinned}",
+    )
+
+
+@check("engine.nothing_half_written")
+def nothing_half_written(ctx: CheckContext) -> Measurement:
+    """A record that fails to be written leaves no file; an existing one is not replaced."""
+    with metrics_cases.folder() as place:
+        path = _written(place, ctx.seed)
+        before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+        record = json.loads(path.read_text())
+        components = {"fid/mu": np.zeros(3)}
+        full = patch.object(atomic, "write_bytes", side_effect=_full_disk())
+        with full:
+            failed = _refused(lambda: records.write(place / "new" / "two.json", record, components))
+        again = _refused(lambda: records.write(path, record, components))
+        nan = {**record, "alpha": float("nan")}
+        refused = _refused(lambda: records.write(place / "new" / "three.json", nan, components))
+        left = [p.name for p in (place / "new").iterdir()]
+        after = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    return ctx.decide(
+        failed and again and refused and not left and before == after,
+        f"full disk refused {failed}, existing record {again}, NaN {refused}; left behind {left}",
+    )
+
+
+def _full_disk() -> Callable[..., None]:
+    """The components are still written; the record no longer fits."""
+    real, calls = atomic.write_bytes, iter((True, False))
+
+    def write(path: Path, data: bytes, **options: Any) -> None:
+        if not next(calls):
+            raise OSError(28, "No space left on device")
+        real(path, data, **options)
+
+    return write
+
+
+def _refused(action: Callable[[], object]) -> bool:
+    try:
+        action()
+    except DriftError:
+        return True
+    return False
+
+
+# mistakes
+
+
+@mutant("engine.sides_exchanged")
+def sides_exchanged(subject: object) -> Patched:
+    """The reference's moments are written in place of the samples'."""
+    real = run.measure
+
+    def measure(*given: Any, **more: Any) -> Any:
+        figures, components, missing = real(*given, **more)
+        return figures, components | {"fid/mu": components["fid/reference_mu"]}, missing
+
+    return patch.object(run, "measure", measure)
+
+
+@mutant("engine.narrow_components")
+def narrow_components(subject: object) -> Patched:
+    """Components in float16: the score cannot be had again from them."""
+    real = records.write
+
+    def write(path: Path, record: Any, components: Any) -> Any:
+        narrow = {name: array.astype(np.float16) for name, array in components.items()}
+        return real(path, record, narrow)
+
+    return patch.object(records, "write", write)
+
+
+@mutant("engine.rounded_figures")
+def rounded_figures(subject: object) -> Patched:
+    """Figures are rounded for the table before they are recorded."""
+    real = fid.frechet
+    return patch.object(fid, "frechet", lambda a, b: round(real(a, b), 2))
+
+
+@mutant("engine.digest_not_compared")
+def digest_not_compared(subject: object) -> Patched:
+    """Whatever weights are given are loaded."""
+    return patch.object(extractors, "require_digest", lambda path, pinned: None)
+
+
+@mutant("engine.statistics_not_compared")
+def statistics_not_compared(subject: object) -> Patched:
+    """Statistics are used whatever made them."""
+    return patch.object(statistics, "differences", lambda found, extractor: [])
+
+
+@mutant("engine.only_the_name_compared")
+def only_the_name_compared(subject: object) -> Patched:
+    """Two sets of weights under one name count as the same extractor."""
+
+    def differences(found: Any, extractor: Any) -> list[str]:
+        same = found.contract.extractor == extractor.name
+        return [] if same else ["extractor"]
+
+    return patch.object(statistics, "differences", differences)
+
+
+@mutant("engine.override_not_recorded")
+def override_not_recorded(subject: object) -> Patched:
+    """The override leaves no trace in the record."""
+    real = records.record_of
+
+    def record_of(facts: records.Facts, *given: Any, **more: Any) -> Any:
+        return real(replace(facts, bypasses=()), *given, **more)
+
+    return patch.object(records, "record_of", record_of)
+
+
+@mutant("engine.digest_of_the_contract")
+def digest_of_the_contract(subject: object) -> Patched:
+    """The digest of statistics leaves out their numbers."""
+
+    def digest(tensors: Any, contract: statistics.Contract) -> str:
+        return str(asdict(contract))
+
+    return patch.object(statistics, "digest", digest)
+
+
+@mutant("engine.digest_of_the_numbers")
+def digest_of_the_numbers(subject: object) -> Patched:
+    """The digest of statistics leaves out their contract."""
+    real, same = statistics.digest, statistics.Contract("", "", "", "", 0, "", "")
+    return patch.object(statistics, "digest", lambda tensors, contract: real(tensors, same))
+
+
+@mutant("engine.protocol_not_compared")
+def protocol_not_compared(subject: object) -> Patched:
+    """Any extractor and any weights pass for the protocol."""
+    return patch.object(records, "_not_the_protocol", lambda facts: ())
+
+
+@mutant("engine.paper_not_compared")
+def paper_not_compared(subject: object) -> Patched:
+    """Fewer samples and own statistics pass for the paper's."""
+    return patch.object(records, "_not_the_papers", lambda facts: ())
+
+
+@mutant("engine.bypass_ignored")
+@contextmanager
+def bypass_ignored(subject: object) -> Iterator[None]:
+    """A bypass does not lower the axis."""
+    real = records.axis_of
+
+    def axis_of(facts: records.Facts) -> Any:
+        return real(replace(facts, bypasses=(), checkpoint_sha256=ZEROS))
+
+    with patch.object(records, "axis_of", axis_of):
+        yield
+
+
+@mutant("engine.components_left_behind")
+def components_left_behind(subject: object) -> Patched:
+    """A failed write is not cleaned up."""
+    return patch.object(Path, "unlink", lambda self, missing_ok=False: None)

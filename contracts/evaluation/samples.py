@@ -1,0 +1,150 @@
+"""Samples in files: whose they are, what is refused, what is left where marks are lost."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from drift.errors import DriftError
+from drift.evaluate import again, records, run
+from drift.sample import Sampler, cycled, loading, writing
+from drift.sample.decoder import decoder_for
+from drift.sample.loading import NONE
+from verify.api import CheckContext, Measurement, check, mutant
+
+from ..metrics import cases as metrics_cases
+
+Patched = AbstractContextManager[Any]
+Change = Callable[[Any, Any], tuple[Any, Any]]
+COUNT, MARK = 20, "gates bypassed: no time"
+
+
+def _unchanged(pixels: Any, labels: Any) -> tuple[Any, Any]:
+    return pixels, labels
+
+
+def _foreign(pixels: Any, labels: Any) -> tuple[Any, Any]:
+    other = metrics_cases.pictures(len(pixels), 3, side=8)[:, : pixels.shape[3]]
+    return other.permute(0, 2, 3, 1).numpy(), labels
+
+
+def _one_foreign(pixels: Any, labels: Any) -> tuple[Any, Any]:
+    return np.concatenate([pixels[:-1], _foreign(pixels, labels)[0][-1:]]), labels
+
+
+# Changed arrays under facts that were not: each of them is refused.
+CONTRADICTIONS: Mapping[str, Change] = {
+    "images of another": _foreign,
+    "one image of another": _one_foreign,
+    "another order": lambda pixels, labels: (pixels[::-1], labels[::-1]),
+    "the first half": lambda pixels, labels: (pixels[:10], labels[:10]),
+    "twice as many": lambda pixels, labels: (np.tile(pixels, (2, 1, 1, 1)), np.tile(labels, 2)),
+}
+# Edited facts: what the record then says of tier; None where the file is refused.
+EDITS: Mapping[str, tuple[dict[str, Any], str | None]] = {
+    "untouched": ({}, "none"),
+    "the mark removed": ({"bypasses": []}, "none"),
+    "another column": ({"bypasses": [], "column": "L2", "dataset": "imagenet"}, "none"),
+    "another seed": ({"seeds": [5]}, None),
+    "weights elsewhere": ({"path": "nowhere.safetensors"}, "none"),
+    "no weights named": ({"path": None}, None),
+}
+
+
+@check("engine.samples_held")
+def samples_held(ctx: CheckContext) -> Measurement:
+    """Files of a run whose gates were bypassed, changed in every way, then evaluated."""
+    with metrics_cases.folder() as place:
+        source = _written(place, ctx.seed)
+        for name, change in CONTRADICTIONS.items():
+            if _tier(_copy(source, place / "x.npz", change, {})) is not None:
+                return ctx.decide(False, f"{name}: accepted as the run's own samples")
+        for name, (edit, wanted) in EDITS.items():
+            found = _tier(_copy(source, place / "x.npz", _unchanged, edit))
+            if found != wanted:
+                return ctx.decide(False, f"{name}: tier {found}, expected {wanted or 'a refusal'}")
+        np.savez(place / "x.npz", **dict(np.load(source)))
+        bare = _tier(place / "x.npz")
+    tried = len(CONTRADICTIONS) + len(EDITS)
+    return ctx.decide(bare == "none", f"{tried} files held; saved again without marks: tier {bare}")
+
+
+def _written(place: Path, seed: int) -> Path:
+    folder = metrics_cases.run_folder(place / "run")
+    (folder / "run_metadata.json").write_text(json.dumps({"gates": {"bypass": "no time"}}))
+    loaded = loading.load(folder, ema_decay="0.99")
+    request = writing.Request(cycled(range(10), COUNT), 1.0, seed)
+    decoder = decoder_for(loaded.origin, None, None)
+    writing.write(loaded, Sampler(loaded.generator), decoder, request, place / "samples.npz")
+    return place / "samples.npz"
+
+
+def _copy(source: Path, target: Path, change: Change, edit: dict[str, Any]) -> Path:
+    """Arrays changed, facts edited, as anybody can with numpy and zipfile."""
+    with np.load(source) as held:
+        pixels, labels = change(held["arr_0"], held["arr_1"])
+    np.savez(target, arr_0=pixels, arr_1=labels)
+    with zipfile.ZipFile(source) as original, zipfile.ZipFile(target, "a") as copy:
+        copy.comment = json.dumps(json.loads(original.comment) | edit).encode()
+    return target
+
+
+def _tier(path: Path) -> str | None:
+    """The tier of the record that evaluating a file gives; None where it is refused."""
+    try:
+        opened = run.open_images(path, run.Options())
+    except DriftError:
+        return None
+    labels = torch.cat([named for _, named in opened.images.batches()])
+    facts = run._facts(
+        opened, path, labels, extractor=NONE, extractor_sha256="0" * 64, resize=NONE,
+        statistics_sha256="0" * 64,
+    )  # fmt: skip
+    return records.tier_of(facts, records.axis_of(facts)[0])
+
+
+# mistakes
+
+
+@mutant("engine.samples_not_drawn_again")
+def samples_not_drawn_again(subject: object) -> Patched:
+    """Whatever images stand under a run's facts are the run's."""
+    return patch.object(again, "FLOAT32", (255.0, 255.0))
+
+
+@mutant("engine.count_not_compared")
+def count_not_compared(subject: object) -> Patched:
+    """A part of what was drawn, chosen by its end, counts as the whole."""
+    real = again._require_drawn
+
+    def require_drawn(path: Path, found: Any, loaded: Any, decode: Any) -> None:
+        facts = {**found.facts, "count": found.count}
+        real(path, replace(found, facts=facts), loaded, decode)
+
+    return patch.object(again, "_require_drawn", require_drawn)
+
+
+@mutant("engine.facts_believed")
+def facts_believed(subject: object) -> Patched:
+    """What the file says of its run is taken as it stands."""
+    return patch.object(again, "_borne_out", lambda said, loaded, decode: dict(said))
+
+
+@mutant("engine.lost_marks_keep_a_tier")
+def lost_marks_keep_a_tier(subject: object) -> Patched:
+    """Images of unknown origin may still back a claim of tier C."""
+    return patch.object(records, "tier_of", lambda facts, axis: _old_tier(facts, axis))
+
+
+def _old_tier(facts: records.Facts, axis: str) -> str:
+    bypassed = any(one.startswith(loading.BYPASSED) for one in facts.bypasses)
+    return "none" if bypassed else records.TIERS[axis]

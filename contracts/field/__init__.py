@@ -1,0 +1,1 @@
+"""FIELD: Laws of the drifting field."""

@@ -1,0 +1,315 @@
+"""Laws of the drifting field (paper, Algorithm 2), and the mistakes that break them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import drift.field
+from verify.api import CheckContext, Measurement, check, mutant
+
+from ..common import oracle
+from ..common.arrays import Array, as_array, largest
+from ..common.draws import FieldDraw, field_draws
+from ..common.laws import judge_law
+
+OF_FIELD = "of max |V|"
+NEEDS = ("drifting_field",)
+
+
+def field_of(
+    ctx: CheckContext, draw: FieldDraw, x: Array, pos: Array, neg: Array, **options: Any
+) -> Array:
+    """The subject's V on arrays, in float64 unless the clause says otherwise."""
+    dtype = getattr(torch, ctx.params.get("dtype", "float64"))
+    clouds = [torch.tensor(cloud, dtype=dtype) for cloud in (x, pos, neg)]
+    chosen = {"temperature": draw.temperature, "normalize": draw.normalize, **options}
+    return as_array(ctx.subject.drifting_field(*clouds, **chosen))
+
+
+def relative(difference: Array, reference: Array) -> float:
+    """max |difference| / max |reference|."""
+    return largest(difference) / max(largest(reference), np.finfo(np.float64).tiny)
+
+
+def judge_pair(
+    ctx: CheckContext, law: str, pair: Callable[[FieldDraw], tuple[Array, Array]], examples: Any
+) -> Measurement:
+    """Two arrays that the law says are the same, for drawn clouds."""
+
+    def error(draw: FieldDraw) -> float:
+        got, expected = pair(draw)
+        return relative(got - expected, expected)
+
+    return judge_law(ctx, examples, error, law=law, unit=OF_FIELD)
+
+
+@check("field.antisymmetry", needs=NEEDS)
+def antisymmetry(ctx: CheckContext) -> Measurement:
+    """V(x; p, q) = -V(x; q, p)."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = draw.clouds()
+        return field_of(ctx, draw, x, pos, neg), -field_of(ctx, draw, x, neg, pos)
+
+    return judge_pair(ctx, "swapping the clouds flips the sign", pair, field_draws())
+
+
+@check("field.equilibrium", needs=NEEDS)
+def equilibrium(ctx: CheckContext) -> Measurement:
+    """V = 0 for equal multisets, as a fraction of V after one of them has moved by one spread."""
+
+    def error(draw: FieldDraw) -> float:
+        x, pos, _ = draw.clouds()
+        same = draw.generator().permutation(pos)
+        moved = field_of(ctx, draw, x, pos, pos + draw.spread)
+        return relative(field_of(ctx, draw, x, pos, same), moved)
+
+    law = "the field vanishes where both clouds are the same multiset"
+    return judge_law(ctx, field_draws(), error, law=law, unit=OF_FIELD)
+
+
+@check("field.permutation", needs=NEEDS)
+def permutation(ctx: CheckContext) -> Measurement:
+    """The order of the positives and of the negatives does not matter."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = draw.clouds()
+        rng = draw.generator()
+        shuffled = field_of(ctx, draw, x, rng.permutation(pos), rng.permutation(neg))
+        return shuffled, field_of(ctx, draw, x, pos, neg)
+
+    return judge_pair(ctx, "permuting either cloud leaves the field", pair, field_draws())
+
+
+@check("field.equivariance", needs=NEEDS)
+def equivariance(ctx: CheckContext) -> Measurement:
+    """Permuting x permutes V, without the self mask and with it."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = draw.clouds()
+        order = draw.generator().permutation(draw.n)
+        pairs = [
+            (field_of(ctx, draw, x[order], pos, b), field_of(ctx, draw, x, pos, a)[order])
+            for a, b in ((neg, neg), (x, x[order]))
+        ]
+        masked = field_of(ctx, draw, x[order], pos, x[order], mask_self=True)
+        pairs.append((masked, field_of(ctx, draw, x, pos, x, mask_self=True)[order]))
+        got, expected = zip(*pairs, strict=True)
+        return np.concatenate(got), np.concatenate(expected)
+
+    examples = field_draws(least_samples=2)
+    return judge_pair(ctx, "permuting the samples permutes the field", pair, examples)
+
+
+@check("field.translation", needs=NEEDS)
+def translation(ctx: CheckContext) -> Measurement:
+    """V(x + t; y + t) = V(x; y)."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = draw.clouds()
+        t = 5.0 * draw.spread * draw.generator().normal(size=draw.d)
+        moved = field_of(ctx, draw, x + t, pos + t, neg + t)
+        return moved, field_of(ctx, draw, x, pos, neg)
+
+    return judge_pair(ctx, "moving all samples alike leaves the field", pair, field_draws())
+
+
+@check("field.rotation", needs=NEEDS)
+def rotation(ctx: CheckContext) -> Measurement:
+    """V(R x; R y) = R V(x; y) for orthogonal R."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = draw.clouds()
+        r, _ = np.linalg.qr(draw.generator().normal(size=(draw.d, draw.d)))
+        turned = field_of(ctx, draw, x @ r, pos @ r, neg @ r)
+        return turned, field_of(ctx, draw, x, pos, neg) @ r
+
+    return judge_pair(ctx, "rotating all samples rotates the field", pair, field_draws())
+
+
+@check("field.homogeneity", needs=NEEDS)
+def homogeneity(ctx: CheckContext) -> Measurement:
+    """V(s x; s y, s tau) = s V(x; y, tau): tau is a distance."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = draw.clouds()
+        s = 3.7
+        scaled = field_of(ctx, draw, s * x, s * pos, s * neg, temperature=s * draw.temperature)
+        return scaled, s * field_of(ctx, draw, x, pos, neg)
+
+    return judge_pair(ctx, "the temperature is a distance", pair, field_draws())
+
+
+@check("field.self_mask", needs=NEEDS)
+def self_mask(ctx: CheckContext) -> Measurement:
+    """Masked, V at x_i is that of x_i alone against the other samples.
+
+    The softmax over x couples the samples, so this is for the variants without it; the one with it
+    is held against the oracle.
+    """
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, _ = draw.clouds()
+        masked = field_of(ctx, draw, x, pos, x, mask_self=True)
+        alone = [field_of(ctx, draw, x[[i]], pos, np.delete(x, i, axis=0)) for i in range(draw.n)]
+        return masked, np.concatenate(alone)
+
+    examples = field_draws(("y", "none"), least_samples=2)
+    return judge_pair(ctx, "a masked sample is no negative of itself", pair, examples)
+
+
+@check("field.oracle", needs=NEEDS)
+def against_oracle(ctx: CheckContext) -> Measurement:
+    """V equals the float64 oracle's, for the normalisations of the clause, masked and not."""
+
+    def pair(draw: FieldDraw) -> tuple[Array, Array]:
+        x, pos, neg = (cloud.astype(ctx.params["dtype"]) for cloud in draw.clouds())
+        chosen: dict[str, Any] = {"temperature": draw.temperature, "normalize": draw.normalize}
+        got, expected = [], []
+        for negatives, mask in ((neg, False), (x, True)):
+            got.append(field_of(ctx, draw, x, pos, negatives, mask_self=mask))
+            expected.append(oracle.drifting_field(x, pos, negatives, mask_self=mask, **chosen))
+        return np.concatenate(got), np.concatenate(expected)
+
+    examples = field_draws(tuple(ctx.params["normalizations"]), least_samples=2)
+    return judge_pair(ctx, "the field is that of Algorithm 2", pair, examples)
+
+
+# Mutants: each changes one small function or constant of drift.field.
+
+
+@contextmanager
+def _replaced(name: str, change: Callable[[Callable[..., Any]], Any]) -> Iterator[None]:
+    with patch.object(drift.field, name, change(getattr(drift.field, name))):
+        yield
+
+
+@mutant("field.unbalance")
+@contextmanager
+def unbalance(subject: object, *, attraction: float, repulsion: float) -> Iterator[None]:
+    """a V+ - b V- instead of V+ - V- (the departures of Table 1)."""
+
+    def change(original: Callable[..., Any]) -> Callable[..., Any]:
+        def weights(a_pos: Tensor, a_neg: Tensor) -> tuple[Tensor, Tensor]:
+            w_pos, w_neg = original(a_pos, a_neg)
+            return attraction * w_pos, repulsion * w_neg
+
+        return weights
+
+    with _replaced("cross_weights", change):
+        yield
+
+
+@mutant("field.drop_repulsion")
+@contextmanager
+def drop_repulsion(subject: object) -> Iterator[None]:
+    """V = V+ (Table 1, last row)."""
+    with unbalance(subject, attraction=1.0, repulsion=0.0):
+        yield
+
+
+@mutant("field.no_cross_weights")
+@contextmanager
+def no_cross_weights(subject: object) -> Iterator[None]:
+    """W+ = A+ and W- = A-: the other side's row sum is forgotten."""
+    with _replaced("cross_weights", lambda _: lambda a_pos, a_neg: (a_pos, a_neg)):
+        yield
+
+
+@mutant("field.own_row_sum")
+@contextmanager
+def own_row_sum(subject: object) -> Iterator[None]:
+    """Each side is weighted by its own row sum."""
+
+    def change(_: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda a_pos, a_neg: (
+            a_pos * a_pos.sum(1, keepdim=True),
+            a_neg * a_neg.sum(1, keepdim=True),
+        )
+
+    with _replaced("cross_weights", change):
+        yield
+
+
+@mutant("field.misaligned_sides")
+@contextmanager
+def misaligned_sides(subject: object) -> Iterator[None]:
+    """The affinities are cut as if the negatives came first."""
+
+    def change(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda a, positives: original(a, a.shape[1] - positives)[::-1]
+
+    with _replaced("sides", change):
+        yield
+
+
+@mutant("field.swap_softmax_axis")
+@contextmanager
+def swap_softmax_axis(subject: object) -> Iterator[None]:
+    """The softmax over y runs over x, and the other way round."""
+    with _replaced("affinities", lambda original: lambda a, kind: original(a.T, kind).T):
+        yield
+
+
+@mutant("field.one_axis")
+@contextmanager
+def one_axis(subject: object, *, axis: str) -> Iterator[None]:
+    """The softmax over only one axis where both are asked for."""
+
+    def change(original: Callable[..., Any]) -> Callable[..., Any]:
+        over_one = {"y": 1, "x": 0}[axis]
+        return lambda a, kind: a.softmax(dim=over_one) if kind == "xy" else original(a, kind)
+
+    with _replaced("affinities", change):
+        yield
+
+
+@mutant("field.no_root")
+@contextmanager
+def no_root(subject: object) -> Iterator[None]:
+    """The product of both softmaxes without the square root."""
+
+    def change(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda a, kind: original(a, kind) ** (2 if kind == "xy" else 1)
+
+    with _replaced("affinities", change):
+        yield
+
+
+@mutant("field.squared_distance")
+@contextmanager
+def squared_distance(subject: object) -> Iterator[None]:
+    """A Gaussian kernel instead of exp(-|x - y| / tau)."""
+    with _replaced("distances", lambda original: lambda x, y: original(x, y) ** 2):
+        yield
+
+
+@mutant("field.manhattan_distance")
+@contextmanager
+def manhattan_distance(subject: object) -> Iterator[None]:
+    """The sum of absolute differences instead of the Euclidean norm."""
+    with _replaced("distances", lambda _: lambda x, y: torch.cdist(x, y, p=1.0)):
+        yield
+
+
+@mutant("field.self_mask_value")
+@contextmanager
+def self_mask_value(subject: object, *, value: float) -> Iterator[None]:
+    """Another number is added to a sample's distance to itself; 0 is no mask at all."""
+    with patch.object(drift.field, "SELF_MASK", value):
+        yield
+
+
+@mutant("field.mask_neighbour")
+@contextmanager
+def mask_neighbour(subject: object) -> Iterator[None]:
+    """The mask is off by one: each sample ignores its neighbour, not itself."""
+    with _replaced("mask_own", lambda original: lambda d: original(d.roll(-1, 1)).roll(1, 1)):
+        yield

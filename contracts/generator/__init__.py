@@ -1,0 +1,1 @@
+"""GEN: The generator computes what the reference's computes."""

@@ -1,0 +1,1 @@
+"""INTERFACE: Interface v1 is what the snapshot froze."""

@@ -1,0 +1,1 @@
+"""PROVENANCE: Recorded evidence is unchanged."""

@@ -1,0 +1,1 @@
+"""QUEUE: Queues of real samples."""

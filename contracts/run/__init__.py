@@ -1,0 +1,1 @@
+"""RUN: Whole runs on digits, from pre-training to figures, beside their baselines."""

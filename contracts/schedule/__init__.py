@@ -1,0 +1,1 @@
+"""SCHEDULE: Learning-rate schedule."""

@@ -1,0 +1,1 @@
+"""What can be audited: this engine, the oracle, the departures recorded of another project."""

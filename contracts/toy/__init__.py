@@ -1,0 +1,1 @@
+"""TOY: Toy runs on the paper's distributions of the plane."""

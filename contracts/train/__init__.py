@@ -1,0 +1,1 @@
+"""TRAIN: An optimisation step changes parameters as the release's does."""
