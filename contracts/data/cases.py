@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from drift.data import encode as encoding
-from drift.data.listing import Listing, list_images
+from drift.data.entries import Listing
+from drift.data.listing import list_images
 from drift.data.manifest import Manifest
 from drift.data.tokenizer import Tokenizer, parameters_sha256
 

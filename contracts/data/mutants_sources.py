@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 from torch import Tensor
 
 from drift import digits, rng
-from drift.data import crop, listing, loader, tokenizer
+from drift.data import classes, crop, entries, listing, loader, tokenizer
 from verify.api import mutant
 
 Planted = AbstractContextManager[Any]
@@ -81,7 +81,7 @@ def flipped_upside_down(subject: object) -> Planted:
 @mutant("data.classes_unsorted")
 def classes_unsorted(subject: object) -> Planted:
     """Class indices follow the order in which some disk lists the folders."""
-    return patch.object(listing, "sorted", lambda found: sorted(found)[::-1], create=True)
+    return patch.object(classes, "sorted", lambda found: sorted(found)[::-1], create=True)
 
 
 @mutant("data.shuffled_apart")
@@ -156,16 +156,16 @@ def bombs_accepted(subject: object) -> Planted:
 @mutant("data.empty_class_accepted")
 def empty_class_accepted(subject: object) -> Planted:
     """A class without images keeps its index and is never drawn."""
-    return patch.object(listing.Listing, "__post_init__", lambda self: None)
+    return patch.object(entries.Listing, "__post_init__", lambda self: None)
 
 
 @mutant("data.strangers_skipped")
 def strangers_skipped(subject: object) -> Planted:
     """What is no image is left out without a word."""
 
-    def known(root: Path, folder: str) -> Iterator[tuple[str, int]]:
+    def known(root: Path, folder: str, skipped: list[str]) -> Iterator[tuple[str, int]]:
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in listing.SUFFIXES:
+            if path.suffix in entries.SUFFIXES:
                 yield path.relative_to(root).as_posix(), path.stat().st_size
 
     return patch.object(listing, "_files", known)

@@ -14,7 +14,7 @@ import click
 from drift.progress import progress
 
 if TYPE_CHECKING:
-    from drift.data.listing import Listing
+    from drift.data.entries import Listing
     from drift.data.manifest import Settings
     from drift.data.tokenizer import Tokenizer
 

@@ -2,12 +2,15 @@
 
 The shorter side is halved with a box filter while it is at least twice the wanted one, then brought
 to it with a bicubic filter; the square in the middle is kept. Nothing is squashed. Orientation tags
-are not applied and transparency is dropped.
+are not applied and transparency is dropped, as ADM and the release do; `look` tells of both.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +24,11 @@ from drift.data.source import DataError
 MAX_PIXELS = 80_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
+GREY = ("1", "L", "LA")
+LOSSY = ("JPEG", "MPO", "WEBP")
+FRAMES = ("PNG", "WEBP")  # a photograph with a preview (MPO) is one image, an animation is none
+ORIENTATION = 0x0112
+UPRIGHT = (None, 0, 1)
 HALVING = Image.Resampling.BOX
 RESIZING = Image.Resampling.BICUBIC
 HALF_RANGE = 127.5
@@ -67,18 +75,53 @@ def centred(image: Image.Image, size: int) -> Image.Image:
     return image.crop((left, top, left + size, top + size))
 
 
+@dataclass(frozen=True)
+class Look:
+    """What an image's header says.
+
+    sides    width and height
+    grey     one channel is all there is
+    lossy    the format rounds levels
+    dropped  what decoding leaves out: transparency, an orientation tag
+    """
+
+    sides: tuple[int, int]
+    grey: bool
+    lossy: bool
+    dropped: tuple[str, ...]
+
+
+def look(data: bytes, *, place: str) -> Look:
+    """The header of a file's bytes; raises DataError as `decode` does, without decoding."""
+    with _opened(data, place) as image:
+        dropped = {"transparency": _transparent(image), "an orientation tag": _turned(image)}
+        return Look(
+            image.size,
+            image.mode in GREY,
+            image.format in LOSSY,
+            tuple(name for name, found in dropped.items() if found),
+        )
+
+
 def decode(data: bytes, *, place: str, channels: int) -> Image.Image:
     """An 8-bit image of 3 (RGB) or 1 (grey) channels from a file's bytes.
 
     Raises DataError that names `place` for bytes that are damaged, no image, of more than 8 bits,
-    or of more pixels than `MAX_PIXELS`; the number of pixels is looked at before any is decoded.
+    of several frames, or of more pixels than `MAX_PIXELS`; all but the first is looked at before
+    any pixel is decoded.
     """
+    with _opened(data, place) as image:
+        # a palette with transparency has no direct way to RGB
+        plain = image.convert("RGBA") if image.mode == "P" else image
+        return plain.convert("RGB" if channels == 3 else "L")
+
+
+@contextmanager
+def _opened(data: bytes, place: str) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _require_usable(image)
-            # a palette with transparency has no direct way to RGB
-            plain = image.convert("RGBA") if image.mode == "P" else image
-            return plain.convert("RGB" if channels == 3 else "L")
+            yield image
     except Exception as error:  # decoders raise a dozen types for damaged bytes
         raise DataError(
             place,
@@ -127,5 +170,36 @@ def flipped(images: Tensor) -> Tensor:
 def _require_usable(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels")
+    if image.mode not in MODES or _is_deep(image):
+        raise ValueError(f"pixels of the kind {_stored(image)}")
+    if image.format in FRAMES and getattr(image, "n_frames", 1) > 1:
+        raise ValueError(f"an animation of {getattr(image, 'n_frames', 1)} frames")
+
+
+def _stored(image: Image.Image) -> str:
+    """How the pixels are stored, where Pillow would round them to `mode` without a word."""
     if image.mode not in MODES:
-        raise ValueError(f"pixels of the kind {image.mode}")
+        return image.mode
+    arguments = image.tile[0].args if image.tile else image.mode
+    return "/".join(map(str, arguments)) if isinstance(arguments, tuple) else str(arguments)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """More than 8 bits a channel: 16-bit colours of a PNG, levels above 255 of a PPM."""
+    kind, *more = _stored(image).split("/")
+    if image.format == "PPM" and more:
+        return int(more[0]) > 255
+    return image.format == "PNG" and ";16" in kind
+
+
+def _transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "RGBA") or "transparency" in image.info
+
+
+def _turned(image: Image.Image) -> bool:
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif"))
+        return exif.get(ORIENTATION) not in UPRIGHT
+    except Exception:  # a damaged tag turns nothing
+        return False

@@ -26,7 +26,7 @@ from drift.data import crop as cropping
 from drift.data import latents as stored
 from drift.data import manifest as manifests
 from drift.data import posterior
-from drift.data.listing import Entry, Listing, sha256_of
+from drift.data.entries import Entry, Listing, sha256_of
 from drift.data.manifest import MANIFEST, Manifest, Origin, Settings, Shard
 from drift.data.source import DataError
 from drift.data.tokenizer import Tokenizer

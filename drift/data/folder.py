@@ -12,7 +12,8 @@ from torch import Tensor
 
 from drift.data import augment
 from drift.data import crop as cropping
-from drift.data.listing import Listing, list_images, require_unchanged
+from drift.data.entries import Listing, require_unchanged
+from drift.data.listing import list_images
 from drift.data.source import require_indices
 
 

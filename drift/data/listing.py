@@ -1,137 +1,45 @@
-"""Which files a data set consists of, in which order and with which labels; no pixels yet."""
+"""Which files a data set consists of, in which order and with which labels; no pixels yet.
+
+The one reader of image folders: `drift encode`, training and evaluation list them here.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from drift.artifacts.errors import shown
+from drift.data.classes import class_order
+from drift.data.entries import NAMED, SUFFIXES, UNLABELLED, Entry, Listing
 from drift.data.source import DataError
+from drift.data.webdataset import list_archives
 
-MAX_FILE_BYTES = 256 << 20
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm")
-NAMED = 5  # how many offenders a message lists
-
-
-class Entry(NamedTuple):
-    """One image: `name` below the root with forward slashes; its bytes may lie in an archive."""
-
-    name: str
-    label: int
-    size: int
-    archive: str | None = None
-    offset: int = 0
+ARCHIVE = ".tar"
+# What may lie beside class folders or archives without being data; it is skipped by name.
+NOTES = (
+    "", ".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".html", ".log",
+    ".sha256", ".md5",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Listing:
-    """Images in their one order; `classes[label]` is the name of a class."""
+class Top:
+    """The names in a data set's folder, each in one part."""
 
-    root: Path
-    classes: tuple[str, ...]
-    entries: Sequence[Entry]
-
-    def __post_init__(self) -> None:
-        unnamed = [name for name in self.classes if not _is_text(name)]
-        if unnamed:
-            raise DataError(
-                str(self.root), found=f"the class name {shown(unnamed[0])}", expected="UTF-8"
-            )
-        held = Counter(entry.label for entry in self.entries)
-        empty = [name for label, name in enumerate(self.classes) if not held[label]]
-        if empty:
-            raise DataError(
-                str(self.root),
-                found=f"{len(empty)} of {len(self.classes)} classes without an image: "
-                f"{', '.join(map(shown, empty[:NAMED]))}",
-                expected=f"images ({', '.join(SUFFIXES)}) of every class",
-                remedy="Add images of these classes or remove their folders.",
-            )
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def labels(self) -> list[int]:
-        """Class indices in the order of the entries."""
-        return [entry.label for entry in self.entries]
-
-    @property
-    def outline(self) -> str:
-        """sha256 over names, labels and sizes: found without reading a file."""
-        lines = (f"{entry.label} {entry.size}" for entry in self.entries)
-        return self._digest(lines)
-
-    def manifest_digest(self, hashes: Iterable[str]) -> str:
-        """sha256 over the lines NAME NUL SHA256 SPACE LABEL LF, with the sha256 of every file.
-
-        The class names are the beginnings of the names, so they are covered too.
-        """
-        pairs = zip(hashes, self.entries, strict=True)
-        return self._digest(f"{sha256} {entry.label}" for sha256, entry in pairs)
-
-    def place(self, entry: Entry) -> str:
-        """How a message names an image."""
-        if entry.archive is None:
-            return str(self.root / entry.name)
-        return f"{self.root / entry.archive}: {entry.name}"
-
-    def read(self, entry: Entry) -> bytes:
-        """The bytes of one image; raises DataError that names it."""
-        if entry.size > MAX_FILE_BYTES:
-            raise DataError(
-                self.place(entry),
-                found=f"{entry.size:,} bytes",
-                expected=f"an image of at most {MAX_FILE_BYTES:,} bytes",
-            )
-        path = self.root / (entry.archive or entry.name)
-        try:
-            with path.open("rb") as stream:
-                stream.seek(entry.offset)
-                data = stream.read(entry.size)
-                grown = entry.archive is None and bool(stream.read(1))
-        except OSError as error:
-            raise DataError(
-                self.place(entry), found=error.strerror or str(error), expected="a readable image"
-            ) from error
-        if len(data) != entry.size or grown:
-            raise _changed(self.place(entry), "another length")
-        return data
-
-    def hashes(self, workers: int = 4) -> Iterator[str]:
-        """sha256 of every image's bytes, in order; reads the whole data set."""
-        with ThreadPoolExecutor(workers) as pool:
-            for begin in range(0, len(self), 64 * workers):
-                chunk = self.entries[begin : begin + 64 * workers]
-                yield from pool.map(lambda entry: sha256_of(self.read(entry)), chunk)
-
-    def _digest(self, lines: Iterable[str]) -> str:
-        digest = hashlib.sha256()
-        for entry, line in zip(self.entries, lines, strict=True):
-            digest.update(os.fsencode(entry.name) + b"\0" + line.encode() + b"\n")
-        return digest.hexdigest()
+    folders: tuple[str, ...]
+    images: tuple[str, ...]
+    archives: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
-def sha256_of(data: bytes) -> str:
-    """Hexadecimal digest."""
-    return hashlib.sha256(data).hexdigest()
+def list_images(root: Path, *, unlabelled: bool = False) -> Listing:
+    """The images of a folder: one folder per class, or tar archives in WebDataset's layout.
 
-
-def require_unchanged(place: str, data: bytes, expected: str) -> None:
-    """Raises DataError where an image is no longer the one whose digest was taken."""
-    found = sha256_of(data)
-    if found != expected:
-        raise _changed(place, f"sha256 {found} instead of {expected}")
-
-
-def list_images(root: Path) -> Listing:
-    """The images of a folder: one folder per class, or tar archives in WebDataset's layout."""
+    unlabelled  images in the folder itself will do; their label is -1 and there are no classes
+    Raises DataError for what is not understood; `Listing.skipped` names what is left out.
+    """
     if not root.is_dir():
         raise DataError(
             str(root),
@@ -140,12 +48,13 @@ def list_images(root: Path) -> Listing:
             remedy="Check the path of the data set.",
         )
     try:
-        tars = sorted(path.name for path in root.glob("*.tar"))
-        if not tars:
-            return list_folder(root)
-        from drift.data.webdataset import list_archives
-
-        return list_archives(root, tars)
+        top = survey(root)
+        if top.archives:
+            _require_archives_only(root, top)
+            return list_archives(root, top.archives, top.skipped)
+        if unlabelled and top.images and not top.folders:
+            return _list_loose(root, top)
+        return list_folder(root, top)
     except OSError as error:
         raise DataError(
             str(error.filename or root),
@@ -154,16 +63,22 @@ def list_images(root: Path) -> Listing:
         ) from error
 
 
-def list_folder(root: Path) -> Listing:
-    """Classes are the folders of `root`, sorted by name; images of a class by their path.
+def survey(root: Path) -> Top:
+    """Sort out the names in `root`; raises DataError for one that is neither data nor a note."""
+    found: dict[str, list[str]] = {"folders": [], "images": [], "archives": [], "skipped": []}
+    for name in sorted(path.name for path in root.iterdir()):
+        found[_kind(root / name)].append(name)
+    return Top(**{kind: tuple(names) for kind, names in found.items()})
 
-    Hidden files and folders are not looked at. Anything else that is no image is an error: a file
-    that is silently left out is a hole in the data set that nobody sees.
+
+def list_folder(root: Path, top: Top) -> Listing:
+    """Classes are the folders of `root` in the order of `class_order`; images of a class by path.
+
+    Hidden files and folders are skipped and named. Anything else that is no image is an error: a
+    file that is silently left out is a hole in the data set that nobody sees.
     """
-    children = sorted(path for path in root.iterdir() if not path.name.startswith("."))
-    classes = [path.name for path in children if path.is_dir()]
-    loose = [path.name for path in children if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if loose or not classes:
+    loose = top.images
+    if loose or not top.folders:
         found = f"{len(loose)} images that are in no class: " if loose else "no folders"
         raise DataError(
             str(root),
@@ -171,53 +86,89 @@ def list_folder(root: Path) -> Listing:
             expected="one folder of images per class",
             remedy="Move the images of each class into a folder with the name of the class.",
         )
+    classes = class_order(top.folders, place=str(root))
+    skipped = list(top.skipped)
     entries = [
         Entry(name, label, size)
         for label, folder in enumerate(classes)
-        for name, size in sorted(_files(root, folder))
+        for name, size in sorted(_files(root, folder, skipped))
     ]
-    return Listing(root, tuple(classes), entries)
+    return Listing(root, classes, entries, tuple(skipped))
 
 
-def _files(root: Path, folder: str) -> Iterator[tuple[str, int]]:
-    """(name below the root, bytes) of every image below a class's folder."""
+def _list_loose(root: Path, top: Top) -> Listing:
+    entries = [Entry(name, UNLABELLED, (root / name).stat().st_size) for name in top.images]
+    return Listing(root, (), entries, top.skipped)
 
-    def refuse(error: OSError) -> None:
-        raise error
 
-    for where, folders, files in os.walk(root / folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in files:
-            if not file.startswith("."):
-                path = Path(where, file)
+def _kind(path: Path) -> str:
+    if path.name.startswith("."):
+        return "skipped"
+    if path.is_dir():
+        return "folders"
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix not in SUFFIXES:
+        if suffix == ARCHIVE:
+            return "archives"
+        if suffix in NOTES:
+            return "skipped"
+    _require_image(path)
+    return "images"
+
+
+def _files(root: Path, folder: str, skipped: list[str]) -> Iterator[tuple[str, int]]:
+    """(name below the root, bytes) of every image below a class's folder; links are followed.
+
+    The names of hidden files and folders are added to `skipped`.
+    """
+    pending = [(Path(folder), frozenset({os.path.realpath(root)}))]
+    while pending:
+        where, above = pending.pop()
+        real = os.path.realpath(root / where)
+        _require_no_loop(root / where, real, above)
+        for name in os.listdir(root / where):  # noqa: PTH208 - names, not paths
+            path = root / where / name
+            if name.startswith("."):
+                skipped.append((where / name).as_posix())
+            elif path.is_dir():
+                pending.append((where / name, above | {real}))
+            else:
                 _require_image(path)
-                yield path.relative_to(root).as_posix(), path.stat().st_size
+                yield (where / name).as_posix(), path.stat().st_size
 
 
-def _is_text(name: str) -> bool:
-    """Whether a manifest can hold the name: bytes that are no UTF-8 come as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+def _require_no_loop(path: Path, real: str, above: frozenset[str]) -> None:
+    if real in above:
+        raise DataError(
+            str(path),
+            found=f"a link to {real}, in which it lies itself",
+            expected="links that lead out of their own folder",
+            remedy="Remove the link, or hide it with a leading dot.",
+        )
+
+
+def _require_archives_only(root: Path, top: Top) -> None:
+    beside = (*top.folders, *top.images)
+    if beside:
+        raise DataError(
+            str(root),
+            found=f"{len(top.archives)} archives ({', '.join(map(shown, top.archives[:NAMED]))}) "
+            f"beside {len(beside)} folders or images ({', '.join(map(shown, beside[:NAMED]))})",
+            expected="either archives or one folder of images per class",
+            remedy="Move one of the two elsewhere, or hide it with a leading dot.",
+        )
 
 
 def _require_image(path: Path) -> None:
     problem = ""
-    if path.suffix.lower() not in SUFFIXES:
-        problem = f"a file with the suffix {shown(path.suffix)}"
-    elif not path.is_file():  # a broken link, a pipe, a device
+    if not path.is_file():  # a broken link, a pipe, a device
         problem = "something that is not a regular file"
+    elif path.suffix.lower() not in SUFFIXES:
+        problem = f"a file with the suffix {shown(path.suffix)}"
     if problem:
         raise DataError(
             str(path),
             found=problem,
             expected=f"images only ({', '.join(SUFFIXES)})",
-            remedy="Take it out of the class's folder, or hide it with a leading dot.",
+            remedy="Convert it or take it out, or hide it with a leading dot.",
         )
-
-
-def _changed(place: str, found: str) -> DataError:
-    return DataError(
-        place,
-        found=found,
-        expected="the file as it was when the data set was opened",
-        remedy="Start again; do not change a data set while it is read.",
-    )

@@ -63,7 +63,7 @@ class Settings(Part):
 class Origin(Part):
     """The images: `outline` covers names, labels and sizes, `digest` their contents as well.
 
-    `digest` is None until every image was read. See drift.data.listing for both.
+    `digest` is None until every image was read. See drift.data.entries for both.
     """
 
     images: Count

@@ -11,7 +11,7 @@ import torch
 
 from drift.artifacts import contents
 from drift.artifacts.errors import shown
-from drift.data.listing import sha256_of
+from drift.data.entries import sha256_of
 from drift.data.source import DataError
 
 # The release's tokenizer. It names no revision; this one is pinned, because without one the latents
