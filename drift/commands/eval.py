@@ -329,5 +329,8 @@ def _write_statistics(
         extractor, count=images.count, dataset=name, dataset_sha256=images.sha256
     )
     statistics.require_new(place)
-    written = statistics.write(place, features.extract(images, extractor), contract)
+    found = features.extract(images, extractor)
+    written = statistics.write(place, found, contract, classes=images.classes)
+    for note in images.notes:
+        click.echo(note, err=True)
     click.echo(f"{place}: {images.count:,} images of {name}, digest {written.sha256}")

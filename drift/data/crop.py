@@ -94,7 +94,7 @@ class Look:
 def look(data: bytes, *, place: str) -> Look:
     """The header of a file's bytes; raises DataError as `decode` does, without decoding."""
     with _opened(data, place) as image:
-        dropped = {"transparency": _transparent(image), "an orientation tag": _turned(image)}
+        dropped = {"transparency": _transparent(image), "orientation tag": _turned(image)}
         return Look(
             image.size,
             image.mode in GREY,
@@ -180,7 +180,8 @@ def _stored(image: Image.Image) -> str:
     """How the pixels are stored, where Pillow would round them to `mode` without a word."""
     if image.mode not in MODES:
         return image.mode
-    arguments = image.tile[0].args if image.tile else image.mode
+    tiles = getattr(image, "tile", None)  # of a file; Pillow's stubs do not know it
+    arguments = tiles[0].args if tiles else image.mode
     return "/".join(map(str, arguments)) if isinstance(arguments, tuple) else str(arguments)
 
 
@@ -199,7 +200,7 @@ def _transparent(image: Image.Image) -> bool:
 def _turned(image: Image.Image) -> bool:
     exif = Image.Exif()
     try:
-        exif.load(image.info.get("exif"))
+        exif.load(image.info.get("exif", b""))
         return exif.get(ORIENTATION) not in UPRIGHT
     except Exception:  # a damaged tag turns nothing
         return False

@@ -37,6 +37,7 @@ from drift.sample.decoder import decoder_for
 from drift.sample.loading import Loaded
 
 DIGITS = "digits"
+DIGIT_NAMES = tuple("0123456789")
 COUNT, ALPHA = 1000, 1.0  # where no template says them
 
 
@@ -122,6 +123,7 @@ def evaluate_digits_images(
     opened: Opened, path: Path, encoded: digits.Encoded, *, seed: int = 0
 ) -> Evaluated:
     """All digits figures; the 8 x 8 bytes of 50,000 samples are 3 MB, so they are kept."""
+    opened = replace(opened, images=sources.named(opened.images, DIGIT_NAMES, str(path)))
     parts = list(opened.images.batches())
     pixels = torch.cat([part for part, _ in parts])
     labels = torch.cat([named for _, named in parts])
@@ -143,7 +145,10 @@ def evaluate_digits_images(
     )  # fmt: skip
     if facts.dataset is None:
         facts = replace(facts, dataset=DIGITS)
-    notes = [f"classes covered {report.classes_covered} of {len(report.per_class)}"]
+    notes = [
+        *opened.images.notes,
+        f"classes covered {report.classes_covered} of {len(report.per_class)}",
+    ]
     if report.memorised:
         notes.append("memorisation: samples lie nearer to training digits than held-out digits do")
     origin = opened.loaded.origin if opened.loaded else None
@@ -183,6 +188,7 @@ def evaluate_images(
         statistics.require_same(reference, extractor, reference_path)
     if training is not None:
         statistics.require_same(training, extractor, "--training")
+    opened = replace(opened, images=sources.named(opened.images, reference.classes, str(path)))
     found = extract(opened.images, extractor)
     generator = np.random.default_rng(seed)
     asked = opened.loaded.template.evaluation if opened.loaded and opened.loaded.template else None
@@ -205,10 +211,12 @@ def evaluate_images(
         statistics=asdict(reference.contract),
     )  # fmt: skip
     said = tuple(f"statistics overridden: {difference}" for difference in foreign)
-    narrow = figures["spread"].value < audit.COLLAPSE
+    notes = list(opened.images.notes)
+    if figures["spread"].value < audit.COLLAPSE:
+        notes.append("collapse: the samples spread far less than the real ones do")
     return Evaluated(
         replace(facts, bypasses=(*facts.bypasses, *said)), figures, components, missing,
-        ("collapse: the samples spread far less than the real ones do",) if narrow else (),
+        tuple(notes),
         tuple(one.label for one in per_class if one.collapsed),
         {
             "per_class": [_class_json(one) for one in per_class],

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from drift.artifacts import header
-from drift.errors import DriftError
+from drift.artifacts.errors import shown
+from drift.artifacts.header import Header
+from drift.data.classes import listed, places_of
+from drift.data.entries import SUFFIXES, UNLABELLED
+from drift.data.listing import ARCHIVE
+from drift.evaluate import folders, given
+from drift.evaluate.given import SourceError
 from drift.progress import progress
-from drift.sample import images, writing
-from drift.sample.loading import file_digest
+from drift.sample import images, output, writing
+from drift.sample.loading import READ_BYTES, file_digest
 from drift.sample.sampler import Sampler
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-LOSSY = (".jpg", ".jpeg", ".webp")
 BATCH = 64
-UNLABELLED = -1
+SAMPLES, LABELS = "arr_0.npy", "arr_1.npy"
 
 Batches = Iterable[tuple[Tensor, Tensor]]
-
-
-class SourceError(DriftError):
-    """Images that cannot be evaluated."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ class Images:
 
     sha256      which images these are: of the file, of the folder's manifest, of the weights
     facts       what is known of their making: alpha, seed, weights, checkpoint and so on
+    classes     names of the classes by label; None where a label is a number and nothing else
+    notes       what was left out or dropped on reading
     """
 
     count: int
     open: Callable[[], Batches]
     sha256: str
     facts: Mapping[str, Any]
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All batches, with progress; raises SourceError for another number of images."""
@@ -99,7 +105,10 @@ def from_path(path: Path) -> Images:
     """
     if path.is_dir():
         tensors = path / writing.TENSORS
-        return _safetensors(tensors) if tensors.is_file() else _folder(path)
+        if not tensors.is_file():
+            return _folder(path)
+        _require_own_folder(path)
+        return _safetensors(tensors)
     readers = {".safetensors": _safetensors, ".npz": _npz}
     if not path.is_file() or path.suffix not in readers:
         raise SourceError(
@@ -109,83 +118,137 @@ def from_path(path: Path) -> Images:
     return readers[path.suffix](path)
 
 
+def _require_own_folder(path: Path) -> None:
+    """Tensors must not hide other images: those of `drift sample` are the same ones."""
+    own = {writing.GRID, writing.SINGLE}
+    visible = [one for one in sorted(path.iterdir()) if not one.name.startswith(".")]
+    others = [one.name for one in visible if one.name not in own and (
+        one.is_dir() or one.suffix.lower() in (*SUFFIXES, ARCHIVE))]  # fmt: skip
+    if others:
+        raise SourceError(
+            str(path), found=f"{writing.TENSORS} beside {listed(others)}",
+            expected="the files of one `drift sample`, or a folder of images",
+            remedy="Name the .safetensors file itself, or move it elsewhere.",
+        )  # fmt: skip
+
+
+def named(source: Images, reference: Sequence[str] | None, place: str) -> Images:
+    """The same images under the labels of the reference's classes, by the names of their own.
+
+    Where labels are numbers they have to be of the reference's; where no name is a class of the
+    reference, or it has none, there are no labels, and a note says so.
+    Raises DataError for images of which only some classes are known.
+    """
+    names = source.classes
+    if not names:
+        return source if reference is None or names == () else _within(source, reference, place)
+    found = places_of(names, reference, place=place) if reference else None
+    if found is None:
+        why = "are no classes of the reference" if reference else "meet a reference without classes"
+        said = f"labels left out: {listed(names)} {why}; nothing is measured by class"
+        found = [UNLABELLED] * len(names)
+        source = replace(source, notes=(*source.notes, said))
+    table = torch.tensor(found, dtype=torch.int64)
+    opened = source.open
+    return replace(
+        source, open=lambda: ((pixels, table[labels]) for pixels, labels in opened()), classes=None
+    )
+
+
+def _within(source: Images, reference: Sequence[str], place: str) -> Images:
+    opened = source.open
+
+    def batches() -> Batches:
+        for pixels, labels in opened():
+            if int(labels.max()) >= len(reference):
+                raise SourceError(
+                    f"{place}: labels", found=f"class {int(labels.max())}",
+                    expected=f"one of the reference's {len(reference)} classes, from 0",
+                    remedy="Use statistics of the data set that the samples are of.",
+                )  # fmt: skip
+            yield pixels, labels
+
+    return replace(source, open=batches)
+
+
 def holds_samples(path: Path) -> bool:
     """Whether a .safetensors file holds samples, and not parameters."""
     return path.suffix == ".safetensors" and "samples" in header.read_header(path).tensors
 
 
-def _folder(folder: Path) -> Images:
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not files:
+def _folder(path: Path) -> Images:
+    if not any(path.iterdir()):
         raise SourceError(
-            str(folder), found="neither checkpoints nor images",
+            str(path), found="neither checkpoints nor images",
             expected=f"a run folder, or files {', '.join(SUFFIXES)}",
         )  # fmt: skip
-    labels = _folder_labels(folder, files)
-    manifest = hashlib.sha256()
-    for file in files:
-        manifest.update(f"{file.relative_to(folder).as_posix()}\0{file_digest(file)}\n".encode())
-    lossy = sum(file.suffix.lower() in LOSSY for file in files)
-
-    def batches() -> Batches:
-        shape: tuple[int, ...] | None = None
-        for start in range(0, len(files), BATCH):
-            read = [_read(file) for file in files[start : start + BATCH]]
-            shape = shape or tuple(read[0].shape)
-            for file, image in zip(files[start:], read, strict=False):
-                if tuple(image.shape) != shape:
-                    raise SourceError(
-                        str(file), found=f"shape {tuple(image.shape)}", expected=f"{shape}",
-                        remedy="A folder is evaluated at one size; crop the images first.",
-                    )  # fmt: skip
-            yield torch.stack(read), labels[start : start + BATCH]
-
-    return Images(len(files), batches, manifest.hexdigest(), {"lossy_files": lossy})
-
-
-def _folder_labels(folder: Path, files: list[Path]) -> Tensor:
-    """The place of each file's class folder in their order, -1 for loose files."""
-    names = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
-    places = {name: place for place, name in enumerate(names)}
-    found = [places.get(file.relative_to(folder).parts[0], UNLABELLED) for file in files]
-    return torch.tensor(found, dtype=torch.int64)
-
-
-def _read(file: Path) -> Tensor:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file) as opened:
-            picture = opened.convert("L" if opened.mode == "L" else "RGB")
-            array = np.array(picture, dtype=np.uint8)
-    except (OSError, UnidentifiedImageError) as error:
-        raise SourceError(str(file), found=f"no image ({error})", expected="an image") from error
-    return torch.from_numpy(array.reshape(*array.shape[:2], -1)).permute(2, 0, 1)
+    found = folders.read(path)
+    return Images(
+        len(found.listing), lambda: found.batches(BATCH), found.sha256,
+        {"lossy_files": found.lossy}, found.classes, found.notes,
+    )  # fmt: skip
 
 
 def _safetensors(path: Path) -> Images:
     table = header.read_header(path)
-    if not holds_samples(path) or len(table.tensors["samples"].shape) != 4:
+    if not holds_samples(path):
         raise SourceError(str(path), found="no tensor samples [N, C, H, W]", expected="one")
-    count = table.tensors["samples"].shape[0]
+    entry = table.tensors["samples"]
+    place = f"{path}: samples"
+    given.require_images(place, entry.dtype, entry.shape, channels=1)
+    count = entry.shape[0]
     facts = _facts(path, (table.metadata or {}).get("facts"))
     if facts.get("tokenizer", "none") != "none":
         raise SourceError(
             str(path), found=f"latents of {facts['tokenizer']}", expected="images",
             remedy="Write images with `drift sample --vae ID --vae-revision REV --out FILE.npz`.",
         )  # fmt: skip
+    own = (table.metadata or {}).get("schema") == output.SCHEMA and bool(facts)
+
+    def parts() -> Iterator[Tensor]:
+        with _reading(path), safe_open(path, framework="pt") as opened:
+            samples = opened.get_slice("samples")
+            for start in range(0, count, BATCH):
+                yield samples[start : start + BATCH]
+
+    if entry.dtype in given.FLOATS:
+        given.require_signed(place, parts(), own=own)
+    labels = torch.full((count,), UNLABELLED)
+    if "labels" in table.tensors:
+        labels = _held_labels(table, count, facts.get("classes"))
 
     def batches() -> Batches:
-        with safe_open(path, framework="pt") as opened:
-            samples = opened.get_slice("samples")
-            held = "labels" in opened.keys()  # noqa: SIM118 - the object is no mapping
-            labels = opened.get_tensor("labels") if held else torch.full((count,), UNLABELLED)
-            for start in range(0, count, BATCH):
-                part = samples[start : start + BATCH]
-                pixels = part if part.dtype == torch.uint8 else images.pixels(part)
-                yield pixels, labels[start : start + BATCH]
+        for part, named in zip(parts(), torch.split(labels, BATCH), strict=True):
+            yield part if part.dtype == torch.uint8 else images.pixels(part), named
 
-    return Images(count, batches, file_digest(path), facts)
+    more = sorted(table.tensors.keys() - {"samples", "labels"})
+    return Images(count, batches, file_digest(path), facts, notes=_left_out("tensors", more))
+
+
+def _held_labels(table: Header, count: int, classes: object) -> Tensor:
+    entry, place = table.tensors["labels"], f"{table.path}: labels"
+    given.require_labels(place, entry.dtype, entry.shape, count)
+    with _reading(table.path), safe_open(table.path, framework="np") as opened:
+        array = opened.get_tensor("labels")
+    return given.labels(place, array, classes)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What readers raise for damaged bytes, as one error that names the file."""
+    try:
+        yield
+    except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile,
+            NotImplementedError, RuntimeError, SafetensorError) as error:  # fmt: skip
+        raise SourceError(
+            str(path), found=f"a file that cannot be read ({shown(str(error))})",
+            expected="a whole .safetensors, or a .npz with arr_0 uint8 [N, H, W, C]",
+            remedy="Write or fetch it again.",
+        ) from error  # fmt: skip
+
+
+def _left_out(kind: str, names: Sequence[str]) -> tuple[str, ...]:
+    return (f"{len(names)} {kind} left out: {listed(names)}",) if names else ()
 
 
 def _facts(path: Path, text: str | None) -> dict[str, Any]:
@@ -199,36 +262,53 @@ def _facts(path: Path, text: str | None) -> dict[str, Any]:
 
 
 def _npz(path: Path) -> Images:
-    shape, facts = _member_shape(path)
+    _require_whole(path)
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        shape, offset = _member_shape(path, archive)
+        comment = archive.comment.decode(errors="replace")
+        facts = _facts(path, comment if comment.startswith("{") else None)
+        names = archive.namelist()
+        labels = _npz_labels(path, archive, shape[0], facts.get("classes"))
 
     def batches() -> Batches:
-        with zipfile.ZipFile(path) as archive:
-            labels = _npz_labels(archive, shape[0])
-            with archive.open("arr_0.npy") as stream:
-                _header(stream)
-                for start in range(0, shape[0], BATCH):
-                    rows = min(BATCH, shape[0] - start)
-                    data = stream.read(rows * int(np.prod(shape[1:])))
-                    array = np.frombuffer(data, dtype=np.uint8).reshape(rows, *shape[1:])
-                    pixels = torch.from_numpy(array.copy()).permute(0, 3, 1, 2)
-                    yield pixels, labels[start : start + rows]
+        with _reading(path), zipfile.ZipFile(path) as archive, archive.open(SAMPLES) as stream:
+            stream.read(offset)
+            for named in torch.split(labels, BATCH):
+                data = stream.read(len(named) * math.prod(shape[1:]))
+                array = np.frombuffer(data, dtype=np.uint8).reshape(len(named), *shape[1:])
+                yield torch.from_numpy(array.copy()).permute(0, 3, 1, 2), named
 
-    return Images(shape[0], batches, file_digest(path), facts)
+    more = sorted(set(names) - {SAMPLES, LABELS})
+    return Images(shape[0], batches, file_digest(path), facts, notes=_left_out("arrays", more))
 
 
-def _member_shape(path: Path) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """Shape of `arr_0`, and the facts that `drift sample` leaves in the archive's comment."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("arr_0.npy") as stream:
-            shape, fortran, dtype = _header(stream)
-            comment = archive.comment.decode(errors="replace")
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+def _require_whole(path: Path) -> None:
+    """Read both members once: their checksums are compared before anything is measured."""
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        for name in {SAMPLES, LABELS} & set(archive.namelist()):
+            with archive.open(name) as stream:
+                while stream.read(READ_BYTES):
+                    pass
+
+
+def _member_shape(path: Path, archive: zipfile.ZipFile) -> tuple[tuple[int, ...], int]:
+    """(shape, offset of the data) of `arr_0`, held against the bytes that the archive has."""
+    place = f"{path}: arr_0"
+    if archive.namelist().count(SAMPLES) != 1:
         raise SourceError(
-            str(path), found=str(error), expected="arr_0 uint8 [N, H, W, C]"
-        ) from error
-    if dtype != np.uint8 or len(shape) != 4 or fortran:
-        raise SourceError(str(path), found=f"{dtype} {shape}", expected="arr_0 uint8 [N, H, W, C]")
-    return shape, _facts(path, comment if comment.startswith("{") else None)
+            place, found=f"{shown(archive.namelist())}", expected="one array of this name",
+            remedy="numpy.savez(FILE, samples, labels) names them arr_0 and arr_1.",
+        )  # fmt: skip
+    with archive.open(SAMPLES) as stream:
+        shape, fortran, dtype = _header(stream)
+        offset = stream.tell()
+    if dtype != np.uint8 or fortran:
+        raise SourceError(place, found=f"{dtype} {shape}", expected="uint8 [N, H, W, C]")
+    given.require_images(place, "U8", shape, channels=3)
+    held, wanted = archive.getinfo(SAMPLES).file_size - offset, math.prod(shape)
+    if held != wanted:
+        raise SourceError(place, found=f"{held:,} bytes", expected=f"{wanted:,} for {shape}")
+    return shape, offset
 
 
 def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -243,9 +323,12 @@ def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return found
 
 
-def _npz_labels(archive: zipfile.ZipFile, count: int) -> Tensor:
-    if "arr_1.npy" not in archive.namelist():
+def _npz_labels(path: Path, archive: zipfile.ZipFile, count: int, classes: object) -> Tensor:
+    if LABELS not in archive.namelist():
         return torch.full((count,), UNLABELLED)
-    with archive.open("arr_1.npy") as stream:
-        labels: NDArray[np.int64] = np.lib.format.read_array(stream, allow_pickle=False)
-    return torch.from_numpy(labels.astype(np.int64))
+    place = f"{path}: arr_1"
+    with archive.open(LABELS) as stream:
+        shape, _, dtype = _header(stream)
+        given.require_labels(place, str(dtype.newbyteorder("=")), shape, count)
+        array = np.frombuffer(stream.read(), dtype=dtype)
+    return given.labels(place, array, classes)

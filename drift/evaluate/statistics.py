@@ -1,15 +1,16 @@
 """Reference statistics: a file that says how it was made, and is used for nothing else.
 
-safetensors with mu [D] and sigma [D, D] in float64 and, where wanted, features [M, D] and labels
-[M]; the metadata is the contract: extractor and its digest, resize, rounding, count, data set and
-its digest. A figure against statistics of another extractor is not a weaker figure but none.
+safetensors with mu [D] and sigma [D, D] in float64 and, where wanted, features [M, D], labels [M]
+and the names of their classes; the metadata is the contract: extractor and its digest, resize,
+rounding, count, data set and its digest. A figure against statistics of another extractor is not a
+weaker figure but none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from drift.state import atomic
 
 SCHEMA = "drift-statistics/1"
 ROUNDING = "truncate"
+CLASSES = "classes"  # JSON list of names, as bytes
 
 
 class StatisticsError(DriftError):
@@ -59,6 +61,7 @@ class Statistics:
     features: NDArray[np.float32] | None
     labels: NDArray[np.int64] | None
     sha256: str
+    classes: tuple[str, ...] | None = None  # names by label; numbers where the file has no names
 
 
 def contract_of(extractor: Extractor, *, count: int, dataset: str, dataset_sha256: str) -> Contract:
@@ -75,16 +78,21 @@ def contract_of(extractor: Extractor, *, count: int, dataset: str, dataset_sha25
 
 
 def write(
-    path: Path, found: Features, contract: Contract, *, keep_features: bool = True
-) -> Statistics:
+    path: Path, found: Features, contract: Contract, *, keep_features: bool = True,
+    classes: Sequence[str] | None = None,
+) -> Statistics:  # fmt: skip
     """Write the statistics of real features; raises StatisticsError for a file in the way.
 
     keep_features  KID, precision and recall need them; without them only FID can be computed
+    classes        names of the labels, by which other images are given theirs
     """
     moments = fid.moments(found.pool)
     tensors: dict[str, NDArray[Any]] = {"mu": moments.mean, "sigma": moments.covariance}
     if keep_features:
         tensors |= {"features": found.pool, "labels": found.labels}
+    if classes:
+        text = json.dumps(list(classes)).encode()
+        tensors[CLASSES] = np.frombuffer(text, dtype=np.uint8)
     _save(path, tensors, contract)
     return read(path)
 
@@ -131,7 +139,26 @@ def read(path: Path) -> Statistics:
         tensors.get("features"),
         tensors.get("labels"),
         sha256,
+        _classes(path, tensors),
     )
+
+
+def _classes(path: Path, tensors: Mapping[str, NDArray[Any]]) -> tuple[str, ...] | None:
+    """Names of the labels: those in the file, else their numbers; None without labels."""
+    labels = tensors.get("labels")
+    known = labels is not None and len(labels) > 0 and int(labels.min()) >= 0
+    highest = int(labels.max()) if labels is not None and known else -1
+    if CLASSES not in tensors:
+        return tuple(map(str, range(highest + 1))) if known else None
+    try:
+        names = json.loads(tensors[CLASSES].tobytes())
+    except ValueError as error:
+        raise _bad(path, "names of classes that are no JSON") from error
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+        raise _bad(path, "names of classes that are no list of names")
+    if highest >= len(names):
+        raise _bad(path, f"a label {highest} of {len(names)} classes")
+    return tuple(names)
 
 
 def differences(statistics: Statistics, extractor: Extractor) -> list[str]:
