@@ -87,6 +87,8 @@ def command(
     from drift.data.tokenizer import open_tokenizer
 
     listing = list_images(images)
+    if listing.left_out:
+        _say(listing.left_out)
     device = devices.chosen(device)
     tokenizer = open_tokenizer(vae, revision, device=device)
     settings = encoding.settings_for(tokenizer, **chosen)

@@ -42,9 +42,12 @@ def source_of(template: Template, data: Path | None) -> Source:
             "--data", found="nothing", expected=f"the folder of {template.data.dataset}",
             remedy="`drift encode IMAGES --out DIR` makes a latent cache.",
         )  # fmt: skip
-    from drift.data import open_source
+    from drift.data import FolderSource, open_source
 
-    return open_source(data, template.data, classes=template.generator.num_classes)
+    source = open_source(data, template.data, classes=template.generator.num_classes)
+    if isinstance(source, FolderSource) and source.listing.left_out:
+        click.echo(source.listing.left_out, err=True)
+    return source
 
 
 def folder_of(template: Template, out: Path | None, suffix: str = "") -> Path:

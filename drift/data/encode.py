@@ -10,10 +10,12 @@ import errno
 import fcntl
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +44,7 @@ class Pace:
     device: str = "cpu"
     on_images: Callable[[int], None] = field(default=lambda done: None)
     say: Callable[[str], None] = field(default=lambda text: None)
+    dropped: Counter[str] = field(default_factory=Counter)  # what decoding left out, by kind
 
 
 def settings_for(
@@ -97,6 +100,8 @@ def encode(
             done += count
             hashes[index] = file_hashes(tensors[stored.FILES])
             manifest = _with_shard(manifest, index, tensors, out)
+        for what, count in sorted(pace.dropped.items()):
+            pace.say(f"{count:,} images whose {what} is dropped")
         every = [sha256 for index in sorted(hashes) for sha256 in hashes[index]]
         origin = manifest.origin.model_copy(update={"digest": listing.manifest_digest(every)})
         manifest = _checked_copy(manifest, complete=True, origin=origin)
@@ -171,19 +176,19 @@ def _batches(
 ) -> Iterator[tuple[range, Tensor, Tensor]]:
     """(places, images, file digests uint8 [n, 32]); the next batch is read meanwhile."""
 
-    def load(entry: Entry) -> tuple[Tensor, Tensor]:
-        data = listing.read(entry)
-        image = cropping.square(
-            data, settings.resolution, crop=settings.crop, place=listing.place(entry)
-        )
-        return image, torch.tensor(list(bytes.fromhex(sha256_of(data))), dtype=torch.uint8)
+    def load(entry: Entry) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+        data, place = listing.read(entry), listing.place(entry)
+        image = cropping.square(data, settings.resolution, crop=settings.crop, place=place)
+        sha256 = torch.tensor(list(bytes.fromhex(sha256_of(data))), dtype=torch.uint8)
+        return image, sha256, cropping.look(data, place=place).dropped
 
     batches = [places[i : i + pace.batch] for i in range(0, len(places), pace.batch)]
     ahead = pool.map(load, listing.entries[batches[0].start : batches[0].stop])
     for batch, following in zip(batches, [*batches[1:], range(0)], strict=True):
         loaded = list(ahead)
         ahead = pool.map(load, listing.entries[following.start : following.stop])
-        images, files = zip(*loaded, strict=True)
+        images, files, dropped = zip(*loaded, strict=True)
+        pace.dropped.update(chain(*dropped))
         yield batch, torch.stack(images), torch.stack(files)
 
 

@@ -67,9 +67,7 @@ class Listing:
     def left_out(self) -> str:
         """One sentence about what was skipped; empty where nothing was."""
         count = len(self.skipped)
-        return (
-            f"left out, no images of the data set: {count}: {listed(self.skipped)}" if count else ""
-        )
+        return f"{count:,} names left out as no data: {listed(self.skipped)}" if count else ""
 
     @property
     def labels(self) -> list[int]:
