@@ -16,7 +16,7 @@ from torch import Tensor
 from drift import rng
 from drift.artifacts import header
 from drift.commands import encode as encode_command
-from drift.data import encode, latents, listing, opening, posterior, tokenizer
+from drift.data import encode, entries, latents, opening, posterior, tokenizer
 from drift.state import atomic
 from verify.api import mutant
 
@@ -130,7 +130,7 @@ def digest_of_the_head(subject: object) -> Planted:
 def digest_of_the_name(subject: object) -> Planted:
     """The hash is one of the file's name."""
     return patch.object(
-        latents, "file_sha256", lambda path: listing.sha256_of(os.fsencode(path.name))
+        latents, "file_sha256", lambda path: entries.sha256_of(os.fsencode(path.name))
     )
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drift.evaluate.sources import BATCH, Images, SourceError
+from drift.evaluate.given import SourceError
+from drift.evaluate.sources import BATCH, Images
 from drift.progress import progress
 from drift.sample import images, loading
 from drift.sample.decoder import Decoder, decoder_for

@@ -20,7 +20,7 @@ from drift.data import crop
 from drift.data.classes import class_order, places_of
 from drift.data.listing import list_images
 from drift.data.source import DataError
-from drift.evaluate import sources
+from drift.evaluate import given, sources
 
 PNG = cases.png(cases.noise(0, 20, 20))
 
@@ -318,14 +318,12 @@ def test_an_archive_is_evaluated_under_the_numbers_it_states(tmp_path: Path) -> 
     crops.mkdir()
     (crops / "s.tar").write_bytes(shard(**{"9.png": PNG, "9.cls": b"1"}))
     assert read(crops)[1].tolist() == [0, 0, 0, 0, 0, 1]
-    with pytest.raises(
-        sources.SourceError, match="found class 1; expected one of the reference's 1"
-    ):
+    with pytest.raises(given.SourceError, match="found class 1; expected one of the reference's 1"):
         list(sources.named(sources.from_path(crops), ("a",), "s").batches())
 
 
 def test_tensors_do_not_hide_class_folders(tmp_path: Path) -> None:
     folders(tmp_path, "a")
     (tmp_path / "samples.safetensors").write_bytes(b"x")
-    with pytest.raises(sources.SourceError, match=r"samples\.safetensors beside 'a'"):
+    with pytest.raises(given.SourceError, match=r"samples\.safetensors beside 'a'"):
         sources.from_path(tmp_path)
