@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from contracts.bindings import data_cases as cases
+from contracts.data import cases
 from drift.data import crop
 from drift.data.classes import class_order, places_of
 from drift.data.listing import list_images
