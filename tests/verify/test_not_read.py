@@ -66,7 +66,8 @@ def test_what_an_editor_leaves_stops_nothing_and_changes_no_digest(
 
 
 def test_a_protected_folder_open_in_an_editor_is_as_approved(mini: MiniPack) -> None:
-    mini.write("specs/decisions/DEC-0001.md", decision(evidence=["THING-001"]))
+    record = decision(evidence=["THING-001"], governs=["kept/**"])
+    mini.write("specs/decisions/DEC-0001.md", record)
     mini.write("kept/thing.yaml", "kept\n")
     assets = [{"glob": "kept/**", "reason": "kept"}]
     mini.data("contracts/policy/protected.yaml", {"schema": "verify/protected/1", "assets": assets})

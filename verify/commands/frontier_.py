@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from verify.guard.frontier import Side, frontier_of, shown, touched
-from verify.guard.git import resolve
+from verify.guard.git import base_of, resolve
 from verify.guard.model import FRONTIER
 from verify.report.model import ExitCode
 
 
 @click.command()
-@click.argument("revisions", metavar="BASE..HEAD")
+@click.argument("revisions", metavar="[BASE..HEAD]", required=False)
 @click.option(
     "--repository",
     type=click.Path(path_type=Path),
@@ -29,14 +29,22 @@ from verify.report.model import ExitCode
     metavar="FILE",
     help=f"Another frontier than {FRONTIER} of the base commit.",
 )
-def command(revisions: str, repository: Path, file: Path | None) -> int:
+def command(revisions: str | None, repository: Path, file: Path | None) -> int:
     """List every path that a change touches, and name those it must not touch.
 
     HEAD is compared with the commit at which it parted from BASE, so that what came to BASE since
     is not charged to it; the rules are BASE's. The working tree is not looked at. Both ends of a
     rename count, and so do deletions, modes, links and what new links point to. Exit code 1 where a
-    path is denied or not allowed, 3 where the commits do not differ.
+    path is denied or not allowed, 3 where the commits do not differ. Without BASE..HEAD, HEAD is
+    held against the last tag before it, else against its first parent.
     """
+    if revisions is None:
+        found_ = base_of(repository)
+        if found_ is None:
+            click.echo("nothing to judge: HEAD has no parent here (a shallow clone lacks history)")
+            return int(ExitCode.INCOMPLETE)
+        click.echo(f"base {found_[0][:10]}: {found_[1]}")
+        revisions = f"{found_[0]}..HEAD"
     base, head = resolve(repository, revisions)
     found = touched(repository, base, head, frontier_of(repository, base, file))
     span = f"{base[:10]}..{head[:10]}"

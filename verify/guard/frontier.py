@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from verify.guard import git
+from verify.guard.decided import Decided, decided
 from verify.guard.globs import matches
 from verify.guard.model import FRONTIER, Frontier
 from verify.problems import PackError, UsageError
@@ -70,8 +71,9 @@ def touched(repository: Path, base: str, head: str, frontier: Frontier) -> list[
     differing = {
         name for one in git.changes(repository, base, head) for name in (one.old, one.new) if name
     }
+    by = decided(repository, base, head, differing) if frontier.decided else None
     found = {
-        Touched(path, what, *judge(path, frontier))
+        Touched(path, what, *judge(path, frontier, by, gone=path == change.old != change.new))
         for fork in git.forks(repository, base, head)
         for change in git.changes(repository, fork, head)
         if {change.old, change.new} & differing
@@ -80,13 +82,25 @@ def touched(repository: Path, base: str, head: str, frontier: Frontier) -> list[
     return sorted(found, key=lambda one: (one.path, one.what))
 
 
-def judge(path: str, frontier: Frontier) -> tuple[Side, str]:
-    """Where a path lies and by which rule; what denies is stronger than what allows."""
+def judge(
+    path: str, frontier: Frontier, by: Decided | None = None, *, gone: bool = False
+) -> tuple[Side, str]:
+    """Where a path lies and by which rule; what denies is stronger than what allows.
+
+    by   what the change decides; None where the frontier asks for no decisions
+    """
     if path.startswith("/") or path.split("/")[0] == "..":  # a link's target; no glob means it
         return Side.OUTSIDE, "it leaves the repository"
     for denied in frontier.deny:
         if matches(denied.glob, path):
             return Side.DENIED, f"{denied.glob}: {denied.reason}"
+    for rule in frontier.decided if by else ():
+        if matches(rule.glob, path):
+            assert by is not None
+            fault = by.fault(path, gone=gone)
+            if fault is not None:
+                return Side.DENIED, f"{rule.glob}: {rule.reason}; {fault}"
+            return Side.INSIDE, rule.glob
     for glob in frontier.allow:
         if matches(glob, path):
             return Side.INSIDE, glob

@@ -61,6 +61,22 @@ def forks(repository: Path, base: str, head: str) -> list[str]:
         ) from None
 
 
+def base_of(repository: Path, head: str = "HEAD") -> tuple[str, str] | None:
+    """What a commit is held against where nobody says: the last tag before it, else its parent.
+
+    (commit, which one that is), or None for a commit without history.
+    """
+    try:
+        parent = _commit(repository, f"{head}^")
+    except UsageError:
+        return None
+    try:
+        tag = call(repository, "describe", "--tags", "--abbrev=0", parent).decode().strip()
+        return _commit(repository, tag), f"the last tag, {tag}"
+    except UsageError:
+        return parent, "the first parent, for want of a tag"
+
+
 def resolve(repository: Path, revisions: str) -> tuple[str, str]:
     """The two commits of `BASE..HEAD`; raises UsageError for anything else."""
     match = _RANGE.fullmatch(revisions)

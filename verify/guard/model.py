@@ -26,25 +26,34 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Denied(Frozen):
-    """Paths that no change may touch, and why."""
+    """Paths that no change may touch, or none without a decision, and why."""
 
     glob: Glob
     reason: Text
 
 
 class Frontier(Frozen):
-    """contracts/policy/frontier.yaml: what a change may touch; `deny` is stronger than `allow`."""
+    """contracts/policy/frontier.yaml: what a change may touch.
+
+    `deny` is stronger than `decided`, and that is stronger than `allow`: what is decided is touched
+    only along with a decision of the same change, which governs it.
+    """
 
     schema_: Annotated[Literal["verify/frontier/1"], Field(alias="schema")]
     allow: Annotated[tuple[Glob, ...], Field(min_length=1)]
+    decided: tuple[Denied, ...] = ()
     deny: tuple[Denied, ...] = ()
 
 
 class Protected(Frozen):
-    """Files that change only by decision; a `manifest` beside them already lists their digests."""
+    """Files that change only by decision; a `manifest` beside them already lists their digests.
+
+    part   what of a file is under protection: all of it, or the front matter of a decision record
+    """
 
     glob: Glob
     reason: Text
+    part: Literal["file", "front matter"] = "file"
     manifest: Glob | None = None
 
 

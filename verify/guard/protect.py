@@ -17,9 +17,11 @@ from pathlib import Path
 
 from verify.files import write
 from verify.guard import globs
+from verify.guard.decided import own_record
 from verify.guard.frontier import shown
 from verify.guard.model import PROTECTED, RECORD, DigestsFile, Protected, ProtectedFile, Recorded
 from verify.problems import UsageError
+from verify.spec.decisions import front_matter
 from verify.spec.model import Decision
 from verify.spec.pack import LoadedPack
 from verify.spec.places import of_an_editor
@@ -102,12 +104,13 @@ def approve(guard: Guard, wanted: Sequence[str], decision: str) -> list[str]:
     decision that is not settled and for a path that is not under protection.
     """
     known = guard.decisions.get(decision)
-    if known is None or not known.status.settled:
-        found = f"{decision}, which is {known.status}" if known else f"{decision}, which is missing"
-        raise UsageError(f"--decision: found {found}; expected an accepted or closed decision")
+    if known is None:
+        raise UsageError(f"--decision: found {decision}, which is missing; expected a record")
     present = files_under(guard.root, [asset.glob for asset in guard.assets])
     chosen = _chosen(guard, wanted, present)
-    fresh = {path: digest_of(guard.root / path) for path in chosen if present.get(path)}
+    for path in chosen:
+        _may_approve(guard, known, path)
+    fresh = {path: _digest(guard, path) for path in chosen if present.get(path)}
     manifests = {path: _manifest_for(guard, path) for path in chosen}
     for manifest in sorted({name for name in manifests.values() if name}):
         mine = [path for path in chosen if manifests[path] == manifest]
@@ -121,6 +124,29 @@ def approve(guard: Guard, wanted: Sequence[str], decision: str) -> list[str]:
             records[path] = Recorded(path=path, sha256=fresh[path], decision=decision)
     write(guard.root / RECORD, _as_yaml(records.values()))
     return chosen
+
+
+def _may_approve(guard: Guard, decision: Decision, path: str) -> None:
+    """Raise UsageError where a decision is not about a path, or older than what it would undo."""
+    recorded = next((one for one in guard.recorded if one.path == path), None)
+    if recorded is None and path == own_record(decision):
+        return
+    if not decision.status.settled:
+        raise UsageError(
+            f"--decision: found {decision.id}, which is {decision.status}; expected an accepted or "
+            "closed decision"
+        )
+    if not decision.governs_file(path):
+        raise UsageError(
+            f"--decision: found {decision.id}, which does not govern {shown(path)}; expected a "
+            "decision about it; remedy: write one that names it, or a glob, in `governs`"
+        )
+    before = guard.decisions.get(recorded.decision) if recorded else None
+    if before is not None and before.date > decision.date:
+        raise UsageError(
+            f"--decision: found {decision.id} of {decision.date}; expected none older than "
+            f"{before.id} of {before.date}, under which {shown(path)} was approved"
+        )
 
 
 def digest_of(path: Path) -> str:
@@ -169,14 +195,41 @@ def _judge(path: str, guard: Guard, stated: Mapping[str, Recorded], regular: boo
         return Finding(path, State.NOT_A_FILE, "a link, or no regular file")
     if digest is None:
         return Finding(path, State.UNLISTED, "nobody approved it")
-    now = digest_of(guard.root / path)
+    now = _digest(guard, path)
     if now != digest:
         return Finding(path, State.CHANGED, f"sha256 {now[:12]}, approved {digest[:12]}")
-    decision = guard.decisions.get(record.decision) if record else None
-    if record and (decision is None or not decision.status.settled):
-        status = decision.status if decision else "missing"
-        return Finding(path, State.UNDECIDED, f"{record.decision} is {status}")
+    fault = _undecided(record, guard) if record else None
+    if fault is not None:
+        return Finding(path, State.UNDECIDED, fault)
     return Finding(path, State.AS_APPROVED, record.decision if record else "by its manifest")
+
+
+def _undecided(record: Recorded, guard: Guard) -> str | None:
+    """Why the decision behind a digest does not hold, or None."""
+    decision = guard.decisions.get(record.decision)
+    if decision is None:
+        return f"{record.decision} is missing"
+    if record.path == own_record(decision):
+        return None  # whatever its status: it stands as it was written
+    if not decision.status.settled:
+        return f"{record.decision} is {decision.status}"
+    manifest = any(asset.manifest == record.path for asset in guard.assets)
+    return (
+        None
+        if manifest or decision.governs_file(record.path)
+        else (f"{record.decision} does not govern it")
+    )
+
+
+def _digest(guard: Guard, path: str) -> str:
+    """sha256 of what is under protection: a file, or the front matter of a record."""
+    part = next((asset.part for asset in guard.assets if _covers(asset, path)), "file")
+    if part == "front matter":
+        with (guard.root / path).open(encoding="utf-8", errors="surrogateescape") as file:
+            front = front_matter(file.read())
+        if front is not None:
+            return hashlib.sha256(front.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest_of(guard.root / path)
 
 
 def _covers(asset: Protected, path: str) -> bool:

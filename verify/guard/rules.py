@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from verify.guard.decided import own_record
 from verify.guard.model import (
     FRONTIER,
     PROTECTED,
@@ -50,7 +51,8 @@ def digests_rest_on_decisions(loaded: LoadedPack) -> Iterator[Problem]:
         seen: set[str] = set()
         for position, one in enumerate(file.assets):
             known = decisions.get(one.decision)
-            if known is None or not known.status.settled:
+            own = known is not None and one.path == own_record(known)
+            if known is None or not (known.status.settled or own):
                 at = ("assets", position, "decision")
                 yield document.problem(at, one.decision, "a decision that is accepted or closed")
             if one.path in seen:

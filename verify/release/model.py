@@ -101,6 +101,12 @@ class ByProtected(Frozen):
     kind: Literal["protected"]
 
 
+class ByFrontier(Frozen):
+    """Since the last tag, else in the last commit, every path is inside the base's frontier."""
+
+    kind: Literal["frontier"]
+
+
 class ByLicence(Frozen):
     """The file is there, reads as the licence it should be, and the project file names both."""
 
@@ -147,6 +153,7 @@ By = Annotated[
     | ByProse
     | ByDecisions
     | ByProtected
+    | ByFrontier
     | ByLicence
     | ByChangelog
     | ByVersion

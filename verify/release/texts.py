@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from verify.guard.frontier import shown
+from verify.guard import git
+from verify.guard.frontier import Side, frontier_of, shown, touched
 from verify.guard.protect import State, check, guard_of
 from verify.outcome import Outcome
 from verify.problems import PackError, UsageError
@@ -13,6 +14,7 @@ from verify.release.finding import Finding, failed, passed, unknown
 from verify.release.model import (
     ByChangelog,
     ByDecisions,
+    ByFrontier,
     ByLicence,
     ByProse,
     ByProtected,
@@ -125,6 +127,23 @@ def protected(by: ByProtected, now: Situation) -> Finding:
         first = f"{shown(wrong[0].path)} is {wrong[0].state}: {wrong[0].reason}"
         return failed(f"{first}{more}", integrity=True)
     return passed(f"{len(found)} files as approved")
+
+
+def frontier(by: ByFrontier, now: Situation) -> Finding:
+    """What was committed since the last tag keeps to the frontier; the rest is not looked at."""
+    base = git.base_of(now.root)
+    if base is None:
+        return unknown("the commit has no parent here: a shallow clone lacks the history")
+    commit, which = base
+    head = git.resolve(now.root, f"{commit}..HEAD")[1]
+    found = touched(now.root, commit, head, frontier_of(now.root, commit, None))
+    if not found:
+        return unknown(f"nothing to judge: HEAD differs in no path from {which}")
+    wrong = [one for one in found if one.side is not Side.INSIDE]
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        return failed(f"{shown(wrong[0].path)} is {wrong[0].side}: {wrong[0].rule}{more}")
+    return passed(f"{len(found)} paths inside, since {which}")
 
 
 def unreadable(error: UnreadableError) -> Finding:

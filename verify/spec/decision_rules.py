@@ -23,7 +23,7 @@ _MENTION = re.compile(r"\bDEC-[0-9]{4}\b")
 def dangling(record: Decision, known: Known) -> Iterator[Finding]:
     """Claims, conflicts and evidence that a record names and that do not exist."""
     references = (
-        ("governs", record.governs, known.claims),
+        ("governs", record.claims, known.claims),
         ("caps", record.caps, known.claims),
         ("conflicts", record.conflicts, known.conflicts),
     )

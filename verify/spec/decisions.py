@@ -81,6 +81,22 @@ def read_entries(folder: Path, root: Path) -> tuple[Entry, ...]:
     return tuple(_read(path, path.relative_to(root).as_posix(), root) for path in paths)
 
 
+def record_in(text: str, label: str) -> Decision | None:
+    """The record of a text, or None where its front matter is not whole."""
+    front = front_matter(text)
+    document = None if front is None else parse("\n" + front, file=label)
+    if document is None or document.problems:
+        return None
+    return validate(document, Decision, [])
+
+
+def front_matter(text: str) -> str | None:
+    """What stands between the two lines --- at the beginning of a text."""
+    text = text.replace("\r\n", "\n")
+    head, separator, _ = text.removeprefix("---\n").partition("\n---\n")
+    return head if text.startswith("---\n") and separator else None
+
+
 def section_problems(sections: Sequence[Section], label: str, *, last: int) -> Iterator[Problem]:
     """Sections that are missing, there twice, empty or not of the format; `last` line of all."""
     for name in SECTIONS:
@@ -109,11 +125,12 @@ def _read(path: Path, label: str, root: Path) -> Entry:
     if isinstance(text, Problem):
         return _without_front(path, label, "", [text])
     text = text.replace("\r\n", "\n")
-    head, separator, body = text.removeprefix("---\n").partition("\n---\n")
-    if not text.startswith("---\n") or not separator:
+    head = front_matter(text)
+    if head is None:
         expected = "a block between two lines ---"
         problem = Problem(label, 1, 1, "", "no front matter", expected, "add it")
         return _without_front(path, label, text, [problem])
+    body = text.removeprefix(f"---\n{head}\n---\n")
     # One leading newline keeps the line numbers those of the file.
     front = parse("\n" + head, file=label)
     said = front.value if isinstance(front.value, dict) else None

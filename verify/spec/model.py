@@ -8,8 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from verify.guard import globs
 from verify.outcome import Axis
 from verify.spec.base import (
     AtLeastOne,
@@ -120,9 +121,23 @@ Category = Literal["PAPER-BACKED", "AUTHOR-CODE", "INFERRED", "OPEN", "PROTOCOL"
 Extent = Annotated[dict[Text, Annotated[int, Field(ge=1)]], Field(min_length=1)]
 
 
+CLAIM = "CLAIM-"
+
+
+def _governed(text: str) -> str:
+    wrong = None if text.startswith(CLAIM) else globs.fault(text)
+    if wrong is not None:
+        raise ValueError(f"the id of a claim, or {globs.EXPECTED} ({wrong})")
+    return text
+
+
+Governed = Annotated[str, Field(min_length=1), AfterValidator(_governed)]
+
+
 class Decision(Frozen):
     """Front matter of a decision record; the seven sections are in the file's body.
 
+    governs   claims that rest on it, and files, or globs of them, whose rules it changes
     impact    what cannot be said while a deferred decision is open
     promotes  a default, put in force by what was `measured`; `horizon` is the least that may do so,
               by the same names, such as {steps: 300, seeds: 3}
@@ -132,7 +147,7 @@ class Decision(Frozen):
     title: Text
     status: DecisionStatus
     date: Day
-    governs: tuple[ClaimId, ...] = ()
+    governs: tuple[Governed, ...] = ()
     conflicts: tuple[ConflictId, ...] = ()
     caps: tuple[ClaimId, ...] = ()
     evidence: tuple[Text, ...] = ()
@@ -142,6 +157,15 @@ class Decision(Frozen):
     promotes: Text | None = None
     horizon: Extent | None = None
     measured: Extent | None = None
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The claims among what it governs."""
+        return tuple(name for name in self.governs if name.startswith(CLAIM))
+
+    def governs_file(self, path: str) -> bool:
+        """Whether a file is named by what it governs, by its path or by a glob."""
+        return any(globs.matches(name, path) for name in self.governs if not name.startswith(CLAIM))
 
 
 # -- contracts ------------------------------------------------------------------------------------

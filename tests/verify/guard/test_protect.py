@@ -28,7 +28,8 @@ def guarded(mini: MiniPack) -> MiniPack:
     """Two files by record, two by a list of their own, all as approved."""
     for number, status in (("1", "accepted"), ("2", "proposed"), ("3", "closed")):
         name = f"DEC-000{number}"
-        record = decision(name, status=status, evidence=["THING-001"])
+        governs = ["gold/**", "kept/**"]
+        record = decision(name, status=status, evidence=["THING-001"], governs=governs)
         mini.write(f"specs/decisions/{name}.md", record)
     mini.write("gold/a.txt", "a\n")
     mini.write("gold/b.txt", "b\n")
@@ -289,6 +290,125 @@ def test_whatever_is_approved_is_as_approved_and_any_change_is_not(
     for name, data in contents.items():
         (guarded.root / "kept" / name).write_bytes(data + b".")
     assert states(guarded) == {f"kept/{name}": State.CHANGED for name in contents}
+
+
+# -- the decision behind an approval --------------------------------------------------------------
+
+
+def another(pack: MiniPack, **front: object) -> None:
+    front = {"status": "accepted", "evidence": ["THING-001"], **front}
+    pack.write("specs/decisions/DEC-0004.md", decision("DEC-0004", **front))
+
+
+@pytest.mark.parametrize(
+    ("front", "said"),
+    [
+        ({}, "does not govern kept/one.yaml"),
+        ({"governs": ["CLAIM-THING"]}, "does not govern kept/one.yaml"),
+        ({"governs": ["gold/**", "kept/deep/*"]}, "does not govern kept/one.yaml"),
+        ({"governs": ["kept/**"], "date": "2025-12-31"}, "none older than DEC-0001 of 2026-01-01"),
+        ({"governs": ["kept/**"], "status": "deferred", "caps": ["CLAIM-THING"],
+          "impact": "nothing"}, "which is deferred"),
+    ],
+)  # fmt: skip
+def test_an_approval_names_a_decision_about_that_file_that_is_not_older(
+    guarded: MiniPack, front: dict[str, object], said: str
+) -> None:
+    another(guarded, **front)
+    guarded.write("kept/one.yaml", "weaker\n")
+    before = (guarded.root / RECORD).read_bytes()
+    with pytest.raises(UsageError, match=said):
+        approve(guard_of(guarded.load()), ["kept/one.yaml"], "DEC-0004")
+    assert (guarded.root / RECORD).read_bytes() == before
+    another(guarded, governs=["kept/one.yaml"])
+    approve(guard_of(guarded.load()), ["kept/one.yaml"], "DEC-0004")
+    assert states(guarded) == {}
+
+
+def test_a_digest_written_by_hand_under_an_unrelated_decision_is_not_as_approved(
+    guarded: MiniPack,
+) -> None:
+    another(guarded)
+    guarded.write("kept/one.yaml", "weaker\n")
+    text = (guarded.root / RECORD).read_text()
+    forged = text.replace(sha("one\n"), sha("weaker\n"), 1)
+    line = next(one for one in forged.splitlines() if '"kept/one.yaml"' in one)
+    guarded.write(RECORD, forged.replace(line, line.replace("DEC-0001", "DEC-0004")))
+    assert states(guarded) == {"kept/one.yaml": State.UNDECIDED}
+
+
+@pytest.fixture
+def ruled(guarded: MiniPack) -> MiniPack:
+    """Contracts and the front matter of records under protection, too."""
+    guarded.data(
+        "contracts/policy/protected.yaml",
+        {
+            "schema": "verify/protected/1",
+            "assets": [
+                {"glob": "contracts/**/*.yaml", "reason": "rules"},
+                {"glob": "specs/decisions/*.md", "part": "front matter", "reason": "caps"},
+            ],
+        },
+    )
+    guarded.write(RECORD, "schema: verify/digests/1\nassets: []\n")
+    deferred = decision(
+        "DEC-0005", status="deferred", caps=["CLAIM-THING"], impact="nothing", governs=[]
+    )
+    guarded.write("specs/decisions/DEC-0005.md", deferred)
+    another(guarded, governs=["contracts/**", "specs/decisions/*.md"])
+    whole = ["contracts/**/*.yaml", "specs/decisions/*.md"]
+    approve(guard_of(guarded.load()), whole, "DEC-0004")
+    assert states(guarded) == {}
+    return guarded
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "new"),
+    [
+        ("contracts/thing.yaml", "value: 0.5", "value: 25.0"),
+        ("contracts/thing.yaml", "severity: major", "severity: minor"),
+        ("contracts/pack.yaml", "title: Mini", "title: Mini\ncode: []"),
+        ("contracts/claims.yaml", "THING-*", "THING-001"),
+        ("specs/decisions/DEC-0005.md", "caps:\n- CLAIM-THING\n", "caps: []\n"),
+        ("specs/decisions/DEC-0005.md", "status: deferred", "status: accepted"),
+    ],
+)
+def test_a_weakened_rule_is_changed(ruled: MiniPack, place: str, old: str, new: str) -> None:
+    ruled.edit(place, old, new)
+    assert states(ruled) == {place: State.CHANGED}
+
+
+@pytest.mark.parametrize("place", ["contracts/thing.yaml", "specs/decisions/DEC-0005.md"])
+def test_a_rule_that_is_gone_is_missing(ruled: MiniPack, place: str) -> None:
+    (ruled.root / place).unlink()
+    assert states(ruled)[place] is State.MISSING
+
+
+def test_the_text_of_a_record_is_not_its_rule(ruled: MiniPack) -> None:
+    ruled.edit("specs/decisions/DEC-0005.md", "## Context\n\nText.", "## Context\n\nMore text.")
+    assert states(ruled) == {}
+
+
+def test_a_new_open_record_stands_as_it_was_written(ruled: MiniPack) -> None:
+    place = "specs/decisions/DEC-0006.md"
+    open_ = {"status": "deferred", "caps": ["CLAIM-THING"], "impact": "nothing"}
+    ruled.write(place, decision("DEC-0006", **open_))
+    approve(guard_of(ruled.load()), [place], "DEC-0006")
+    assert states(ruled) == {}
+    assert ruled.problems() == ()
+    ruled.edit(place, "caps:\n- CLAIM-THING\n", "caps: []\n")
+    assert states(ruled) == {place: State.CHANGED}
+
+
+def test_a_new_record_approves_itself_once_and_no_other(ruled: MiniPack) -> None:
+    place = "specs/decisions/DEC-0006.md"
+    ruled.write(place, decision("DEC-0006", evidence=["THING-001"]))
+    assert states(ruled) == {place: State.UNLISTED}
+    approve(guard_of(ruled.load()), [place], "DEC-0006")
+    assert states(ruled) == {}
+    ruled.edit(place, "title: T", "title: Another")
+    with pytest.raises(UsageError, match="does not govern"):
+        approve(guard_of(ruled.load()), [place], "DEC-0006")
 
 
 # -- lint -----------------------------------------------------------------------------------------

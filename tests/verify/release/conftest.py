@@ -24,6 +24,7 @@ from contracts.policy import card, speed
 from drift.artifacts.store import save_artifact
 from drift.generator import Generator
 from tests.verify.conftest import MiniPack, clause, decision, new_pack, run_pack
+from tests.verify.guard.conftest import Repository
 from verify import clock
 from verify.api import CheckContext, registered
 from verify.card.compare import hands
@@ -207,7 +208,7 @@ def build(root: Path) -> Stage:
     pack.data("contracts/waivers.yaml", {"schema": "verify/waivers/1", "waivers": [waiver]})
     pack.data("contracts/policy/release.yaml", gates())
     pack.save()
-    pack.write("specs/decisions/DEC-0001.md", decision())
+    pack.write("specs/decisions/DEC-0001.md", decision(governs=["frozen/**"]))
     pack.write("README.md", "# A thing\n\nIt is a thing.\n")
     pack.write("thing/__init__.py", '__version__ = "0.1.0"\n')
     pack.write("tests/test_thing.py", "def test_one_is_one():\n    assert 1 == 1\n")
@@ -219,6 +220,7 @@ def build(root: Path) -> Stage:
     pack.write("LICENSE", "Apache License\nVersion 2.0, January 2004\n")
     pack.write("CHANGELOG.md", "# Changelog\n\n## [0.1.0] - 2026-11-21\n\nThe first.\n")
     pack.write("pyproject.toml", PROJECT)
+    commit(root)
     stage = Stage(pack)
     approve(guard_of(pack.load()), ["frozen/**"], "DEC-0001")
     stage.seal("one", "two")
@@ -228,6 +230,22 @@ def build(root: Path) -> Stage:
     return stage
 
 
+def commit(root: Path) -> None:
+    """Two commits, so that there is a change to judge."""
+    repository = Repository(root)
+    repository.write("contracts/policy/frontier.yaml", FRONTIER)
+    repository.git("init", "-q")
+    repository.commit()
+    repository.write("notes/one.txt", "one\n")
+    repository.commit()
+
+
+FRONTIER = """\
+schema: verify/frontier/1
+allow: ["**"]
+deny:
+  - {glob: notes/closed/**, reason: closed}
+"""
 PROJECT = """
     [project]
     name = "thing"

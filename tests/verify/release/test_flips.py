@@ -12,6 +12,7 @@ from drift.artifacts import architectures
 from drift.artifacts.header import read_header
 from drift.generator import Generator
 from tests.verify.conftest import decision
+from tests.verify.guard.conftest import Repository
 from verify.outcome import Outcome
 from verify.release.finding import Word
 from verify.release.render import console
@@ -47,6 +48,13 @@ def an_open_decision_governs_a_claim(stage: Stage) -> None:
 
 def a_protected_file_changed(stage: Stage) -> None:
     stage.pack.write("frozen/one.txt", "two\n")
+
+
+def a_denied_path_was_committed(stage: Stage) -> None:
+    repository = Repository(stage.root)
+    repository.write("notes/closed/two.txt", "two\n")
+    repository.git("add", "notes")
+    repository.git("commit", "-q", "-m", "change")
 
 
 def the_licence_is_another(stage: Stage) -> None:
@@ -116,6 +124,7 @@ FLIPS: dict[str, tuple[Flip, Outcome, ExitCode]] = {
     "overclaims": (the_readme_overclaims, Outcome.FAIL, ExitCode.FAILED),
     "decisions": (an_open_decision_governs_a_claim, Outcome.FAIL, ExitCode.FAILED),
     "protected": (a_protected_file_changed, Outcome.FAIL, ExitCode.INTEGRITY),
+    "frontier": (a_denied_path_was_committed, Outcome.FAIL, ExitCode.FAILED),
     "licence": (the_licence_is_another, Outcome.FAIL, ExitCode.FAILED),
     "changelog": (the_entry_has_no_date, Outcome.FAIL, ExitCode.FAILED),
     "version": (the_project_says_another_version, Outcome.FAIL, ExitCode.FAILED),
