@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -335,3 +336,36 @@ def test_every_rule_is_in_the_list() -> None:
         and value.__annotations__.get("loaded") == "LoadedPack"
     }
     assert {f"{rule.__module__}.{rule.__name__}" for rule in RULES} == written
+
+
+# -- code -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "listed", "missing"),
+    [
+        ("import engine", [], "engine"),
+        ("from engine.parts import thing", [], "engine"),
+        ("import os, engine as e", [], "engine"),
+        ("    from engine import thing", [], "engine"),
+        ("import single", ["engine"], "single.py"),
+        ("import engine", ["engine"], None),
+        ("import engine", ["engine/parts.py"], "engine"),
+        ("import json, os.path", [], None),
+        ("from . import thing", [], None),
+    ],
+)
+def test_code_beside_the_pack_that_its_checks_import_is_listed(
+    mini: MiniPack, line: str, listed: list[str], missing: str | None
+) -> None:
+    """`code: []` would leave earlier evidence standing whatever happens to the engine."""
+    mini.write("engine/__init__.py", "")
+    mini.write("engine/parts.py", "")
+    mini.write("single.py", "")
+    mini.write("contracts/bindings/more.py", f"def late() -> None:\n    pass\n\n\n{line}\n")
+    manifest = (mini.root / "contracts/pack.yaml").read_text()
+    mini.write("contracts/pack.yaml", manifest + f"code: {json.dumps(listed)}\n")
+    found = [problem for problem in mini.problems() if problem.path == "code"]
+    assert [one.expected for one in found] == (
+        [f"{missing}, which contracts/bindings/more.py imports"] if missing else []
+    )

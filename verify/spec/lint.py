@@ -12,7 +12,7 @@ from verify.guard import rules as rules_guard
 from verify.problems import Problem
 from verify.promotion import rules as rules_promotion
 from verify.release import rules as rules_release
-from verify.spec import rules_claims, rules_clauses, rules_facts
+from verify.spec import rules_claims, rules_clauses, rules_code, rules_facts
 from verify.spec.pack import LoadedPack
 
 Rule = Callable[[LoadedPack], Iterator[Problem]]
@@ -44,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     rules_claims.manifest_paths_stay_inside,
     rules_claims.columns_have_templates,
     rules_claims.the_subject_is_registered,
+    rules_code.imported_code_is_listed,
     rules_guard.each_file_stands_at_its_place,
     rules_guard.globs_stand_once,
     rules_guard.digests_rest_on_decisions,
