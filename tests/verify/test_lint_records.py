@@ -20,6 +20,7 @@ def seen(pack: MiniPack) -> list[tuple[str, str, str]]:
     ("front", "path", "found"),
     [
         ({"governs": ["CLAIM-NONE"]}, "governs", "CLAIM-NONE"),
+        ({"governs": ["CLAIM-THING"], "status": "deferred"}, "caps", "no cap of CLAIM-THING"),
         ({"caps": ["CLAIM-NONE"]}, "caps", "CLAIM-NONE"),
         ({"conflicts": ["CONF-009"]}, "conflicts", "CONF-009"),
         ({"evidence": ["THING-9*"]}, "evidence", "THING-9*"),

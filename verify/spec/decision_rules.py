@@ -54,8 +54,11 @@ def unsettled(record: Decision, records: Collection[str]) -> Iterator[Finding]:
     if record.status is DecisionStatus.SUPERSEDED and record.superseded_by not in records:
         found = str(record.superseded_by or "no successor")
         yield "superseded_by", found, "the record that replaces it"
-    if record.status is DecisionStatus.DEFERRED and not record.caps:
-        yield "caps", "nothing", "the claims it holds back"
+    if record.status is DecisionStatus.DEFERRED:
+        loose = sorted(set(record.claims) - set(record.caps))
+        if loose or not record.caps:
+            found = f"no cap of {', '.join(loose)}" if loose else "nothing"
+            yield "caps", found, "the claims it holds back, all that it governs among them"
 
 
 # -- of the log -----------------------------------------------------------------------------------
