@@ -80,15 +80,19 @@ def wilson(value: float, n: int) -> tuple[float, float]:
     return low, 1.0 if value == 1.0 else min(1.0, centre + half)
 
 
-def deviation(
+def resampled(
     statistic: Callable[[NDArray[np.int64]], float],
     strata: Sequence[NDArray[np.int64]],
     generator: np.random.Generator,
     *,
     replicates: int | None = None,
-) -> float:
-    """Standard deviation of `statistic(counts [n])` over resamples, REPLICATES by default."""
-    values = [statistic(counts(strata, generator)) for _ in range(replicates or REPLICATES)]
+) -> tuple[float, ...]:
+    """`statistic(counts [n])` of resamples, REPLICATES by default."""
+    return tuple(statistic(counts(strata, generator)) for _ in range(replicates or REPLICATES))
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Standard deviation of resampled values."""
     return float(np.std(values, ddof=1))
 
 

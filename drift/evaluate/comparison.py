@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.config import Template
@@ -26,10 +27,14 @@ INDEPENDENT = "class Gaussians, independent pixels"
 
 @dataclass(frozen=True)
 class Rival:
-    """A baseline: its figures, its samples uint8 [N, 1, 8, 8] with labels [N], how it was made."""
+    """A baseline: its figures, its samples uint8 [N, 1, 8, 8] with labels [N], how it was made.
+
+    components  arrays behind the figures, as those of the run; the reference is the run's
+    """
 
     name: str
     figures: Mapping[str, Figure]
+    components: Mapping[str, NDArray[Any]]
     pixels: Tensor
     labels: Tensor
     made: Mapping[str, Any]
@@ -98,6 +103,15 @@ def recorded(ours: Mapping[str, Figure], found: tuple[Rival, ...]) -> dict[str, 
     }
 
 
+def components(found: tuple[Rival, ...]) -> dict[str, NDArray[Any]]:
+    """The arrays of all baselines, each under its name: `baselines/NAME/coverage/hits`."""
+    return {
+        f"baselines/{rival.name}/{key}": array
+        for rival in found
+        for key, array in rival.components.items()
+    }
+
+
 def _measured(
     name: str, samples: Tensor, labels: Tensor, encoded: Encoded, seed: int,
     made: Mapping[str, Any],
@@ -105,4 +119,8 @@ def _measured(
     pixels = images.pixels(samples)
     report = evaluate_pixels(pixels, labels, encoded=encoded, seed=seed)
     figures = {key: report.figures[key] for key in COMPARED}
-    return Rival(name, figures, pixels, labels, made)
+    kept = {
+        key: array for key, array in report.components.items()
+        if key.partition("/")[0] in COMPARED and "/reference_" not in key
+    }  # fmt: skip
+    return Rival(name, figures, kept, pixels, labels, made)

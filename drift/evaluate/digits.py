@@ -74,13 +74,15 @@ class Report:
 class Encoded:
     """Features of digits under one encoder: uint8 [N, 1, 8, 8] -> float64 [N, 64].
 
-    training, held_out  the features of the real digits; sha256 the digest of the encoder, which
-                        must not be changed while this is in use
+    training, held_out  the features of the real digits
+    sha256              digest of the trunk, which alone gives features; it must not be changed
+                        while this is in use; whole_sha256 that of the encoder with its decoder
     """
 
     def __init__(self, encoder: MaskedAutoencoder) -> None:
         self.encoder = encoder.eval()
-        self.sha256 = build.parameters_digest(encoder)
+        self.sha256 = build.parameters_digest(encoder.encoder)
+        self.whole_sha256 = build.parameters_digest(encoder)
         training, held_out = (images.pixels(_square(part.images)) for part in data.load())
         pooled = np.concatenate(list(self._pooled(training)))
         self._centre = pooled.mean(axis=0)
@@ -117,25 +119,19 @@ def evaluate_pixels(pixels: Tensor, labels: Tensor, *, encoded: Encoded, seed: i
     _check(pixels, labels)
     generator = np.random.default_rng(seed)
     asked = labels.numpy()
-    features, held_out = encoded(pixels), fid.moments(encoded.held_out)
-    right = classifier.digits_classifier().predict(pixels) == asked
-    per_class, reached = classes.by_class(
-        features, asked, encoded.held_out, data.load()[1].labels.numpy(), generator,
-        classes=range(data.CLASSES), right=right,
-    )  # fmt: skip
-    near, hits = neighbours(features, encoded.held_out, generator)
-    hits |= {"class_accuracy": right}
+    held_out = fid.moments(encoded.held_out)
+    found = observe(pixels, labels, encoded, generator)
+    features, right, per_class = found.features, found.right, found.per_class
     audits = _audits(pixels, features, encoded, generator)
     figures = {
         "fid_proxy": fid.figure(features, held_out, generator, labels=asked),
         "fid_pixel": _pixel_distance(pixels, asked, generator),
-        **near,
-        "coverage": bootstrap.share(reached, generator, definition=classes.DEFINITION),
+        **found.near,
+        "coverage": bootstrap.share(found.reached, generator, definition=classes.DEFINITION),
         **_accuracies(right, generator),
         **{f"copies_{space}": found.copies for space, found in audits.items()},
         **{f"closer_{space}": found.closer for space, found in audits.items()},
     }
-    ours = fid.moments(features)
     return Report(
         axis=AXIS,
         count=len(pixels),
@@ -146,14 +142,53 @@ def evaluate_pixels(pixels: Tensor, labels: Tensor, *, encoded: Encoded, seed: i
         memorised=any(found.flagged for found in audits.values()),
         encoder_sha256=encoded.sha256,
         components={
+            **found.components(held_out),
+            "fid_proxy/resampled": np.asarray(figures["fid_proxy"].resampled),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What figures are computed from, before any resampling.
+
+    features [N, 64], right [N]: named as asked; reached: by what share of the parts of the samples
+    each real digit is; near and hits: precision and recall, and their indicators
+    """
+
+    features: Array
+    right: NDArray[np.bool_]
+    per_class: tuple[ClassReport, ...]
+    reached: Array
+    near: Mapping[str, Figure]
+    hits: Mapping[str, NDArray[np.bool_]]
+
+    def components(self, held_out: fid.Moments) -> dict[str, NDArray[Any]]:
+        """Arrays from which the scores can be computed again."""
+        ours, hits = fid.moments(self.features), {**self.hits, "class_accuracy": self.right}
+        return {
             "fid_proxy/mu": ours.mean,
             "fid_proxy/sigma": ours.covariance,
             "fid_proxy/reference_mu": held_out.mean,
             "fid_proxy/reference_sigma": held_out.covariance,
             **{f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()},
-            "coverage/hits": reached,
-        },
-    )
+            "coverage/hits": self.reached,
+            "spread/by_class": np.asarray([one.spread for one in self.per_class]),
+        }
+
+
+def observe(
+    pixels: Tensor, labels: Tensor, encoded: Encoded, generator: np.random.Generator
+) -> Observed:
+    """Features and indicators of uint8 [N, 1, 8, 8]; `generator` chooses the parts."""
+    asked, features = labels.numpy(), encoded(pixels)
+    right = classifier.digits_classifier().predict(pixels) == asked
+    per_class, reached = classes.by_class(
+        features, asked, encoded.held_out, data.load()[1].labels.numpy(), generator,
+        classes=range(data.CLASSES), right=right,
+    )  # fmt: skip
+    near, hits = neighbours(features, encoded.held_out, generator)
+    return Observed(features, right, per_class, reached, near, hits)
 
 
 @torch.no_grad()

@@ -129,12 +129,13 @@ def figure(
     value = frechet(moments(features), reference)
     fast = Fast(reference)
     n, wide = features.shape
-    spread = bootstrap.deviation(
+    resampled = bootstrap.resampled(
         lambda drawn: fast(moments(features, drawn.astype(np.float64))),
         bootstrap.strata_of(labels, n),
         generator,
         replicates=None if wide <= WIDE else REPLICATES_WIDE,
     )
+    spread = bootstrap.deviation(resampled)
     by_count = at_counts(features, fast, generator, labels)
     infinity = extrapolate(by_count)
     return Figure(
@@ -152,6 +153,7 @@ def figure(
             "reference_count": reference.count,
             "deviation": spread,
         },
+        resampled=resampled,
     )
 
 

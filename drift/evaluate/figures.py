@@ -17,6 +17,7 @@ class Figure:
     count       samples it was computed from
     better      "lower" or "higher": which way is good; "near" a target otherwise
     details     further numbers, among them the known bias at this count
+    resampled   values of the resamples whose spread is the interval; kept with the components
     """
 
     value: float
@@ -27,6 +28,7 @@ class Figure:
     count: int
     better: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    resampled: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON; raises ValueError for a value that is not finite."""

@@ -77,11 +77,12 @@ def figure(
     inner = (p * np.log(p + EPS)).sum(axis=1)
     n = len(p)
 
-    def resampled(drawn: NDArray[np.int64]) -> float:
+    def score_of(drawn: NDArray[np.int64]) -> float:
         q = drawn @ p / n
         return float(np.exp(drawn @ inner / n - (q * np.log(q + EPS)).sum()))
 
-    spread = bootstrap.deviation(resampled, bootstrap.strata_of(labels, n), generator)
+    resampled = bootstrap.resampled(score_of, bootstrap.strata_of(labels, n), generator)
+    spread = bootstrap.deviation(resampled)
     value, theirs = float(by_split.mean()), torch_fidelity_score(logits)
     return Figure(
         value=value,
@@ -97,4 +98,5 @@ def figure(
             "torch_fidelity": theirs[0],
             "torch_fidelity_deviation": theirs[1],
         },
+        resampled=resampled,
     )

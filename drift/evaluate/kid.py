@@ -91,4 +91,7 @@ def _kernel(rows: Array, anchors: NDArray[np.floating]) -> Array:
 def _of_mean(
     values: Array, strata: list[NDArray[np.int64]], generator: np.random.Generator
 ) -> float:
-    return bootstrap.deviation(lambda drawn: float(drawn @ values) / len(values), strata, generator)
+    found = bootstrap.resampled(
+        lambda drawn: float(drawn @ values) / len(values), strata, generator
+    )
+    return bootstrap.deviation(found)

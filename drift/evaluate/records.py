@@ -35,6 +35,7 @@ TRUNCATE = "truncate"
 IMAGENET = "imagenet"
 BALANCED = "balanced"  # the same number of every class: the mix of ImageNet's validation labels
 SUFFIX = ".components.safetensors"
+TRACE = ".trace.safetensors"  # from which the samples and their features can be had again
 
 # Digests of the statistics that the release's figures are against. The file was not at hand when
 # DEC-0114 was written, so there is none, and no record reaches paper-eval until one is recorded.
@@ -144,31 +145,44 @@ def record_of(facts: Facts, figures: Mapping[str, Figure], **more: Any) -> dict[
 
 
 def write(
-    path: Path, record: Mapping[str, Any], components: Mapping[str, NDArray[Any]]
+    path: Path,
+    record: Mapping[str, Any],
+    components: Mapping[str, NDArray[Any]],
+    trace: Mapping[str, NDArray[Any]] | None = None,
 ) -> dict[str, Any]:
-    """Write components, then the record that names their digest -> the record as written.
+    """Write components and trace, then the record that names their digests -> as it was written.
 
+    trace  what draws the samples again, where it is small enough to be kept
     Raises RecordError where a file is in the way or the disk refuses; nothing is then left behind.
     """
-    beside = path.with_name(path.stem + SUFFIX)
-    for place in (path, beside):
+    parts = {"components": (path.with_name(path.stem + SUFFIX), components)}
+    if trace is not None:
+        parts["trace"] = (path.with_name(path.stem + TRACE), trace)
+    for place in (path, *(beside for beside, _ in parts.values())):
         if place.exists():
             raise RecordError(
                 str(place), found="a file there", expected="none", remedy="Choose another --out."
             )
-    arrays = {name: np.ascontiguousarray(array) for name, array in components.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_bytes(beside, save(arrays, metadata={"schema": SCHEMA}))
-        whole = {**record, "components": {"file": beside.name, "sha256": file_digest(beside)}}
+        named = {name: _beside(*part) for name, part in parts.items()}
+        whole = {**record, **named}
         text = json.dumps(whole, indent=1, sort_keys=True, allow_nan=False) + "\n"
         atomic.write_bytes(path, text.encode(), exclusive=True)
     except (OSError, ValueError, TypeError) as error:
-        beside.unlink(missing_ok=True)
+        for beside, _ in parts.values():
+            beside.unlink(missing_ok=True)
         raise RecordError(
             str(path), found=f"a record that cannot be written ({error})", expected="a new file"
         ) from error
     return whole
+
+
+def _beside(place: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Write arrays -> the file and its digest, as a record names them."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    atomic.write_bytes(place, save(contiguous, metadata={"schema": SCHEMA}))
+    return {"file": place.name, "sha256": file_digest(place)}
 
 
 def read_components(path: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

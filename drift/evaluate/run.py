@@ -152,7 +152,7 @@ def evaluate_digits_images(
     if report.memorised:
         notes.append("memorisation: samples lie nearer to training digits than held-out digits do")
     origin = opened.loaded.origin if opened.loaded else None
-    if origin and origin.encoder_sha256 not in (None, report.encoder_sha256):
+    if origin and origin.encoder_sha256 not in (None, encoded.whole_sha256):
         notes.append("the encoder is not the one the run was trained with")
     return Evaluated(
         facts, report.figures, report.components, {}, tuple(notes), report.collapsed,
