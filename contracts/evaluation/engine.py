@@ -20,6 +20,7 @@ from drift.state import atomic
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..metrics import cases as metrics_cases
+from . import components as evaluation_components
 from . import records as evaluation
 
 Patched = AbstractContextManager[Any]
@@ -66,13 +67,16 @@ def record_recomputed(ctx: CheckContext) -> Measurement:
         path = _written(place, ctx.seed)
         try:
             (found,) = evaluation.load_records(path.parent)
-            arrays = evaluation.read_components(path, found["components"])
-        except (evaluation.RecordError, ValueError) as error:
+            arrays = evaluation_components.read_arrays(path, found, "components")
+            problem = evaluation_components.problem_of(found)
+        except (evaluation_components.RecordError, ValueError) as error:
             return ctx.decide(False, str(error))
-        scores = evaluation.scores_of(arrays)
+        scores = evaluation_components.scores_of(arrays)
     wanted = {"fid", "inception_score", "precision", "recall", "coverage"}
     if wanted - set(scores):
         return ctx.decide(False, f"no components of {', '.join(sorted(wanted - set(scores)))}")
+    if problem:
+        return ctx.decide(False, problem)
     errors = {name: abs(found["metrics"][name]["value"] - scores[name]) for name in scores}
     worst = max(errors, key=lambda name: errors[name])
     return ctx.judge(errors[worst], f"{worst} off by {errors[worst]:.3g} of {len(scores)} scores")

@@ -8,17 +8,20 @@ module, not by the engine's.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from verify.api import CheckContext, Measured, Measurement, above, check, measured, mutant
+
+from . import components
+from .components import FID_NAMES, RecordError
 
 SCHEMA = "drift-evaluation/1"
 MAX_BYTES = 1 << 20
@@ -48,13 +51,6 @@ FIELDS: dict[str, tuple[type, ...]] = {
 PAPER_EVAL, REPO_EVAL = "paper-eval", "repo-eval"
 # Records that agree in these differ in their seeds alone.
 ONE_WAY = ("axis", "checkpoint_sha256", "alpha", "labels", "statistics_sha256", "samples")
-FID_NAMES = ("fid", "fid_proxy")
-SHARES = ("precision", "recall", "coverage", "class_accuracy")
-MISMATCH = 1.0e-6  # of the score: float64 eigenvalues by two orders of the same product
-
-
-class RecordError(Exception):
-    """A record that cannot be used; the message names file, field, found and expected."""
 
 
 def load_records(folder: Path) -> list[dict[str, Any]]:
@@ -125,10 +121,12 @@ def _judged(ctx: CheckContext, axes: tuple[str, ...]) -> list[dict[str, Any]] | 
             f"no evaluation record of column {column} on the {axes[-1]} axis ({have}); needed: "
             f"{needed}samples of EMA weights"
         )
-    return max(
+    chosen = max(
         groups.values(),
         key=lambda group: (len(_seeds(group)), group[0]["samples"], _worst(group).value),
     )
+    untraced = _untraced(chosen)
+    return ctx.missing(untraced) if untraced else chosen
 
 
 def _worst(group: list[dict[str, Any]]) -> Measured[Any]:
@@ -170,7 +168,13 @@ def recomputed(ctx: CheckContext) -> Measurement:
     for name, problem in problems.items():
         if problem:
             return ctx.decide(False, f"{name}: {problem}")
-    return ctx.decide(True, f"{len(records)} records recomputed from their components")
+    again = {name for record in records for name in components.recomputed_names(record)}
+    left = {name for record in records for name in record["metrics"]} - again
+    return ctx.decide(
+        True,
+        f"{len(records)} records: {', '.join(sorted(again))} computed again, with intervals and "
+        f"baselines; not computed again: {', '.join(sorted(left)) or 'none'}",
+    )
 
 
 def _fid_of(record: dict[str, Any]) -> Measured[Any]:
@@ -201,9 +205,18 @@ def _contradiction(ctx: CheckContext, record: dict[str, Any]) -> str | None:
             return f"{declares} {field} is unknown"
     if "fid" not in record["metrics"]:
         return f"{declares} has no metrics.fid"
-    if any(type(seed) is not int for seed in record["seeds"]):
-        return f"{declares} seeds are {record['seeds']!r}; expected whole numbers"
+    if record["template_fingerprint"] not in (None, *_fingerprints(record["column"])):
+        return f"{declares} template_fingerprint is not that of a template of {record['column']}"
     return _not_the_papers(ctx, record) if record["axis"] == PAPER_EVAL else None
+
+
+@cache
+def _fingerprints(column: str) -> tuple[str, ...]:
+    """Of the templates that come with the engine for a column of Table 8."""
+    from drift.config import fingerprint, load_template, template_names
+
+    shipped = [load_template(name) for name in template_names()]
+    return tuple(fingerprint(one) for one in shipped if one.column == column)
 
 
 def _not_the_papers(ctx: CheckContext, record: dict[str, Any]) -> str | None:
@@ -220,53 +233,22 @@ def _not_the_papers(ctx: CheckContext, record: dict[str, Any]) -> str | None:
 
 
 def _not_recomputed(record: dict[str, Any]) -> str | None:
-    """The first score that its components do not give."""
-    arrays = read_components(Path(record["path"]), record["components"])
-    for name, value in scores_of(arrays).items():
-        if name not in record["metrics"]:
-            return f"components of {name}, which the record does not have"
-        stated = record["metrics"][name]["value"]
-        if not abs(stated - value) <= MISMATCH * (1.0 + abs(value)):
-            return f"{name} is {stated}, its components give {value}"
-    owed = [name for name in FID_NAMES if name in record["metrics"] and f"{name}/mu" not in arrays]
-    return f"{owed[0]} without its components" if owed else None
+    """The first thing in which a record is not what its components say."""
+    return components.problem_of(record)
 
 
-def read_components(record: Path, named: dict[str, Any]) -> dict[str, Any]:
-    """Arrays of the file beside a record, whose digest the record names."""
-    from safetensors.numpy import load
+def _untraced(group: list[dict[str, Any]]) -> str | None:
+    """Why nothing that was checked ties these components to samples.
 
-    path = record.with_name(Path(str(named.get("file", "missing"))).name)
-    if not path.is_file():
-        raise RecordError(f"{record.name}: components: found no {path.name}, expected a file")
-    data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != named.get("sha256"):
-        raise RecordError(f"{path.name}: found sha256 {found}, expected {named.get('sha256')}")
-    return dict(load(data))
-
-
-def scores_of(arrays: dict[str, Any]) -> dict[str, float]:
-    """Scores by name, from moments, indicators and split scores."""
-    import numpy as np
-
-    found: dict[str, float] = {}
-    for name in FID_NAMES:
-        if f"{name}/mu" in arrays:
-            wide = {
-                part: arrays[f"{name}/{part}"].astype(np.float64)
-                for part in ("mu", "sigma", "reference_mu", "reference_sigma")
-            }
-            mean = wide["mu"] - wide["reference_mu"]
-            one, two = wide["sigma"], wide["reference_sigma"]
-            roots = np.sqrt(np.linalg.eigvals(two @ one).astype(np.complex128)).real.sum()
-            found[name] = float(mean @ mean + np.trace(one) + np.trace(two) - 2.0 * roots)
-    for name in SHARES:
-        if f"{name}/hits" in arrays:
-            found[name] = float(np.mean(arrays[f"{name}/hits"]))
-    if "inception_score/splits" in arrays:
-        found["inception_score"] = float(np.mean(arrays["inception_score/splits"]))
-    return found
+    Arrays can be typed as figures can. Digits are drawn again from weights that are kept (RUN-007);
+    at this scale neither weights nor samples lie beside the record, and records are not signed.
+    """
+    names = ", ".join(sorted(Path(record["path"]).name for record in group))
+    return (
+        f"{names}: figures agree with their components, but nothing ties these to samples: the "
+        "records are unsigned and their samples are not drawn again, so they back no claim; "
+        "needed: a record signed by who measured it (no signature is read yet)"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Checks on whole runs on digits: pre-trained, trained and measured beside their baselines.
 
 The figures are read from evaluation records of the digits template exactly as it is now; a record
-of another template, or fewer runs than asked for, is no evidence. Verdicts are drawn here from
-values and intervals, not taken from the record.
+of another template, without what draws its samples again, or fewer runs than asked for, is no
+evidence. Figures and intervals, the run's and its baselines', are computed again from components.
+Verdicts are drawn here from values and intervals, not taken from the record.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..evaluation import components
 from ..evaluation import records as evaluation
 
 TEMPLATE = "digits"
+EXTRACTOR = "drift-mae-layer4-pca64"
 PROXY = "proxy"
 NEEDS = ("load_template", "template_fingerprint")
 Record = dict[str, Any]
@@ -37,23 +41,36 @@ def runs(ctx: CheckContext) -> list[Record] | Measurement:
         "samples": template.evaluation.samples,
         "bypasses": [],
         "selected_from": 1,
+        "extractor": EXTRACTOR,
     }
     try:
         everything = evaluation.load_records(ctx.evidence_dir)
-    except evaluation.RecordError as error:
+    except components.RecordError as error:
         return ctx.decide(False, str(error))
     found = {
         record["checkpoint_sha256"]: record
         for record in everything
-        if record["checkpoint_sha256"] and all(record.get(k) == v for k, v in wanted.items())
-    }
+        if record["checkpoint_sha256"] and record.get("trace")
+        and all(record.get(k) == v for k, v in wanted.items())
+    }  # fmt: skip
     least = int(ctx.params["runs"])
     if len(found) < least:
         return ctx.missing(
-            f"{len(found)} of {least} evaluations of whole runs of the present digits template; "
+            f"{len(found)} of {least} evaluations of whole runs of the present digits template, "
+            "with what draws their samples again; "
             "`drift pretrain digits`, `drift train digits`, `drift eval` make one for each --seed"
         )
-    return list(found.values())
+    problems = ((Path(one["path"]).name, _problem(one)) for one in found.values())
+    wrong = next((f"{name}: {problem}" for name, problem in problems if problem), None)
+    return ctx.decide(False, wrong) if wrong else list(found.values())
+
+
+def _problem(record: Record) -> str | None:
+    """What a record says that its components do not; None where they agree."""
+    try:
+        return components.problem_of(record)
+    except components.RecordError as error:
+        return str(error)
 
 
 def provenance(records: list[Record]) -> dict[str, int | str | None]:
@@ -192,8 +209,12 @@ def _overlap(ours: Record, theirs: Record) -> float:
 
 @contextmanager
 def _read_as(change: Callable[[list[Record]], list[Record]]) -> Iterator[None]:
+    """Records that are changed as a whole: their components are taken to agree."""
     original = evaluation.load_records
-    with patch.object(evaluation, "load_records", lambda folder: change(original(folder))):
+    with (
+        patch.object(evaluation, "load_records", lambda folder: change(original(folder))),
+        patch(f"{__name__}._problem", lambda record: None),
+    ):
         yield
 
 
@@ -267,3 +288,40 @@ def _behind(record: Record, rival: str) -> Record:
         moved = [end + back for end in ours["interval"]]
         metrics[name] = ours | {"value": ours["value"] + back, "interval": moved}
     return record | {"metrics": metrics}
+
+
+@mutant("digits_run.typed")
+@contextmanager
+def typed(subject: object, *, of: str = "", metric: str) -> Iterator[None]:
+    """A figure of the run, or of a baseline, was typed; its components were not."""
+    original = evaluation.load_records
+
+    def change(record: Record) -> Record:
+        holder = record.get("baselines", {}).get(of) if of else record
+        if not holder or metric not in holder["metrics"]:
+            return record
+        figure = holder["metrics"][metric]
+        moved = figure | {"value": figure["value"] * 1.001, "interval": [0.0, 99.0]}
+        metrics = holder["metrics"] | {metric: moved}
+        if not of:
+            return record | {"metrics": metrics}
+        return record | {"baselines": record["baselines"] | {of: holder | {"metrics": metrics}}}
+
+    def load(folder: Path) -> list[Record]:
+        return [change(record) for record in original(folder)]
+
+    with patch.object(evaluation, "load_records", load):
+        yield
+
+
+@mutant("digits_run.components_gone")
+@contextmanager
+def components_gone(subject: object, *, metric: str) -> Iterator[None]:
+    """The arrays of one figure are not among the components."""
+    original = components.read_arrays
+
+    def read(*given: Any) -> dict[str, Any]:
+        return {k: v for k, v in original(*given).items() if f"{metric}/" not in k}
+
+    with patch.object(components, "read_arrays", read):
+        yield

@@ -268,7 +268,7 @@ def _finish(
     source: Path, evaluated: Evaluated, out: Path | None, compare: Compare | None, **more: Any
 ) -> str:
     """Write the record, and the picture of a comparison beside it; the text to print."""
-    from drift.evaluate import comparison, pictures, records, table
+    from drift.evaluate import comparison, kept, pictures, records, table
 
     place = out or _place(source, evaluated.facts.step)
     found: tuple[Rival, ...] = ()
@@ -277,9 +277,13 @@ def _finish(
     except (DriftError, ArithmeticError) as error:  # a baseline that diverges costs no figure
         missing = {**evaluated.missing, "baselines": f"{type(error).__name__}: {error}"}
         evaluated = replace(evaluated, missing=missing)
+    trace = None
     if found:
         more |= comparison.recorded(evaluated.figures, found)
-    record = records.write(place, evaluated.record(**more), evaluated.components)
+        assert evaluated.made_by is not None
+        trace = kept.trace(*evaluated.made_by, found)
+    components = {**evaluated.components, **comparison.components(found)}
+    record = records.write(place, evaluated.record(**more), components, trace)
     said = f"{table.lines(record)}\nrecord {place}"
     if not found or evaluated.images is None:
         return said

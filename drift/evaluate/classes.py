@@ -25,7 +25,8 @@ Labels = NDArray[np.int64]
 class ClassReport:
     """One class: samples, share of real ones reached, what equal distributions reach, spread.
 
-    accuracy  share of its samples that a judge names right; None without a judge
+    real      real samples of the class; accuracy  share of its samples that a judge names right,
+              None without a judge
     spread    of its samples, over that of the real ones
     """
 
@@ -34,6 +35,7 @@ class ClassReport:
     coverage: float
     expected_coverage: float
     spread: float
+    real: int
     accuracy: float | None = None
 
     @property
@@ -87,6 +89,7 @@ def by_class(
                 coverage=float(reached.mean()),
                 expected_coverage=expected_coverage(len(theirs), min(len(mine), len(theirs))),
                 spread=audit.spread_ratio(features[mine], theirs),
+                real=len(theirs),
                 accuracy=None if right is None else float(right[mine].mean()) if len(mine) else 0.0,
             )
         )

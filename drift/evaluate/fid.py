@@ -129,13 +129,11 @@ def figure(
     value = frechet(moments(features), reference)
     fast = Fast(reference)
     n, wide = features.shape
-    resampled = bootstrap.resampled(
-        lambda drawn: fast(moments(features, drawn.astype(np.float64))),
-        bootstrap.strata_of(labels, n),
-        generator,
+    values = resampled(
+        features, reference, generator, labels=labels,
         replicates=None if wide <= WIDE else REPLICATES_WIDE,
-    )
-    spread = bootstrap.deviation(resampled)
+    )  # fmt: skip
+    spread = bootstrap.deviation(values)
     by_count = at_counts(features, fast, generator, labels)
     infinity = extrapolate(by_count)
     return Figure(
@@ -153,7 +151,25 @@ def figure(
             "reference_count": reference.count,
             "deviation": spread,
         },
-        resampled=resampled,
+        resampled=values,
+    )
+
+
+def resampled(
+    features: NDArray[np.floating],
+    reference: Moments,
+    generator: np.random.Generator,
+    *,
+    labels: NDArray[np.int64] | None,
+    replicates: int | None,
+) -> tuple[float, ...]:
+    """The distance of resamples of features [N, D] that keep the numbers of the labels [N]."""
+    fast = Fast(reference)
+    return bootstrap.resampled(
+        lambda drawn: fast(moments(features, drawn.astype(np.float64))),
+        bootstrap.strata_of(labels, len(features)),
+        generator,
+        replicates=replicates,
     )
 
 

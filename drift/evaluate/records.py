@@ -68,6 +68,7 @@ class Facts:
     resize: str
     rounding: str = TRUNCATE
     statistics_sha256: str
+    statistics_moments_sha256: str | None = None  # of moments and contract alone; None: the same
     statistics: Mapping[str, Any] = field(default_factory=dict)
     source: str
     source_sha256: str

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.digits import SHA256 as DIGITS_SHA256
+from drift.encoder import MaskedAutoencoder
 from drift.errors import DriftError
 from drift.evaluate import (
     again,
@@ -32,6 +33,7 @@ from drift.evaluate.features import Features, extract
 from drift.evaluate.figures import Figure
 from drift.evaluate.sources import Images
 from drift.evaluate.statistics import Statistics
+from drift.generator import Generator
 from drift.sample import loading, sampler
 from drift.sample.decoder import decoder_for
 from drift.sample.loading import Loaded
@@ -78,6 +80,7 @@ class Evaluated:
     collapsed: tuple[int, ...]
     more: Mapping[str, Any]
     images: tuple[Tensor, Tensor] | None = None  # uint8 pixels and labels, where they are kept
+    made_by: tuple[Generator, MaskedAutoencoder] | None = None  # of digits that a run drew
 
     def record(self, **more: Any) -> dict[str, Any]:
         """The record of drift.evaluate.records, without the components."""
@@ -163,6 +166,7 @@ def evaluate_digits_images(
             "memorised": report.memorised,
         },
         (pixels, labels),
+        (opened.loaded.generator, encoded.encoder) if opened.loaded else None,
     )  # fmt: skip
 
 
@@ -208,6 +212,7 @@ def evaluate_images(
         extractor_sha256=extractor.sha256,
         resize=extractor.resize,
         statistics_sha256=reference.sha256,
+        statistics_moments_sha256=statistics.of_moments(reference),
         statistics=asdict(reference.contract),
     )  # fmt: skip
     said = tuple(f"statistics overridden: {difference}" for difference in foreign)
@@ -241,6 +246,7 @@ def measure(
         "fid/sigma": ours.covariance,
         "fid/reference_mu": reference.moments.mean,
         "fid/reference_sigma": reference.moments.covariance,
+        "fid/resampled": np.asarray(figures["fid"].resampled),
     }
     figures["spread"] = _spread(ours, reference.moments)
     missing: dict[str, str] = {}
@@ -249,6 +255,7 @@ def measure(
     else:
         figures["inception_score"] = inception.figure(found.logits, generator, labels=found.strata)
         components["inception_score/splits"] = inception.scores(found.logits)
+        components["inception_score/resampled"] = np.asarray(figures["inception_score"].resampled)
     if reference.features is None:
         why = "the statistics hold moments only, no features"
         missing |= dict.fromkeys(("kid", "precision", "recall", "coverage"), why)

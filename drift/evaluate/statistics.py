@@ -196,6 +196,12 @@ def require_new(path: Path) -> None:
         )
 
 
+def of_moments(statistics: Statistics) -> str:
+    """Digest of contract and moments alone, which a record's components hold."""
+    held = {"mu": statistics.moments.mean, "sigma": statistics.moments.covariance}
+    return digest(held, statistics.contract)
+
+
 def digest(tensors: Mapping[str, NDArray[Any]], contract: Contract) -> str:
     """sha256 over contract, names, shapes, types and values."""
     found = hashlib.sha256(_text(contract).encode())

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 
+from contracts.evaluation import components as evaluation_components
+from contracts.evaluation import records as evaluation
+from drift.config import fingerprint, load_template
 from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
@@ -85,20 +88,23 @@ def record(folder: Path, name: str = "l2", **changes: Any) -> Path:
     mix = rng.normal(size=(2, 6, 6))
     sigma, reference = (m @ m.T for m in mix)
     mu = np.eye(6)[0]
+    resampled = np.array([-0.01, 0.01])
     arrays = {"fid/mu": mu, "fid/sigma": sigma, "fid/reference_mu": np.zeros(6),
-              "fid/reference_sigma": reference}  # fmt: skip
+              "fid/reference_sigma": reference, "fid/resampled": resampled}  # fmt: skip
     beside = folder / f"{name}.components.safetensors"
     beside.write_bytes(save(arrays))
     value = float(mu @ mu) + _between(sigma, reference)
-    figure = {"value": value, "interval": [value - 0.02, value + 0.02], "interval_method": "x",
-              "definition": "x", "count": 50_000}  # fmt: skip
+    half = evaluation_components.Z * float(np.std(resampled, ddof=1))
+    figure = {"value": value, "interval": [value - half, value + half], "interval_method": "x",
+              "definition": "x", "count": changes.get("samples", 50_000)}  # fmt: skip
+    contract = {name: changes.get(name, made) for name, made in MADE.items()}
+    digest = evaluation_components.moments_digest(contract, np.zeros(6), reference)
     found = {
         "schema": "drift-evaluation/1", "axis": "paper-eval", "column": "L2",
         "metrics": {"fid": figure}, "samples": 50_000, "seeds": [0], "alpha": 1.0,
-        "weights": "ema", "labels": "balanced", "resize": "torchscript-bilinear-299",
-        "rounding": "truncate", "extractor": "fid-inception-2015-12-05",
-        "extractor_sha256": PINS["extractor_sha256"], "statistics_sha256": "a" * 64,
-        "checkpoint_sha256": "b" * 64, "template_fingerprint": "c" * 64, "bypasses": [],
+        "weights": "ema", "labels": "balanced", **MADE, "statistics": contract,
+        "statistics_sha256": digest, "statistics_moments_sha256": digest,
+        "checkpoint_sha256": "b" * 64, "template_fingerprint": FINGERPRINT, "bypasses": [],
         "selected_from": 1,
         "components": {"file": beside.name, "sha256": sha256(beside.read_bytes()).hexdigest()},
     }  # fmt: skip
@@ -114,12 +120,28 @@ def _between(sigma: Any, reference: Any) -> float:
 
 L2 = next(clause for clause in CLAUSES if clause["id"] == "EVAL-FID-L2")
 PINS = L2["params"]
+MADE = {
+    "resize": "torchscript-bilinear-299",
+    "rounding": "truncate",
+    "extractor": "fid-inception-2015-12-05",
+    "extractor_sha256": PINS["extractor_sha256"],
+}
+FINGERPRINT = fingerprint(load_template("latent-l2"))
 RECORDS = next(clause for clause in CLAUSES if clause["id"] == "EVAL-RECORDS")
+
+
+@pytest.fixture(autouse=True)
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six numbers an image in place of 2,048, and records that count as traced to samples."""
+    monkeypatch.setattr(evaluation_components, "WIDTHS", {MADE["extractor"]: 6})
+    monkeypatch.setattr(evaluation, "_untraced", lambda group: None)
 
 
 def judged(folder: Path, clause: dict[str, Any] = L2, *, limit: float = 99.0) -> Measurement:
     """The clause on a folder, with the made-up statistics pinned and a limit for a made-up FID."""
-    params = {**clause.get("params", {}), "statistics_sha256": ["a" * 64]}
+    pinned = [json.loads(path.read_text()).get("statistics_moments_sha256")
+              for path in folder.glob("*.json")]  # fmt: skip
+    params = {**clause.get("params", {}), "statistics_sha256": pinned}
     context = CheckContext(
         clause["id"], None, params, limit, {source: FACTS[source] for source in clause["sources"]},
         ROOT / "specs", evidence_dir=folder,
@@ -139,6 +161,77 @@ def test_a_record_that_keeps_the_protocol_is_judged(tmp_path: Path) -> None:
     assert measurement.outcome is Outcome.PASS, measurement.reason
     assert measurement.axis == "paper-eval"
     assert judged(tmp_path, limit=-99.0).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("clause", [L2, "REPO"], ids=["paper-eval", "repo-eval"])
+def test_a_record_that_nothing_ties_to_samples_backs_no_claim_whatever_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clause: Any
+) -> None:
+    """A record typed by hand backed CLAIM-FID-L2 at tier B, and with one edited line at tier A."""
+    monkeypatch.undo()
+    monkeypatch.setattr(evaluation_components, "WIDTHS", {MADE["extractor"]: 6})
+    seeded(tmp_path, 1, 2, 3, step=200_000)
+    found = judged(tmp_path, REPO if clause == "REPO" else clause)
+    assert found.outcome is Outcome.UNKNOWN
+    assert "nothing ties these to samples" in found.reason
+
+
+def gone(folder: Path, *parts: str, **changes: Any) -> None:
+    """The record without arrays of these names, under a digest that agrees."""
+    path, beside = folder / "l2.json", folder / "l2.components.safetensors"
+    held = {k: v for k, v in load_file(beside).items() if not any(p in k for p in parts)}
+    beside.write_bytes(save({**held, **changes.pop("arrays", {})}))
+    found = json.loads(path.read_text()) | changes
+    found["components"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
+    path.write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize(
+    ("parts", "changes", "reason"),
+    [
+        (["fid/mu"], {}, "fid without its components"),
+        (["fid/reference"], {}, "fid without its components"),
+        (["resampled"], {}, "an interval without its resamples"),
+        ([], {"seeds": [1, 2, 3]}, "expected one"),
+        ([], {"seeds": []}, "expected one"),
+        ([], {"seeds": [True]}, "expected one"),
+        ([], {"template_fingerprint": "c" * 64}, "template_fingerprint"),
+        ([], {"statistics": {}}, "statistics.extractor"),
+        ([], {"statistics_sha256": "d" * 64, "statistics_moments_sha256": "d" * 64}, "digest"),
+        ([], {"arrays": {"fid/mu": np.zeros(1)}}, "1 wide"),
+        ([], {"arrays": {"fid/reference_mu": np.ones(6)}}, "digest"),
+        ([], {"arrays": {"fid/sigma": np.ones((6, 5))}}, "shape (6, 5)"),
+        ([], {"arrays": {"fid/resampled": np.ones(9)}}, "its resamples give"),
+    ],
+    ids=lambda value: None if isinstance(value, list) else str(value)[:30],
+)
+def test_what_a_record_says_it_has_it_must_have(
+    tmp_path: Path, parts: list[str], changes: dict[str, Any], reason: str
+) -> None:
+    record(tmp_path)
+    gone(tmp_path, *parts, **changes)
+    found = judged(tmp_path)
+    assert found.outcome is Outcome.FAIL
+    assert reason in found.reason
+
+
+def test_one_dimension_is_not_what_the_extractor_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    record(tmp_path)
+    for clause in (L2, RECORDS):
+        assert "gives 2048 numbers" in judged(tmp_path, clause).reason
+
+
+def test_a_statement_says_what_was_not_computed_again(tmp_path: Path) -> None:
+    path = record(tmp_path)
+    held = json.loads(path.read_text())
+    held["metrics"]["kid"] = held["metrics"]["fid"]
+    path.write_text(json.dumps(held))
+    found = judged(tmp_path, RECORDS)
+    assert found.outcome is Outcome.PASS
+    assert "not computed again: kid" in found.reason
 
 
 @pytest.mark.parametrize("falsifier", L2["falsifiers"], ids=label)
@@ -171,7 +264,10 @@ def test_exchanged_components_are_found_by_their_digest(tmp_path: Path) -> None:
 
 
 def test_statistics_that_nobody_pinned_support_no_figure(tmp_path: Path) -> None:
-    record(tmp_path, statistics_sha256="d" * 64)
+    record(tmp_path)
+    path = tmp_path / "l2.json"
+    held = json.loads(path.read_text()) | {"statistics_moments_sha256": "d" * 64}
+    path.write_text(json.dumps(held))
     measurement = judged(tmp_path)
     assert measurement.outcome is Outcome.FAIL
     assert "pinned" in measurement.reason
@@ -274,7 +370,7 @@ def test_a_step_that_is_not_the_same_for_all_is_not_known(
 @pytest.mark.parametrize(
     ("changes", "axis"),
     [
-        ({"axis": "repo-eval", "samples": 10_000, "statistics_sha256": "d" * 64,
+        ({"axis": "repo-eval", "samples": 10_000,
           "template_fingerprint": None, "labels": "uniform"}, "repo-eval"),
         ({}, "paper-eval"),
     ],
