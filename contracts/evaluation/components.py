@@ -10,8 +10,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from verify.api import mutant
 
 FID_NAMES = ("fid", "fid_proxy")
 SHARES = ("precision", "recall", "coverage", "class_accuracy")
@@ -228,3 +232,32 @@ def scores_of(arrays: Arrays) -> dict[str, float]:
     if "inception_score/splits" in arrays:
         found["inception_score"] = float(np.mean(arrays["inception_score/splits"]))
     return found
+
+
+@mutant("evaluation.baseline_edited")
+def baseline_edited(subject: object) -> AbstractContextManager[object]:
+    """Every figure of every baseline was edited by a thousandth; the components were not."""
+    real = problem_of
+
+    def typed(figure: Mapping[str, Any]) -> dict[str, Any]:
+        return {**figure, "value": figure["value"] * 0.999}
+
+    def problem(record: Record) -> str | None:
+        rivals = {
+            name: {**made, "metrics": {k: typed(v) for k, v in made["metrics"].items()}}
+            for name, made in record.get("baselines", {}).items()
+        }
+        return real({**record, "baselines": rivals} if rivals else record)
+
+    return patch(f"{__name__}.problem_of", problem)
+
+
+@mutant("evaluation.components_gone")
+def components_gone(subject: object) -> AbstractContextManager[object]:
+    """Moments are no longer among the components; shares still are."""
+    real = read_arrays
+
+    def read(*given: Any) -> dict[str, Any]:
+        return {k: v for k, v in real(*given).items() if not k.startswith(FID_NAMES)}
+
+    return patch(f"{__name__}.read_arrays", read)

@@ -20,7 +20,7 @@ from drift.state import atomic
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..metrics import cases as metrics_cases
-from . import components as evaluation_components
+from . import components
 from . import records as evaluation
 
 Patched = AbstractContextManager[Any]
@@ -67,16 +67,15 @@ def record_recomputed(ctx: CheckContext) -> Measurement:
         path = _written(place, ctx.seed)
         try:
             (found,) = evaluation.load_records(path.parent)
-            arrays = evaluation_components.read_arrays(path, found, "components")
-            problem = evaluation_components.problem_of(found)
-        except (evaluation_components.RecordError, ValueError) as error:
+            arrays = components.read_arrays(path, found, "components")
+            problem = components.problem_of(found)
+            scores = components.scores_of(arrays)
+        except (components.RecordError, ValueError) as error:
             return ctx.decide(False, str(error))
-        scores = evaluation_components.scores_of(arrays)
     wanted = {"fid", "inception_score", "precision", "recall", "coverage"}
-    if wanted - set(scores):
-        return ctx.decide(False, f"no components of {', '.join(sorted(wanted - set(scores)))}")
-    if problem:
-        return ctx.decide(False, problem)
+    lost = ", ".join(sorted(wanted - set(scores)))
+    if problem or lost:
+        return ctx.decide(False, problem or f"no components of {lost}")
     errors = {name: abs(found["metrics"][name]["value"] - scores[name]) for name in scores}
     worst = max(errors, key=lambda name: errors[name])
     return ctx.judge(errors[worst], f"{worst} off by {errors[worst]:.3g} of {len(scores)} scores")
@@ -108,7 +107,7 @@ def _written(place: Path, seed: int) -> Path:
 def wrong_extractor(ctx: CheckContext) -> Measurement:
     """Weights of another digest are refused, for a pinned name and for a digest given."""
     with metrics_cases.folder() as place:
-        weights = Path(metrics_cases.tiny(place).name)
+        metrics_cases.tiny(place)
         weights = place / "tiny-0.safetensors"
         metrics_cases.tiny(place, seed=1)
         digest = loading.file_digest(weights)
@@ -179,8 +178,7 @@ def damaged_statistics(ctx: CheckContext) -> Measurement:
 @check("engine.axis")
 def axis(ctx: CheckContext) -> Measurement:
     """The axis follows from the facts: each weakening leaves the axis it should."""
-    pinned = patch.object(records, "PINNED_STATISTICS", frozenset({ZEROS}))
-    with pinned:
+    with patch.object(records, "PINNED_STATISTICS", frozenset({ZEROS})):
         strongest = records.axis_of(PAPER_EVAL)[0]
         if strongest != records.PAPER_EVAL:
             return ctx.decide(False, f"the full protocol is {strongest}")
@@ -202,13 +200,12 @@ def nothing_half_written(ctx: CheckContext) -> Measurement:
         path = _written(place, ctx.seed)
         before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
         record = json.loads(path.read_text())
-        components = {"fid/mu": np.zeros(3)}
-        full = patch.object(atomic, "write_bytes", side_effect=_full_disk())
-        with full:
-            failed = _refused(lambda: records.write(place / "new" / "two.json", record, components))
-        again = _refused(lambda: records.write(path, record, components))
+        arrays = {"fid/mu": np.zeros(3)}
+        with patch.object(atomic, "write_bytes", side_effect=_full_disk()):
+            failed = _refused(lambda: records.write(place / "new" / "two.json", record, arrays))
+        again = _refused(lambda: records.write(path, record, arrays))
         nan = {**record, "alpha": float("nan")}
-        refused = _refused(lambda: records.write(place / "new" / "three.json", nan, components))
+        refused = _refused(lambda: records.write(place / "new" / "three.json", nan, arrays))
         left = [p.name for p in (place / "new").iterdir()]
         after = {p.name: p.read_bytes() for p in path.parent.iterdir()}
     return ctx.decide(

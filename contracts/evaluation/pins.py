@@ -1,4 +1,4 @@
-"""The extractor's digest: one in engine and contracts, the publisher's as far as it goes."""
+"""Pinned digests: one in engine and contracts, the publisher's as far as it goes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from unittest.mock import patch
 
-from drift.evaluate import extractors
+from drift.evaluate import extractors, records
 from verify.api import CheckContext, Measurement, check, mutant
 
 
@@ -19,6 +19,11 @@ def pinned_extractor(ctx: CheckContext) -> Measurement:
     others = {name: found for name, found in pinned.items() if found != wanted}
     if others or not pinned:
         return ctx.decide(False, f"the engine pins {others or 'nothing'}, the contract {wanted}")
+    theirs, ours = set(ctx.params["statistics_sha256"]), set(records.PINNED_STATISTICS)
+    if theirs != ours:
+        return ctx.decide(
+            False, f"statistics: the engine pins {sorted(ours)}, the contract {sorted(theirs)}"
+        )
     good = wanted.startswith(stated)
     return ctx.decide(good, f"{len(pinned)} kinds pin {wanted[:12]}..., stated is {stated}...")
 
@@ -41,3 +46,9 @@ def other_weights_pinned(subject: object) -> AbstractContextManager[object]:
 def same_first_digits_pinned(subject: object) -> AbstractContextManager[object]:
     """A digest that was typed by hand after the eight digits of the file's name."""
     return _pinning("6726825d" + "0" * 56)
+
+
+@mutant("evaluation.own_statistics_pinned")
+def own_statistics_pinned(subject: object) -> AbstractContextManager[object]:
+    """The engine counts statistics as the release's that the contracts do not."""
+    return patch.object(records, "PINNED_STATISTICS", frozenset({"a" * 64}))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.errors import DriftError
+from drift.evaluate import pins
 from drift.sample import images
 from drift.sample.loading import file_digest
 
@@ -24,9 +25,7 @@ FID_INCEPTION = "fid-inception-2015-12-05"
 TENSORFLOW_INCEPTION = "fid-inception-2015-12-05-tensorflow-resize"
 TINY = "drift-tiny"
 
-# torch-fidelity's and pytorch-fid's conversion of the TensorFlow graph of 2015-12-05; the file
-# carries the first eight digits in its name, weights-inception-2015-12-05-6726825d.pth.
-INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+INCEPTION_SHA256 = pins.INCEPTION_SHA256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 

@@ -205,6 +205,23 @@ def extrapolate(by_count: Iterable[tuple[int, float]]) -> float:
     return float(np.polyfit(1.0 / sizes, values, 1)[1])
 
 
+def spread(ours: Moments, theirs: Moments) -> Figure:
+    """Root of the ratio of total variances, with its large-sample normal interval."""
+    value = float(np.sqrt(np.trace(ours.covariance) / max(np.trace(theirs.covariance), 1e-12)))
+    values = np.clip(np.linalg.eigvalsh(ours.covariance), 0.0, None)
+    relative = float(np.sqrt(2.0 * (values**2).sum() / max(values.sum() ** 2, 1e-300)))
+    half = bootstrap.Z * value * relative / (2.0 * np.sqrt(max(ours.count, 2)))
+    return Figure(
+        value=value,
+        low=max(0.0, value - half),
+        high=value + half,
+        interval="value +- 1.96 standard deviations for Gaussian features",
+        definition="root of total feature variance over that of the real samples",
+        count=ours.count,
+        better="near 1",
+    )
+
+
 def _part(features: NDArray[np.floating], rows: NDArray[np.int64]) -> Moments:
     accumulator = Accumulator()
     for start in range(0, len(rows), ROWS):

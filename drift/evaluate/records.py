@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 
 import drift
 from drift.errors import DriftError
-from drift.evaluate import fid
+from drift.evaluate import fid, pins
 from drift.evaluate.extractors import FID_INCEPTION, INCEPTION_SHA256
 from drift.evaluate.figures import Figure
 from drift.sample.loading import BYPASSED, EMA, NO_GATES, file_digest
@@ -37,9 +37,7 @@ BALANCED = "balanced"  # the same number of every class: the mix of ImageNet's v
 SUFFIX = ".components.safetensors"
 TRACE = ".trace.safetensors"  # from which the samples and their features can be had again
 
-# Digests of the statistics that the release's figures are against. The file was not at hand when
-# DEC-0114 was written, so there is none, and no record reaches paper-eval until one is recorded.
-PINNED_STATISTICS: frozenset[str] = frozenset()
+PINNED_STATISTICS = pins.PINNED_STATISTICS
 
 
 class RecordError(DriftError):

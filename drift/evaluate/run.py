@@ -248,7 +248,7 @@ def measure(
         "fid/reference_sigma": reference.moments.covariance,
         "fid/resampled": np.asarray(figures["fid"].resampled),
     }
-    figures["spread"] = _spread(ours, reference.moments)
+    figures["spread"] = fid.spread(ours, reference.moments)
     missing: dict[str, str] = {}
     if found.logits is None:
         missing["inception_score"] = "the extractor gives no logits"
@@ -270,23 +270,6 @@ def measure(
         figures |= near
         components |= {f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()}
     return figures, components, missing
-
-
-def _spread(ours: fid.Moments, theirs: fid.Moments) -> Figure:
-    """Root of the ratio of total variances, with its large-sample normal interval."""
-    value = float(np.sqrt(np.trace(ours.covariance) / max(np.trace(theirs.covariance), 1e-12)))
-    values = np.clip(np.linalg.eigvalsh(ours.covariance), 0.0, None)
-    relative = float(np.sqrt(2.0 * (values**2).sum() / max(values.sum() ** 2, 1e-300)))
-    half = bootstrap.Z * value * relative / (2.0 * np.sqrt(max(ours.count, 2)))
-    return Figure(
-        value=value,
-        low=max(0.0, value - half),
-        high=value + half,
-        interval="value +- 1.96 standard deviations for Gaussian features",
-        definition="root of total feature variance over that of the real samples",
-        count=ours.count,
-        better="near 1",
-    )
 
 
 def _per_class(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from drift.evaluate import fid, records
+from drift.evaluate import bootstrap, extractors, fid, records, statistics
 from drift.evaluate.figures import Figure
 from verify.promotion.judge import judge
 from verify.promotion.model import PromotionFile
@@ -50,16 +50,25 @@ def evaluate(folder: Path, seed: int, **changes: Any) -> dict[str, Any]:
     real = np.random.default_rng(99).standard_normal((64, WIDTH))
     ours, theirs = fid.moments(drawn), fid.moments(real)
     value = fid.frechet(ours, theirs)
+    known = replace(facts(seed), **changes)
+    contract = statistics.Contract(
+        known.extractor, known.extractor_sha256, known.resize, known.rounding, 64, "blobs", "e" * 64
+    )
+    digest = statistics.digest({"mu": theirs.mean, "sigma": theirs.covariance}, contract)
+    resampled = (value - 0.1, value + 0.1)
+    half = bootstrap.Z * bootstrap.deviation(resampled)
     figure = Figure(
-        value=value, low=value - 0.1, high=value + 0.1, interval="x", definition="x", count=64,
-        better="lower",
+        value=value, low=max(0.0, value - half), high=value + half, interval="x", definition="x",
+        count=known.samples, better="lower",
     )  # fmt: skip
     components = {
         "fid/mu": ours.mean, "fid/sigma": ours.covariance,
         "fid/reference_mu": theirs.mean, "fid/reference_sigma": theirs.covariance,
+        "fid/resampled": np.asarray(resampled),
     }  # fmt: skip
     path = folder / f"seed-{seed}.json"
-    made = records.record_of(replace(facts(seed), **changes), {"fid": figure})
+    known = replace(known, statistics=asdict(contract), statistics_sha256=digest)
+    made = records.record_of(known, {"fid": figure})
     records.write(path, made, components)
     beside = path.with_name(path.stem + records.SUFFIX)
     return {
@@ -114,19 +123,23 @@ def test_floors_of_the_tracks_are_those_of_the_paper(loaded: LoadedPack) -> None
     }
 
 
-def test_three_evaluations_of_the_engine_are_held_back_by_axis_and_evidence_alone(
+def test_three_evaluations_are_held_back_by_axis_evidence_and_the_width_of_their_components(
     tmp_path: Path, loaded: LoadedPack
 ) -> None:
-    """No statistics are pinned (DEC-0114), so the engine labels them repo-eval."""
+    """No statistics are pinned (DEC-0114), so the engine labels them repo-eval; four numbers an
+    image are not what the extractor gives."""
     path = promoted(tmp_path, [evaluate(tmp_path, seed) for seed in range(3)])
     found = blockers(path, loaded)
-    assert [(one.place, one.found) for one in found[1:]] == [("score.axis", "repo-eval")]
+    assert (found[1].place, found[1].found) == ("score.axis", "repo-eval")
+    (width,) = found[2:]
+    assert "EVAL-RECORDS fail: " in width.found
+    assert "fid-inception-2015-12-05 gives 2048 numbers" in width.found
     assert found[0].place == "evidence.bundle"
 
 
 def test_a_score_that_its_moments_do_not_give_is_named(tmp_path: Path, loaded: LoadedPack) -> None:
     """Mean and covariance are computed again by EVAL-RECORDS, in a worker."""
-    components = [evaluate(tmp_path, seed) for seed in range(3)]
+    components = [evaluate(tmp_path, seed, extractor=extractors.TINY) for seed in range(3)]
     first = tmp_path / components[0]["evaluation"]["file"]
     data = json.loads(first.read_text(encoding="utf-8"))
     data["metrics"]["fid"]["value"] -= 0.05
