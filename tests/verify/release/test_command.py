@@ -81,7 +81,7 @@ def test_a_release_is_go_and_leaves_git_and_the_network_alone(stage: Stage, cli:
     before = snapshot(stage.root / ".git")
     result = cli("release", "model.safetensors")
     assert result.code == 0, result.out + result.err
-    assert result.out.splitlines()[-1].startswith("GO: 16/16 engineering gates pass, 4/4 signed")
+    assert result.out.splitlines()[-1].startswith("GO: 17/17 engineering gates pass, 4/4 signed")
     assert snapshot(stage.root / ".git") == before
 
 
@@ -119,7 +119,7 @@ def test_without_an_artefact_a_release_of_code_says_what_does_not_apply(
 ) -> None:
     result = cli("release")
     assert result.code == 0
-    assert "GO: 11/11 engineering gates pass, 4/4 signed, 5 not applicable" in result.out
+    assert "GO: 12/12 engineering gates pass, 4/4 signed, 5 not applicable" in result.out
     assert "not_applicable smoke-sample: a release of code; no artefact was given" in result.out
 
 
@@ -136,7 +136,7 @@ def test_two_artefacts_are_judged_each(stage: Stage) -> None:
     found = replace(stage, artefacts=("model.safetensors", "other.safetensors")).decide()
     assert [one.label for one in found.results if one.open] == ["model-card (other.safetensors)"]
     assert found.exit_code is ExitCode.INCOMPLETE
-    assert found.line.startswith("NO-GO: 20/21 engineering gates pass, 4/4 signed")
+    assert found.line.startswith("NO-GO: 21/22 engineering gates pass, 4/4 signed")
 
 
 def test_a_name_made_to_be_pasted_into_a_shell_is_quoted(stage: Stage) -> None:
@@ -181,7 +181,7 @@ def test_a_missing_signature_is_conditional_and_can_be_let_pass(stage: Stage, cl
     (stage.root / "signoffs.yaml").unlink()
     result = cli("release")
     assert result.code == 3
-    assert result.out.splitlines()[-1].startswith("CONDITIONAL-GO: 11/11 engineering gates pass")
+    assert result.out.splitlines()[-1].startswith("CONDITIONAL-GO: 12/12 engineering gates pass")
     assert cli("release", "--conditional-ok").code == 0
     (stage.root / "LICENSE").unlink()
     assert cli("release", "--conditional-ok").code == 3
