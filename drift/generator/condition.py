@@ -46,7 +46,9 @@ class AlphaEmbedding(nn.Module):
         self.norm = Norm(cond_dim, "rms")  # RMSNorm whatever the blocks use
 
     def forward(self, alpha: Tensor, dtype: torch.dtype) -> Tensor:
-        waves = sinusoid(alpha.to(self.norm.weight.dtype))  # type: ignore[union-attr]
+        kept = self.norm.weight.dtype  # type: ignore[union-attr]
+        # Angles in float32 at least: in half precision neighbouring scales would be one.
+        waves = sinusoid(alpha.to(torch.promote_types(kept, torch.float32)))
         trace.record("step/cond/cfg_sinusoid_cos_sin", waves)
         inner = self.mlp_in(waves.to(dtype))
         trace.record("step/cond/cfg_mlp0", inner)

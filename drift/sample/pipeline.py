@@ -6,6 +6,7 @@ with its config and safetensors weights. `transformer` is the name that DiTPipel
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from drift.errors import InputError
 from drift.generator import Generator, GeneratorConfig
-from drift.sample import images, loading, sampler
+from drift.sample import images, loading, pretrained, sampler
+from drift.sample.sampler import check
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
@@ -54,6 +56,16 @@ class DriftTransformer(ModelMixin, ConfigMixin):
         super().__init__()  # type: ignore[no-untyped-call]
         given = {name: value for name, value in locals().items() if name in FIELDS}
         self.generator = Generator(GeneratorConfig(**given))
+
+    @classmethod
+    def from_pretrained(cls, place: Any, **chosen: Any) -> Any:
+        """The model of a folder; raises SampleError where config or weights are not whole."""
+        where = {name: chosen[name] for name in pretrained.PLACE if name in chosen}
+        config: Any = cls.load_config(place, subfolder=chosen.get("subfolder"), **where)
+        pretrained.require_fields(place, config, FIELDS)
+        asked = chosen.pop("output_loading_info", False)
+        found = pretrained.load(super().from_pretrained, place, **chosen)
+        return found if asked else found[0]
 
     @classmethod
     def wrapping(cls, generator: Generator) -> DriftTransformer:
@@ -109,6 +121,15 @@ class DriftPipeline(DiffusionPipeline):
             )  # fmt: skip
         return cls(DriftTransformer.wrapping(loaded.generator), vae)
 
+    @classmethod
+    def from_pretrained(cls, place: Any, **chosen: Any) -> Any:
+        """The pipeline of a folder; raises SampleError where a model of it is not whole."""
+        where = {name: chosen[name] for name in pretrained.PLACE if name in chosen}
+        kind = dict(cls.load_config(place, **where)).get("vae") or [None, None]
+        if "vae" not in chosen and kind[-1] is not None:
+            chosen["vae"] = _autoencoder(place, kind, chosen, where)
+        return super().from_pretrained(place, **chosen)  # type: ignore[no-untyped-call]
+
     @torch.no_grad()
     def __call__(
         self,
@@ -120,14 +141,21 @@ class DriftPipeline(DiffusionPipeline):
     ) -> ImagePipelineOutput | tuple[Any]:
         """Images of the classes asked for, one forward pass for all of them.
 
-        guidance_scale  alpha of the method: 1 is without guidance
+        class_labels    whole numbers from 0; one or several
+        guidance_scale  alpha of the method: 1 is without guidance; finite and above 0
         generator       one, from which all samples are drawn in order, or one for each sample
         output_type     pil, np ([N, H, W, C] in [0, 1]), pt ([N, C, H, W] in [0, 1]) or latent
                         (what the network gives). PIL images are bytes by truncation, as evaluated
+        Noise is drawn in float32 and cast to the precision of the weights: a seed means the same
+        noise in every precision. Raises InputError for an argument that cannot be meant.
         """
-        labels = [class_labels] if isinstance(class_labels, int) else list(class_labels)
+        labels = _labels(class_labels)
         if output_type not in OUTPUT_TYPES:
             raise InputError("output_type", found=output_type, expected=", ".join(OUTPUT_TYPES))
+        check(
+            self.transformer.generator.config, torch.tensor(labels, dtype=torch.int64),
+            guidance_scale, "guidance_scale",
+        )  # fmt: skip
         samples = self._sample(labels, guidance_scale, _streams(generator, len(labels)))
         found = samples if output_type == "latent" else _shown(self._decoded(samples), output_type)
         if not return_dict:
@@ -136,10 +164,10 @@ class DriftPipeline(DiffusionPipeline):
 
     def _sample(self, labels: list[int], alpha: float, streams: list[torch.Generator]) -> Tensor:
         config = self.transformer.generator.config
-        device = self.transformer.device
+        device, dtype = self.transformer.device, self.transformer.dtype
         drawn = [(sampler.draw_noise(config, s), sampler.draw_style(config, s)) for s in streams]
         found: Tensor = self.transformer(  # type: ignore[operator]
-            torch.stack([noise for noise, _ in drawn]).to(device),
+            torch.stack([noise for noise, _ in drawn]).to(device, dtype),
             torch.tensor(labels, dtype=torch.int64, device=device),
             torch.full((len(labels),), float(alpha), device=device),
             torch.stack([style for _, style in drawn]).to(device),
@@ -149,8 +177,44 @@ class DriftPipeline(DiffusionPipeline):
     def _decoded(self, samples: Tensor) -> Tensor:
         if self.vae is None:
             return samples
-        decoded: Tensor = self.vae.decode(samples / self.vae.config.scaling_factor).sample
+        latents = samples / self.vae.config.scaling_factor
+        decoded: Tensor = self.vae.decode(latents.to(self.vae.device, self.vae.dtype)).sample
         return decoded
+
+
+def _autoencoder(
+    place: Any, kind: Sequence[str], chosen: dict[str, Any], where: dict[str, Any]
+) -> AutoencoderKL:
+    """The autoencoder of a pipeline's folder, whole; the library would fill its gaps at random."""
+    if kind[-1] != AutoencoderKL.__name__:
+        raise InputError(
+            f"{place}: model_index.json: vae", found=kind[-1], expected="AutoencoderKL"
+        )
+    dtype = chosen.get("dtype", chosen.get("torch_dtype"))  # the library's new and old name
+    if isinstance(dtype, dict):
+        dtype = dtype.get("vae", dtype.get("default"))
+    more = {name: chosen[name] for name in ("variant", "low_cpu_mem_usage") if name in chosen}
+    model, _ = pretrained.load(
+        AutoencoderKL.from_pretrained, place, subfolder="vae", **more, **where
+    )
+    found: AutoencoderKL = model if dtype is None else model.to(dtype)
+    return found
+
+
+def _labels(given: int | Sequence[int]) -> list[int]:
+    """Whole numbers as such; a fraction, a truth value or a word is no class."""
+    try:
+        one = getattr(given, "ndim", None) == 0 or not hasattr(given, "__iter__")
+        items = [given] if one else list(given)  # type: ignore[arg-type]
+        if any(isinstance(item, bool) for item in items):
+            raise TypeError("truth values")
+        labels = [operator.index(item) for item in items]  # type: ignore[arg-type]
+        torch.tensor(labels, dtype=torch.int64)  # raises for a number beyond its range
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise InputError(
+            "class_labels", found=f"{given!r:.60} ({error})", expected="a whole number, or several"
+        ) from error
+    return labels
 
 
 def _streams(

@@ -7,6 +7,7 @@ grows with their number is kept.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Sampler:
         Raises InputError for labels or alpha that the network cannot have, SampleError where the
         network was run more than once for a sample.
         """
-        _check(self.generator.config, labels, alpha)
+        check(self.generator.config, labels, alpha)
         hook = self.generator.register_forward_hook(self._count)
         try:
             for start in range(0, len(labels), self.batch_size):
@@ -149,7 +150,12 @@ def parse_classes(text: str, classes: int) -> list[int]:
     return found
 
 
-def _check(config: GeneratorConfig, labels: Tensor, alpha: float) -> None:
+def check(config: GeneratorConfig, labels: Tensor, alpha: float, name: str = "alpha") -> None:
+    """Raises InputError for labels or a guidance scale that the network cannot have.
+
+    alpha reaches the network as float32: finite and above 0 is asked of that number. `name` is
+    what the caller calls it.
+    """
     if labels.ndim != 1 or labels.dtype != torch.int64 or not len(labels):
         raise InputError(
             "labels", found=f"{labels.dtype} {tuple(labels.shape)}", expected="int64 [N], N > 0"
@@ -160,5 +166,17 @@ def _check(config: GeneratorConfig, labels: Tensor, alpha: float) -> None:
             found=f"{int(labels.min())} to {int(labels.max())}",
             expected=f"0 to {config.num_classes - 1}",
         )
-    if not 0.0 < alpha < float("inf"):
-        raise InputError("alpha", found=alpha, expected="a finite number above 0")
+    number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    if not number or not 0.0 < _as_float32(alpha) < math.inf:
+        raise InputError(
+            name, found=repr(alpha), expected="a finite number above 0",
+            remedy="1 is without guidance.",
+        )  # fmt: skip
+
+
+def _as_float32(number: float) -> float:
+    """The nearest float32; beyond its range infinity or 0."""
+    try:
+        return float(torch.tensor(float(number), dtype=torch.float64).to(torch.float32))
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from PIL.Image import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from contracts.metrics import cases
 from drift import sample
@@ -136,3 +140,148 @@ def test_pixels_need_no_autoencoder() -> None:
     assert decoder_for(pixels, None, None)(torch.ones(1)).item() == 1.0
     with pytest.raises(DriftError, match="the samples are pixels"):
         decoder_for(pixels, "owner/vae", "a" * 40)
+
+
+# -- what a folder has to hold, and what a call may ask for ----------------------------------------
+
+
+@pytest.fixture
+def saved(tmp_path: Path, vae: Any) -> Path:
+    """A pipeline's folder with a generator of latents and its autoencoder."""
+    torch.manual_seed(0)
+    DriftPipeline(DriftTransformer.wrapping(latent_generator()), vae).save_pretrained(
+        tmp_path / "p"
+    )
+    return tmp_path / "p"
+
+
+def weights_of(part: Path) -> Path:
+    return part / "diffusion_pytorch_model.safetensors"
+
+
+def rewritten(part: Path, change: Callable[[dict[str, Tensor]], None]) -> None:
+    tensors = load_file(weights_of(part))
+    change(tensors)
+    save_file(tensors, weights_of(part), metadata={"format": "pt"})
+
+
+def lose(part: str) -> Callable[[dict[str, Tensor]], None]:
+    def change(tensors: dict[str, Tensor]) -> None:
+        for name in [name for name in tensors if part in name]:
+            del tensors[name]
+
+    return change
+
+
+def put(name: str, value: Tensor) -> Callable[[dict[str, Tensor]], None]:
+    def change(tensors: dict[str, Tensor]) -> None:
+        tensors[name] = value
+
+    return change
+
+
+POSITIONS = "generator.positions"
+WEIGHTS: dict[str, tuple[str, Callable[[dict[str, Tensor]], None], str]] = {
+    "a block lost": ("transformer", lose("blocks.0."), "missing keys: generator.blocks.0."),
+    "one lost": ("transformer", lose(POSITIONS), "1 missing keys: generator.positions"),
+    "one too many": ("transformer", put("more", torch.zeros(1)), "1 unexpected keys: more"),
+    "not finite": ("transformer", put(POSITIONS, torch.full((1, 4, 16), float("nan"))),
+                   "generator.positions: found numbers that are not finite"),
+    "another shape": ("transformer", put(POSITIONS, torch.zeros(1, 9, 16)), "shape"),
+    "vae: one lost": ("vae", lose("decoder.conv_out.bias"), "1 missing keys: decoder.conv_out"),
+    "vae: one too many": ("vae", put("more", torch.zeros(1)), "1 unexpected keys: more"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("low_memory", [True, False])
+@pytest.mark.parametrize("case", WEIGHTS)
+@pytest.mark.filterwarnings("ignore")  # the library's own; what counts is that it goes no further
+def test_weights_that_are_not_whole_are_refused_and_never_drawn_at_random(
+    saved: Path, case: str, low_memory: bool
+) -> None:
+    part, change, said = WEIGHTS[case]
+    rewritten(saved / part, change)
+    with pytest.raises(DriftError, match=said):
+        DriftPipeline.from_pretrained(saved, low_cpu_mem_usage=low_memory)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rope": None}, r"missing keys \['rope'\]"),
+        ({"style_codes": None, "depth": None}, r"missing keys \['depth', 'style_codes'\]"),
+        ({"colour": "red"}, r"unknown keys \['colour'\]"),
+    ],
+)
+def test_a_field_left_out_of_the_config_does_not_take_its_default(
+    saved: Path, changes: dict[str, Any], said: str
+) -> None:
+    """Without `rope` the parameters have the same shapes and the samples are others."""
+    place = saved / "transformer/config.json"
+    config = {k: v for k, v in (json.loads(place.read_text()) | changes).items() if v is not None}
+    place.write_text(json.dumps(config))
+    with pytest.raises(DriftError, match=said):
+        DriftPipeline.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("part", ["transformer", "vae"])
+@pytest.mark.filterwarnings("ignore")
+def test_pickled_weights_are_never_read(saved: Path, part: str) -> None:
+    tensors = load_file(weights_of(saved / part))
+    weights_of(saved / part).unlink()
+    torch.save(tensors, saved / part / "diffusion_pytorch_model.bin")
+    with pytest.raises(DriftError, match="safetensors"):
+        DriftPipeline.from_pretrained(saved)
+    with pytest.raises(DriftError, match="pickled weights are never read"):
+        DriftTransformer.from_pretrained(saved / "transformer", use_safetensors=False)
+
+
+def test_a_transformer_alone_is_read_whole_too(saved: Path) -> None:
+    model, info = DriftTransformer.from_pretrained(saved, subfolder="transformer",
+                                                   output_loading_info=True)  # fmt: skip
+    assert isinstance(model, DriftTransformer)
+    assert not any(info.values())
+    rewritten(saved / "transformer", lose(POSITIONS))
+    with pytest.raises(DriftError, match="missing keys"):
+        DriftTransformer.from_pretrained(saved / "transformer")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_precision_draws_the_same_noise_and_gives_nearly_the_same_images(
+    saved: Path, dtype: torch.dtype
+) -> None:
+    whole = DriftPipeline.from_pretrained(saved)
+    cast = DriftPipeline.from_pretrained(saved, dtype=dtype)
+    assert (cast.transformer.dtype, cast.vae.dtype) == (dtype, dtype)
+    a, b = (p([1, 3], 1.5, seeded(), "latent").images.double() for p in (whole, cast))
+    assert float((a - b).abs().max()) <= 0.1 * float(a.abs().max()) + 1e-6
+    assert float(a.abs().max()) > 0
+    for kind in ("np", "pt", "pil"):
+        assert len(cast([1], 1.0, seeded(), kind).images) == 1
+
+
+ALPHAS: tuple[Any, ...] = (0, -1, 0.0, float("nan"), float("inf"), -float("inf"), 1e39, 1e-60,
+                           10**400, True, "1.5", None, [1.0], 1j)  # fmt: skip
+
+
+@pytest.mark.parametrize("alpha", ALPHAS, ids=lambda alpha: f"{alpha!r:.20}")
+def test_a_guidance_scale_that_cannot_be_meant_is_refused(pipe: Any, alpha: Any) -> None:
+    with pytest.raises(InputError, match=r"guidance_scale: found .*expected a finite number above"):
+        pipe([1], guidance_scale=alpha, generator=seeded(), output_type="np")
+
+
+LABELS: tuple[Any, ...] = (1.5, [1, 2.5], "3", ["3"], True, [], None, [None], [[1]], 10, -1,
+                           10**30, torch.ones(2), {"a": 1})  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=repr)
+def test_a_class_that_cannot_be_meant_is_refused(pipe: Any, labels: Any) -> None:
+    """A class of 1.5 was taken for 1."""
+    with pytest.raises(InputError, match="labels"):
+        pipe(labels, generator=seeded(), output_type="latent")
+
+
+def test_whole_numbers_of_other_libraries_are_classes(pipe: Any) -> None:
+    one = pipe(3, 1.0, seeded(), "latent").images
+    for same in (np.int64(3), torch.tensor(3), np.array([3]), torch.tensor([3]), (3,), range(3, 4)):
+        assert torch.equal(pipe(same, 1.0, seeded(), "latent").images, one)
