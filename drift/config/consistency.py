@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Rule = Callable[["Template"], Iterator[FieldProblem]]
 NONE = "none"
+RGB = 3
+DECODER_GROUPS = 32  # GroupNorm of the masked autoencoder's decoder, whatever the width
 LATENT_STRIDE = 8  # pixels of a side per latent cell: the f8 autoencoders of latent diffusion
 
 
@@ -49,8 +51,13 @@ def generator_fits(template: Template) -> Iterator[FieldProblem]:
 
 
 def encoder_fits(template: Template) -> Iterator[FieldProblem]:
-    """Patchify, stages and masks fit the sample that the generator makes."""
+    """Width, patchify, stages and masks fit the decoder and the sample that the generator makes."""
     e = template.encoder
+    if e.decoder == "bridge-4-up":
+        yield from _divides(
+            "encoder.base_width", e.base_width, DECODER_GROUPS,
+            "groups of the decoder's normalisation",
+        )  # fmt: skip
     side = template.generator.input_shape[0]
     if side % e.input_patchify:
         yield FieldProblem(
@@ -92,13 +99,19 @@ def encoder_training_fits(template: Template) -> Iterator[FieldProblem]:
 
 
 def second_encoder_fits(template: Template) -> Iterator[FieldProblem]:
-    """Model, weights and resize of the second encoder are all there or all absent."""
+    """Model, weights and resize of the second encoder are all there or all absent; it sees RGB."""
     second = template.encoder.second_encoder
     absent = [value == NONE for value in (second.model, second.weights, second.resize)]
     if any(absent) and not all(absent):
         yield FieldProblem(
             "encoder.second_encoder", f"{second.model}, {second.weights}, {second.resize}",
             "model, weights and resize, or none three times", "complete or remove it",
+        )  # fmt: skip
+    channels = template.generator.input_shape[2]
+    if second.model != NONE and channels != RGB:
+        yield FieldProblem(
+            "encoder.second_encoder.model", f"{second.model} of {channels} channels",
+            "none, or generator.input_shape with 3 channels", "it was trained on colour images",
         )  # fmt: skip
 
 

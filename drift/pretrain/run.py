@@ -5,7 +5,7 @@ Like a training run, it is a function of template, data and seed, and goes on ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from drift.data import Loader, Source
 from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
-from drift.state import checkpoint, loop, mirrors, modules, record
+from drift.state import checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
 from drift.train.step import clip, global_norm
@@ -106,10 +106,12 @@ def start(
             expected="image files: crops of latents or of digits are not crops of images",
             remedy="Pass --set encoder.pretrain.augmentation=none; then it is no faithful encoder.",
         )
+    trial.require_source(template, source)
     seen = _epochs(template, source, say)
     config = EncoderConfig.from_reference(encoder_kwargs(template))
     model = MaskedAutoencoder(config, generator=rng.stream(options.seed, "encoder"))
     model.to(options.device)
+    trial.require_passes("encoder", lambda: _one_sample(template, model, source), template)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=settings.learning_rate,
@@ -142,6 +144,26 @@ def start(
     else:
         checkpoint.require_none(folder)
     return run
+
+
+def _one_sample(template: Template, model: MaskedAutoencoder, source: Source) -> None:
+    """Both losses of the first sample, with a mask as it is drawn."""
+    sample, label = trial.first(source, next(model.parameters()).device.type)
+    mask = _mask(template, sample, torch.Generator().manual_seed(0))
+    model(sample, label, mask=mask.to(sample.device), lambda_cls=0.5)
+
+
+def _mask(template: Template, samples: Tensor, generator: torch.Generator) -> Tensor:
+    """A mask for each sample, on the patchified grid."""
+    encoder = template.encoder
+    height, width = (side // encoder.input_patchify for side in samples.shape[-2:])
+    return masking.draw_mask(
+        len(samples),
+        (height, width),
+        ratio=(encoder.mask_ratio, encoder.mask_ratio),
+        patch=encoder.mask_patch,
+        generator=generator,
+    )
 
 
 def _epochs(template: Template, source: Source, say: Callable[[str], None]) -> float:
@@ -189,14 +211,7 @@ def update(run: PretrainRun) -> dict[str, float]:
     """One step: masked batch, joint loss, clipped AdamW, average -> its figures."""
     settings, encoder = run.template.encoder.pretrain, run.template.encoder
     samples, labels = batch(run)
-    grid = tuple(side // encoder.input_patchify for side in samples.shape[-2:])
-    mask = masking.draw_mask(
-        len(samples),
-        (grid[0], grid[1]),
-        ratio=(encoder.mask_ratio, encoder.mask_ratio),
-        patch=encoder.mask_patch,
-        generator=rng.stream(run.options.seed, "mask", run.step),
-    )
+    mask = _mask(run.template, samples, rng.stream(run.options.seed, "mask", run.step))
     device = run.options.device
     share = lambda_at(run.step, settings, encoder.finetune)
     loss, metrics = run.model(
@@ -233,11 +248,6 @@ def _diverged(step: int, found: str, harm: str) -> DriftError:
         expected=f"finite numbers; {harm}",
         remedy="Start anew with a lower encoder.pretrain.learning_rate or a longer warm-up.",
     )
-
-
-def advance(run: PretrainRun) -> Iterator[Mapping[str, Any]]:
-    """Do the remaining steps; yields a row after every window."""
-    yield from loop.advance(run, run.pace)
 
 
 def pretrain(run: PretrainRun, listen: Callable[[Mapping[str, Any]], None]) -> Path:

@@ -6,12 +6,15 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from drift.artifacts.errors import ArtifactError
 from drift.artifacts.store import Artifact
 from drift.config import Template, encoder_kwargs, fingerprint, load_template, template_names
+from drift.data import Source
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.state import modules
+from drift.state import modules, trial
 from drift.state.checkpoint import Checkpoint
 from drift.train.step import TrainState
 
@@ -52,6 +55,18 @@ def inherit(kept: Checkpoint, state: TrainState) -> list[str]:
             expected="the parameters of the template's generator",
         ) from error  # fmt: skip
     return [*kept.facts["diagnostic"], f"parameters of step {kept.step} of another run"]
+
+
+def one_sample(state: TrainState, source: Source) -> None:
+    """The first real sample to its features and one generated from nothing: do all shapes fit?"""
+    config = state.generator.config
+    sample, label = trial.first(source, next(state.generator.parameters()).device.type)
+    style = torch.zeros(1, config.style_tokens, dtype=torch.int64, device=sample.device)
+    made = state.generator(
+        torch.zeros_like(sample, dtype=torch.float32), label, torch.ones(1, device=sample.device),
+        style,
+    )  # fmt: skip
+    state.extractor(torch.cat([sample.to(made.dtype), made]))
 
 
 def require_encoder(template: Template, found: Artifact, path: Path) -> MaskedAutoencoder:

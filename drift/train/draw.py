@@ -45,8 +45,13 @@ class Drawn:
 
 
 def open_feed(template: Template, source: Source, *, seed: int) -> Feed:
-    """Empty queues in front of the first sample."""
+    """Empty queues in front of the first sample.
+
+    Raises DriftError where a step would want more labels than it pushes: columns state the push of
+    one host of several (DEC-0103), and this is one process.
+    """
     queue = template.queue
+    _require_labels(queue.push_per_step, template.loss.class_labels)
     strict = queue.replacement == "without"
     return Feed(
         loader=Loader(source, seed=seed),
@@ -123,14 +128,18 @@ def draw_traced(feed: Feed, template: Template, *, seed: int, step: int) -> Draw
 
 def draw_labels(pushed: Tensor, n: int, generator: torch.Generator) -> Tensor:
     """n of the labels just pushed, without replacement: [pushed] -> [n]."""
-    if n > len(pushed):
+    _require_labels(len(pushed), n)
+    return pushed[torch.randperm(len(pushed), generator=generator)[:n]]
+
+
+def _require_labels(pushed: int, wanted: int) -> None:
+    if wanted > pushed:
         raise DriftError(
             "labels of a step",
-            found=f"{len(pushed)} samples pushed, {n} labels wanted",
+            found=f"{pushed} samples pushed, {wanted} labels wanted",
             expected="at least as many samples pushed as labels drawn from them",
             remedy="Raise queue.push_per_step, or lower loss.class_labels.",
         )
-    return pushed[torch.randperm(len(pushed), generator=generator)[:n]]
 
 
 def draw_alpha(template: Template, n: int, generator: torch.Generator) -> Tensor:

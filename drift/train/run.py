@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from torch import Tensor
 from drift.compiling import Policy, compiled
 from drift.config import Template, fingerprint
 from drift.data import Source
-from drift.errors import DriftError
 from drift.features import FeatureExtractor
 from drift.queue import QueueUnderflow
 from drift.sample.loading import BYPASSED, NO_GATES
-from drift.state import atomic, checkpoint, loop, mirrors, modules, record
+from drift.state import atomic, checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
 from drift.train import alarms, beginning, build, draw, step, watch
@@ -164,17 +163,13 @@ def start(
     Raises DriftError for data, folder or checkpoints that do not fit; nothing is then written.
     """
     beginning.require_one(options.resume, options.model_from, options.learning_rate)
-    if source.shape != _shape(template):
-        raise DriftError(
-            "data",
-            found=f"samples of shape {list(source.shape)}",
-            expected=f"{list(_shape(template))}, as generator.input_shape says",
-        )
+    trial.require_source(template, source)
     generator = build.generator(template, seed=options.seed).to(options.device)
     config = dataclasses.replace(
         build.train_config(template), labels_per_pass=options.labels_per_pass
     )
     state = TrainState.create(generator, extractor.to(options.device), config)
+    trial.require_passes("models", lambda: beginning.one_sample(state, source), template)
     if options.compile != "disable":
         # On the instance, so that names in the state dict stay as they are.
         generator.forward = compiled(generator.forward, options.compile)  # type: ignore[method-assign]
@@ -211,14 +206,6 @@ def start(
         _mark(run, *beginning.inherit(kept, state))
     draw.warm_up(run.feed, template)
     return run
-
-
-def advance(run: Run) -> Iterator[Window]:
-    """Do the remaining steps; yields after every window. The caller records and shows.
-
-    Checkpoints are written on the way, the first before any update.
-    """
-    yield from map(_window, loop.advance(run, run.pace))
 
 
 def train(run: Run, listen: Callable[[Window], None]) -> None:
@@ -321,11 +308,6 @@ def _to(batch: step.StepBatch, device: str) -> step.StepBatch:
     return batch if device == "cpu" else step.StepBatch(
         **{name: value.to(device) for name, value in vars(batch).items()}
     )  # fmt: skip
-
-
-def _shape(template: Template) -> tuple[int, int, int]:
-    height, width, channels = template.generator.input_shape
-    return channels, height, width
 
 
 def _checkpoints(folder: Path) -> Path:

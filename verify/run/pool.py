@@ -28,13 +28,15 @@ from typing import Any
 from verify.outcome import Outcome, Reason
 from verify.run.answers import text, too_large
 from verify.run.memory import SLACK_KB
+from verify.run.meter import Meter
 from verify.run.processes import MARK, end, held_kb
 from verify.run.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.results import Verdict
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
-GRACE_S = 0.5  # after a budget: for the worker to write where it is, or a result on its way
+GRACE_S = 2.0  # after a budget, at most: for the worker to write where it is
+WHERE_SIGNAL = signal.SIGUSR1  # a worker answers it with its stack
 POLL_S = 0.1
 LOG_TAIL = 8000  # bytes of a worker's standard error that are searched for an explanation
 LOG_LINES = 8
@@ -115,15 +117,15 @@ class Worker:
     # -- one task -------------------------------------------------------------------------------
 
     def _ask(self, task: Task) -> dict[str, Any]:
-        """The worker's answer. Starting and importing have a time limit of their own."""
+        """The worker's answer. Starting and importing have a limit of their own, and then a budget
+        begins to run: see `verify.run.meter` for what is charged."""
         if self._process is not None and self._spoken():
             self._discard()  # what an earlier check left running writes to the pipe
         process = self._process
-        deadline = time.monotonic() + IMPORT_LIMIT_S
         nonce = secrets.token_hex(16)
         if process is None:
             process = self._start()
-            self._line(process, task, deadline, importing=True)  # it says that it is ready
+            self._line(process, task, Meter(process.pid), importing=True)  # it says it is ready
         self._log_start = self._log_end()
         assert process.stdin is not None
         try:
@@ -131,11 +133,11 @@ class Worker:
             process.stdin.flush()
         except OSError:
             raise self._died(process) from None
-        answer = own(self._line(process, task, deadline, importing=True), nonce)
+        answer = own(self._line(process, task, Meter(process.pid), importing=True), nonce)
         if "loaded" in answer:
-            deadline = time.monotonic() + task.seconds + GRACE_S
             budget_kb = answer["held_kb"] + (task.payload["memory_mb"] << 10)
-            line = self._line(process, task, deadline, importing=False, budget_kb=budget_kb)
+            meter = Meter(process.pid)
+            line = self._line(process, task, meter, importing=False, budget_kb=budget_kb)
             answer = own(line, nonce)
         return answer
 
@@ -151,7 +153,7 @@ class Worker:
         self,
         process: subprocess.Popen[bytes],
         task: Task,
-        deadline: float,
+        meter: Meter,
         *,
         importing: bool,
         budget_kb: int | None = None,
@@ -163,8 +165,7 @@ class Worker:
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
-            rest = deadline - time.monotonic()
-            if poller.poll(1000 * max(0.0, min(POLL_S, rest))):
+            if poller.poll(1000 * POLL_S):
                 chunk = os.read(pipe, 1 << 16)
                 if not chunk:
                     raise self._died(process)
@@ -173,8 +174,8 @@ class Worker:
                     raise garbled(f"an answer of more than {ANSWER_LIMIT} bytes")
             elif process.poll() is not None:  # a child it forked still holds the pipe
                 raise self._died(process)
-            elif rest <= 0:
-                raise LostError(self._too_slow(task, importing=importing))
+            elif meter.over(IMPORT_LIMIT_S if importing else task.seconds):
+                raise LostError(self._too_slow(process, task, importing=importing))
             elif budget_kb is not None and held_kb(process.pid) > budget_kb + SLACK_KB:
                 raise LostError(too_large(task.payload["memory_mb"]))
         line = bytes(self._buffer[:end])
@@ -229,11 +230,13 @@ class Worker:
         details = {"stderr": told} if told else {}
         return LostError(Verdict(Outcome.ERROR, reason, Reason.WORKER_DIED, details=details))
 
-    def _too_slow(self, task: Task, *, importing: bool) -> Verdict:
+    def _too_slow(
+        self, process: subprocess.Popen[bytes], task: Task, *, importing: bool
+    ) -> Verdict:
         if importing:
             reason = f"importing what the check needs took longer than {IMPORT_LIMIT_S:g} s"
             return Verdict(Outcome.TIMEOUT, reason, Reason.TIME_BUDGET, elapsed_s=IMPORT_LIMIT_S)
-        stack = self._stack()
+        stack = self._stack(process)
         where = f" in {stack[0]}" if stack else ""
         reason = (
             f"stopped{where} after its budget of {task.seconds:g} s; remedy: make the check "
@@ -244,10 +247,15 @@ class Worker:
             Outcome.TIMEOUT, reason, Reason.TIME_BUDGET, details=details, elapsed_s=task.seconds
         )
 
-    def _stack(self) -> list[str]:
-        """Where the check was just before its time was over, innermost first."""
-        _, found, dump = self._log_tail().rpartition("Timeout (")
-        threads = _THREAD.split(dump) if found else []
+    def _stack(self, process: subprocess.Popen[bytes]) -> list[str]:
+        """Where the check is when its time is over, innermost first; the worker is asked for it."""
+        self._log_start = self._log_end()
+        with suppress(OSError):
+            process.send_signal(WHERE_SIGNAL)
+        ends = time.monotonic() + GRACE_S
+        while _WORKER_FILE not in self._log_tail() and time.monotonic() < ends:
+            time.sleep(POLL_S / 10)
+        threads = _THREAD.split(self._log_tail())
         serving = next((thread for thread in threads if _WORKER_FILE in thread), "")
         frames = [f for f in _FRAME.finditer(serving) if not f["file"].startswith(_NOT_THEIRS)]
         return [

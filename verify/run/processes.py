@@ -37,7 +37,7 @@ def held_kb(pid: int) -> int:
 
     Pages of files do not count: they are the system's, which takes them back when it needs them.
     """
-    family = [pid, *_descendants(pid)]
+    family = [pid, *descendants(pid)]
     held = sum(status_kb(one, "RssAnon", "RssShmem") for one in family)
     return held if len(family) == 1 else min(held, sum(map(_share_kb, family)) or held)
 
@@ -56,11 +56,12 @@ def _share_kb(pid: int) -> int:
     return sum(int(parts[1]) for parts in lines if parts and parts[0] in wanted)
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> Iterator[int]:
+    """The living children of a process, theirs, and so on."""
     for children in (_PROC / str(pid) / "task").glob("*/children"):
         for child in " ".join(_lines(children)).split():
             yield int(child)
-            yield from _descendants(int(child))
+            yield from descendants(int(child))
 
 
 def _kin(leader: int, mark: str) -> set[int]:

@@ -47,6 +47,7 @@ def main() -> None:
     _die_with_parent()
     _adopt_orphans()
     faulthandler.enable(file=2)
+    faulthandler.register(signal.SIGUSR1, file=2)  # the pool asks where a check is
     _write(answers, {"ready": True})
     for line in tasks:
         serve(json.loads(line), root, answers)
@@ -67,7 +68,6 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
         loaded = load(task)
         allowed = granted(int(task["memory_mb"]))
         _write(answers, {"loaded": True, "held_kb": held_kb(owner), "nonce": nonce})
-        faulthandler.dump_traceback_later(task["seconds"], file=2)  # the parent reads it
         started = time.monotonic()
         answer = encode(execute(task, loaded, root))
         if os.getpid() == owner:
@@ -78,7 +78,6 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
     finally:
         if os.getpid() != owner:
             os._exit(1)  # a fork of the check came back to here: it has no say
-        faulthandler.cancel_dump_traceback_later()
         lift()
         with suppress(Exception):
             sys.stdout.flush()
