@@ -44,8 +44,8 @@ def diagnose(
     """
     labels = len(batch.labels)
     gen = samples.reshape(labels, batch.generated, -1).float()
-    pos = batch.positives.reshape(labels, batch.positives.shape[1], -1).float()
-    unc = batch.unconditional.reshape(labels, batch.unconditional.shape[1], -1).float()
+    pos = batch.positives.flatten(2).float()
+    unc = batch.unconditional.flatten(2).float()  # of none as well
     own, real = torch.cdist(gen, gen), torch.cdist(pos, pos)
     figures = {"spread": _mean_pair(own) / max(_mean_pair(real), 1e-12)}
     figures["overlap"] = _overlap(torch.cdist(gen, pos), real)
@@ -63,12 +63,24 @@ def diagnose(
     return figures
 
 
-def alarms(figures: Mapping[str, float]) -> list[str]:
-    """Sentences about figures that a healthy run does not show."""
-    said = []
+def alarms(
+    figures: Mapping[str, float], *, widest: float = LEAST_SPREAD, warming: bool = False
+) -> list[str]:
+    """Sentences about figures that a healthy run does not show.
+
+    widest   the largest spread of earlier windows; warming: the learning rate still rises. The last
+             layer begins at zero, where all samples are one: what never spread has not collapsed,
+             and is worth a word only when the warm-up is over
+    """
+    said: list[str] = []
+    if warming and widest < LEAST_SPREAD:
+        return said
     if figures["spread"] < LEAST_SPREAD:
+        fell = "collapse: samples of a label"
+        never = "no spread yet: after the warm-up, samples of a label still"
         said.append(
-            f"collapse: samples of a label spread {figures['spread']:.2f} of the real spread"
+            f"{fell if widest >= LEAST_SPREAD else never} spread {figures['spread']:.2f} of the "
+            "real spread"
         )
     floors = [value for name, value in figures.items() if name.startswith("floor/")]
     if floors and min(floors) > MOST_FLOOR:

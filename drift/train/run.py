@@ -83,6 +83,7 @@ class Run:
     facts: dict[str, Any]
     watch: Watch
     say: Say = print
+    widest: float = 0.0  # the largest spread of the windows so far
     _begun: bool = False  # whether this process has done a step
     _last: tuple[step.StepBatch, Mapping[str, Tensor]] | None = None
 
@@ -262,6 +263,8 @@ def restore(run: Run, kept: Checkpoint) -> None:
     if run.options.learning_rate is not None:
         _mark(run, f"learning rate {run.options.learning_rate} from {kept.step}")
     state.step = kept.step
+    log = record.rows(run.options.folder / "metrics" / "windows.jsonl")
+    run.widest = max((row["spread"] for row in log if row["step"] <= kept.step), default=0.0)
 
 
 def _mark(run: Run, *said: str) -> None:
@@ -297,7 +300,12 @@ def _row(
         "real_samples": run.feed.loader.position,
         "generated_samples": run.state.step * len(batch.noise),
     }
-    return {**row, "alarms": alarms.alarms(figures)}
+    said = alarms.alarms(
+        figures, widest=run.widest,
+        warming=run.state.step <= run.template.optimizer.warmup_steps,
+    )  # fmt: skip
+    run.widest = max(run.widest, figures["spread"])
+    return {**row, "alarms": said}
 
 
 def _window(row: Mapping[str, Any]) -> Window:
