@@ -131,6 +131,7 @@ FIELDS: Mapping[str, Field] = {
         Field("weights", "provenance", " or ".join(WEIGHTS), _one_of(WEIGHTS)),
         Field("template", "provenance", f"{_LINE}: name and fingerprint", _text),
         Field("data", "provenance", f"{_LINE}: training data, name and digest", _text),
+        Field("data_licence", "provenance", f"{_LINE}: licence of the training data", _text),
         Field("created", "provenance", "an ISO 8601 time with its offset", _moment),
         Field("tokenizer", "tokenizer", f"{_LINE}: name@revision, or none", _text),
         Field("evaluation", "evaluation", _EVALUATION, _evaluation),

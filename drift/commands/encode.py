@@ -63,6 +63,8 @@ TIMED_IMAGES = 4
     help="Threads that read and crop images.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda[:N].")
+@click.option("--name", help="What the images are called.  [default: unknown]")
+@click.option("--licence", help="Of the images, an SPDX expression.  [default: unknown]")
 @click.option("--dry-run", is_flag=True, help="Print images, bytes and time; write nothing.")
 def command(
     images: Path,
@@ -72,6 +74,8 @@ def command(
     batch: int,
     workers: int,
     device: str,
+    name: str | None,
+    licence: str | None,
     dry_run: bool,
     **chosen: Any,
 ) -> None:
@@ -83,9 +87,11 @@ def command(
     """
     from drift import devices
     from drift.data import encode as encoding
+    from drift.data.dataset import stated
     from drift.data.listing import list_images
     from drift.data.tokenizer import open_tokenizer
 
+    dataset = stated(name, licence)
     listing = list_images(images)
     if listing.left_out:
         _say(listing.left_out)
@@ -98,11 +104,12 @@ def command(
         return
     with _shown(f"encode {images.name}", len(listing)) as on_images:
         pace = encoding.Pace(batch, workers, device, on_images, _say)
-        manifest = encoding.encode(listing, out, tokenizer, settings, pace)
+        manifest = encoding.encode(listing, out, tokenizer, settings, pace, dataset)
     size = sum(shard.bytes for shard in manifest.shards)
     click.echo(
         f"{out}: {len(listing):,} images of {len(listing.classes):,} classes in "
-        f"{len(manifest.shards):,} shards, {size:,} bytes; digest {manifest.digest}"
+        f"{len(manifest.shards):,} shards, {size:,} bytes; digest {manifest.digest}; data set "
+        f"{manifest.dataset.name}, licence {manifest.dataset.licence}"
     )
 
 

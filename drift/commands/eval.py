@@ -45,7 +45,7 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
               help="Use statistics of another extractor; the record is smoke.")  # fmt: skip
 @_path("--training", help="Statistics of the training data: audits memorisation.")
 @_path("--write-statistics", help="Measure nothing; write the statistics of real images SOURCE.")
-@click.option("--name", default="unnamed", help="Name of the data set in --write-statistics.")
+@click.option("--name", default="unknown", help="Name of the data set in --write-statistics.")
 @click.option("--count", type=click.IntRange(min=2), help="Samples.  [default: the template's]")
 @click.option("--alpha", type=float, help="Guidance scale.  [default: the template's]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

@@ -21,7 +21,7 @@ from drift.train import build
 @click.command("pretrain")
 @click.argument("template")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="Change a template's field.")
-@click.option("--data", type=click.Path(path_type=Path), help="Latent cache or image folder.")
+@runs.data_options
 @click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE-encoder]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @device_option
@@ -31,6 +31,8 @@ def command(
     template: str,
     settings: tuple[str, ...],
     data: Path | None,
+    data_name: str | None,
+    data_licence: str | None,
     out: Path | None,
     seed: int,
     device: str,
@@ -48,7 +50,7 @@ def command(
     options = pretrain.PretrainOptions(
         folder=folder, seed=seed, device=device, resume=resume, mirrors=runs.mirror_modules(mirrors)
     )
-    source = runs.source_of(chosen, data)
+    source = runs.source_of(chosen, data, data_name, data_licence)
     run = pretrain.start(chosen, source, options, say=lambda text: click.echo(text, err=True))
     with progress(f"pretrain {chosen.name}", run.template.encoder.pretrain.steps) as advance:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from drift.config import Template
 from drift.data import DigitsSource, Source
+from drift.data.dataset import UNKNOWN, described, stated
 from drift.errors import DriftError
 
 RUNS = Path("runs")
@@ -29,12 +31,28 @@ def mirror_modules(kinds: tuple[str, ...]) -> dict[str, Any]:
     return mirrors.modules(kinds)
 
 
-def source_of(template: Template, data: Path | None) -> Source:
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--data, and what its images are called where nothing in it says so."""
+    place = click.Path(path_type=Path)
+    for option in (
+        click.option("--data-licence", help="Licence of its images, an SPDX expression."),
+        click.option("--data-name", help="What its images are called.  [default: the cache's]"),
+        click.option("--data", type=place, help="Latent cache or image folder."),
+    ):
+        command = option(command)
+    return command
+
+
+def source_of(
+    template: Template, data: Path | None, name: str | None = None, licence: str | None = None
+) -> Source:
     """The real samples of a template: embedded digits, a latent cache or a folder of images."""
     if template.data.dataset == "digits":
-        if data is not None:
+        if (data, name, licence) != (None, None, None):
             raise DriftError(
-                "--data", found=str(data), expected="no folder: the digits are embedded"
+                "--data",
+                found=str(data or name or licence),
+                expected="no folder: the digits are embedded",
             )
         return DigitsSource()
     if data is None:
@@ -44,9 +62,13 @@ def source_of(template: Template, data: Path | None) -> Source:
         )  # fmt: skip
     from drift.data import FolderSource, open_source
 
-    source = open_source(data, template.data, classes=template.generator.num_classes)
+    source = open_source(
+        data, template.data, classes=template.generator.num_classes, dataset=stated(name, licence)
+    )
     if isinstance(source, FolderSource) and source.listing.left_out:
         click.echo(source.listing.left_out, err=True)
+    if described(source)["name"] == UNKNOWN:
+        click.echo(f"{data}: a data set without a name; samples will say {UNKNOWN}", err=True)
     return source
 
 

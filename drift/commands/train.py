@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Masked autoencoder.  [default: runs/TEMPLATE-encoder/encoder.safetensors]",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Latent cache or image folder.")
+@runs.data_options
 @click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @device_option
@@ -149,6 +149,8 @@ def _train(
     *,
     encoder: Path | None,
     data: Path | None,
+    data_name: str | None,
+    data_licence: str | None,
     out: Path | None,
     seed: int,
     device: str,
@@ -189,7 +191,7 @@ def _train(
     )
     second = build.second_encoder(template, second_encoder)
     extractor = FeatureExtractor(model, second, config=build.feature_config(template))
-    source = runs.source_of(template, data)
+    source = runs.source_of(template, data, data_name, data_licence)
     run = running.start(template, source, extractor, options, lambda t: click.echo(t, err=True))
     with progress(f"train {template.name}", run.total_steps) as advance:
 

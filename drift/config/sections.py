@@ -197,7 +197,7 @@ class Queue(Section):
 class Data(Section):
     """Images and their tokenizer (paper section 4; reference dataset/)."""
 
-    dataset: Literal["imagenet", "digits"]
+    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$")]  # its own name
     resolution: Count
     tokenizer: Annotated[str, Field(min_length=1)]  # a model repository, or `none`
     tokenizer_revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|none)$")]

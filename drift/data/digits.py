@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drift import digits
+from drift.data.dataset import EMBEDDED
 from drift.data.source import TensorSource
 
 
@@ -10,4 +11,5 @@ def DigitsSource(*, held_out: bool = False) -> TensorSource:  # noqa: N802 - rea
     """Training images, or the 599 that are held out."""
     chosen = digits.load()[1 if held_out else 0]
     images = chosen.images.reshape(-1, 1, digits.SIDE, digits.SIDE)
-    return TensorSource(images, chosen.labels, digits.CLASSES)
+    names = tuple(map(str, range(digits.CLASSES)))
+    return TensorSource(images, chosen.labels, digits.CLASSES, EMBEDDED, names)

@@ -28,6 +28,7 @@ from drift.data import crop as cropping
 from drift.data import latents as stored
 from drift.data import manifest as manifests
 from drift.data import posterior
+from drift.data.dataset import Dataset, joined, require_size
 from drift.data.entries import Entry, Listing, sha256_of
 from drift.data.manifest import MANIFEST, Manifest, Origin, Settings, Shard
 from drift.data.source import DataError
@@ -75,15 +76,17 @@ def settings_for(
 
 
 def encode(
-    listing: Listing, out: Path, tokenizer: Tokenizer, settings: Settings, pace: Pace
-) -> Manifest:
+    listing: Listing, out: Path, tokenizer: Tokenizer, settings: Settings, pace: Pace,
+    dataset: Dataset | None = None,
+) -> Manifest:  # fmt: skip
     """Encode what `out` lacks and return its complete manifest.
 
+    dataset  what the images are called; None: unknown, or what the cache says already
     Finished shards are kept where they verify and made again where they do not. Raises DataError:
     another cache or anything else in `out`, a damaged image, a full disk; finished shards stay.
     """
     with _locked_folder(out):
-        manifest = _begin(listing, out, settings)
+        manifest = _begin(listing, out, settings, dataset or Dataset())
         if manifest.versions != _versions():
             pace.say(f"begun with other versions, which the manifest keeps: {manifest.versions}")
         manifest, hashes = _kept(manifest, out, pace)
@@ -204,12 +207,15 @@ def _require_finite(listing: Listing, places: range, latents: Tensor) -> None:
         )
 
 
-def _begin(listing: Listing, out: Path, settings: Settings) -> Manifest:
+def _begin(listing: Listing, out: Path, settings: Settings, dataset: Dataset) -> Manifest:
     """The manifest to go on from; raises DataError where `out` holds something else."""
+    count = len(listing)
+    require_size(dataset, classes=len(listing.classes), images=count, place=str(listing.root))
     fresh = Manifest(
         complete=False,
         settings=settings,
-        origin=Origin(images=len(listing), outline=listing.outline, digest=None),
+        origin=Origin(images=count, outline=listing.outline, digest=None),
+        dataset=dataset,
         classes=listing.classes,
         shards=(),
         versions=_versions(),
@@ -217,6 +223,7 @@ def _begin(listing: Listing, out: Path, settings: Settings) -> Manifest:
     if (out / MANIFEST).exists():
         found = manifests.read_manifest(out)
         _require_same(out, found, fresh)
+        found = _checked_copy(found, dataset=joined(found.dataset, dataset, place=str(out)))
     else:
         found = fresh
         orphan = manifests.shard_name(0)  # of a run that was killed before its first manifest

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from drift.data import augment
 from drift.data import crop as cropping
+from drift.data.dataset import Dataset
 from drift.data.entries import Listing, require_unchanged
 from drift.data.listing import list_images
 from drift.data.source import require_indices
@@ -20,11 +21,12 @@ from drift.data.source import require_indices
 class FolderSource:
     """Samples [channels, size, size] in [-1, 1], cropped when they are read.
 
-    root      folder with one folder per class; class indices follow the sorted names
+    root      folder with one folder per class; class indices follow their names, numbers by value
     crop      adm-centre, or none where every image has the size already
     channels  3 (RGB) or 1 (grey)
     mirror    count every image twice, as it is and mirrored (see Source)
     workers   threads that read and decode
+    dataset   what the images are called; None: unknown
 
     Once `digest` was asked for, every image that is read is held to the sha256 it had then.
     """
@@ -38,8 +40,10 @@ class FolderSource:
         channels: Literal[1, 3] = 3,
         mirror: bool = False,
         workers: int = 4,
+        dataset: Dataset | None = None,
     ) -> None:
         self.listing: Listing = list_images(Path(root))
+        self.dataset = dataset or Dataset()
         self.size, self.crop, self.channels, self.mirror = size, crop, channels, mirror
         self.workers = workers
         labels = torch.tensor(self.listing.labels, dtype=torch.int64)

@@ -17,6 +17,7 @@ from torch import Tensor
 from drift.artifacts import header
 from drift.artifacts.errors import ArtifactError
 from drift.artifacts.header import Header, TensorEntry
+from drift.data.dataset import Dataset
 from drift.data.manifest import ITEM_BYTES, Manifest, Settings, Shard, labels_of, read_manifest
 from drift.data.source import DataError, require_indices
 
@@ -42,6 +43,7 @@ class LatentSource:
     def __init__(self, folder: Path | str, *, mirror: bool | None = None) -> None:
         self.folder = Path(folder)
         self.manifest: Manifest = read_manifest(self.folder)
+        self.dataset: Dataset = self.manifest.dataset
         settings = self.manifest.settings
         self.mirror = settings.mirrored if mirror is None else mirror
         _require_usable(self.folder, self.manifest, mirror=self.mirror)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from drift.artifacts import strict_json
 from drift.artifacts.errors import ArtifactError, shown
+from drift.data.dataset import Dataset
 from drift.data.source import DataError
 
 SCHEMA = "drift-latents/1"
@@ -93,6 +94,7 @@ class Manifest(Part):
     complete: bool
     settings: Settings
     origin: Origin
+    dataset: Dataset = Dataset()
     classes: tuple[Text, ...]  # class map: index -> name
     shards: tuple[Shard, ...]
     versions: dict[str, str]
@@ -127,8 +129,8 @@ class Manifest(Part):
 
     @property
     def digest(self) -> str:
-        """sha256 of everything but the versions: which latents these are."""
-        described = self.model_dump(mode="json", by_alias=True, exclude={"versions"})
+        """sha256 of everything but versions and names of the data set: which latents these are."""
+        described = self.model_dump(mode="json", by_alias=True, exclude={"versions", "dataset"})
         return hashlib.sha256(strict_json.canonical(described).encode()).hexdigest()
 
     @property

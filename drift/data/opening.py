@@ -7,6 +7,7 @@ from typing import Literal
 
 from drift.artifacts.errors import shown
 from drift.config.sections import Data
+from drift.data.dataset import UNKNOWN, Dataset, joined, require_size
 from drift.data.folder import FolderSource
 from drift.data.latents import LatentSource
 from drift.data.manifest import MANIFEST, Settings
@@ -15,10 +16,14 @@ from drift.data.source import DataError, Source
 OWN_LATENT = {True: "own-latent", False: "none"}
 
 
-def open_source(place: Path, data: Data, *, classes: int | None = None) -> Source:
+def open_source(
+    place: Path, data: Data, *, classes: int | None = None, dataset: Dataset | None = None
+) -> Source:
     """A latent cache or an image folder at `place`, held to the template's data section.
 
     classes  how many classes the generator has; None leaves it unchecked
+    dataset  what the caller says the images are called; a cache may say it itself
+    A data set with a name has that of the section; one without stays unknown, whatever that says.
     What the section leaves `unstated` for pixels is the ADM centre crop and no mirrored images.
     Raises DataError that names every key that differs.
     """
@@ -29,7 +34,20 @@ def open_source(place: Path, data: Data, *, classes: int | None = None) -> Sourc
             expected="a latent cache or a folder of images",
             remedy="Check --data; `drift encode IMAGES --out DIR` makes a latent cache.",
         )
-    source = _images(place, data) if data.tokenizer == "none" else _latents(place, data)
+    given = dataset or Dataset()
+    source: FolderSource | LatentSource
+    source = _latents(place, data) if data.tokenizer != "none" else _images(place, data, given)
+    source.dataset = joined(source.dataset, given, place=str(place))
+    named, images = source.dataset.name, len(source.labels) // (2 if source.mirror else 1)
+    require_size(source.dataset, classes=source.classes, images=images, place=str(place))
+    if named not in (UNKNOWN, data.dataset):
+        raise DataError(
+            str(place),
+            found=f"data.dataset is {shown(named)} in the data, {shown(data.dataset)} in the "
+            "template",
+            expected="the data of the template",
+            remedy=f"Pass --set data.dataset={named}; the template is then none of a column.",
+        )
     if classes is not None and source.classes != classes:
         raise DataError(
             str(place),
@@ -79,7 +97,7 @@ def _latents(place: Path, data: Data) -> LatentSource:
     return source
 
 
-def _images(place: Path, data: Data) -> FolderSource:
+def _images(place: Path, data: Data, dataset: Dataset) -> FolderSource:
     if data.crop == "squash" or data.mirror == "own-latent":
         raise DataError(
             "template",
@@ -87,4 +105,6 @@ def _images(place: Path, data: Data) -> FolderSource:
             expected="crop adm-centre, none or unstated; mirror flip, none or unstated",
         )
     crop: Literal["adm-centre", "none"] = "none" if data.crop == "none" else "adm-centre"
-    return FolderSource(place, data.resolution, crop=crop, mirror=data.mirror == "flip")
+    return FolderSource(
+        place, data.resolution, crop=crop, mirror=data.mirror == "flip", dataset=dataset
+    )

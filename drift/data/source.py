@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from drift.errors import DriftError, InputError
+
+if TYPE_CHECKING:
+    from drift.data.dataset import Dataset
 
 
 class DataError(DriftError):
@@ -60,11 +63,13 @@ def require_indices(indices: Tensor, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class TensorSource:
-    """Samples [N, C, H, W] and labels [N] in memory."""
+    """Samples [N, C, H, W] and labels [N] in memory; `class_map[label]` is the name of a class."""
 
     samples: Tensor
     labels: Tensor
     classes: int
+    dataset: Dataset | None = None  # None: unknown
+    class_map: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 4 or len(self.samples) != len(self.labels) or not len(self.labels):

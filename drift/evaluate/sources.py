@@ -139,7 +139,7 @@ def named(source: Images, reference: Sequence[str] | None, place: str) -> Images
     reference, or it has none, there are no labels, and a note says so.
     Raises DataError for images of which only some classes are known.
     """
-    names = source.classes
+    names = source.classes or source.facts.get("class_names")
     if not names:
         return source if reference is None or names == () else _within(source, reference, place)
     found = places_of(names, reference, place=place) if reference else None

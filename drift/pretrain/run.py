@@ -18,6 +18,7 @@ from drift.artifacts import store
 from drift.config import Template, encoder_kwargs, fingerprint, require_buildable
 from drift.config.sections import Finetune, Pretrain
 from drift.data import Loader, Source
+from drift.data.dataset import described
 from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
@@ -132,6 +133,7 @@ def start(
             "fingerprint": fingerprint(template),
             "template": template.leaves(),
             "data": source.digest,
+            "dataset": described(source),
             "epochs": seen,
         },
         say=say,
@@ -289,7 +291,7 @@ def export(run: PretrainRun) -> Path:
     model = MaskedAutoencoder(run.model.config)
     model.load_state_dict({**run.model.state_dict(), **averaged})
     path = run.options.folder / "encoder.safetensors"
-    data = run.template.data
+    data, dataset = run.template.data, run.facts["dataset"]
     tokenizer = (
         "none" if data.tokenizer == "none" else f"{data.tokenizer}@{data.tokenizer_revision}"
     )
@@ -300,7 +302,9 @@ def export(run: PretrainRun) -> Path:
             "source_layout": "drift-pretrain",
             "weights": "ema",
             "tokenizer": tokenizer,
-            "licence": "Apache-2.0",
+            "licence": "NOASSERTION",  # of the parameters: for their owner to state
+            "data": f"{dataset['name']} sha256:{run.facts['data']}",
+            "data_licence": dataset["licence"],
             "template": f"{run.template.name} {run.facts['fingerprint']}",
         },
         overwrite=True,

@@ -28,6 +28,7 @@ from drift.config import (
     load_template,
     template_names,
 )
+from drift.data.dataset import UNKNOWN, of_artifact, of_run
 from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
 from drift.state import checkpoint
@@ -54,6 +55,8 @@ class Origin:
     column       of Table 8, for a run under a faithful template; None for one that departs from
                  it, is free, or whose template is only somebody's word
     weights      ema or raw; ema_decay is the decay's name, None where the file does not say it
+    dataset      what the images of the run are called, `unknown` where nobody said; its licence and
+                 the names of its classes by label, None where they are not known
     tokenizer    what turns samples into images: `name@revision`, or none
     bypasses     what was skipped or changed on the way; they demote every number
     """
@@ -72,6 +75,8 @@ class Origin:
     run_seed: int | None
     encoder_sha256: str | None
     bypasses: tuple[str, ...]
+    dataset_licence: str = UNKNOWN
+    class_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +249,7 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         ) from error
     _require_finite(generator, path)
     data = template.data
+    dataset = of_run(kept.facts, data.dataset)
     origin = Origin(
         path=str(path),
         sha256=file_digest(path),
@@ -253,7 +259,9 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         template=template.name,
         fingerprint=kept.facts["fingerprint"],
         column=template.column if template.fidelity == "faithful" else None,
-        dataset=data.dataset,
+        dataset=dataset["name"],
+        dataset_licence=dataset["licence"],
+        class_names=tuple(dataset["classes"]) if dataset["classes"] else None,
         tokenizer=NONE if data.tokenizer == NONE else f"{data.tokenizer}@{data.tokenizer_revision}",
         scaling_factor=data.scaling_factor,
         run_seed=kept.facts.get("seed"),
@@ -289,6 +297,7 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
     name, digest = (*re.split("[ @]", artifact.metadata.get("template", "")), "")[:2]
     template = _shipped(name, digest)
     data = template.data if template else None
+    stated = of_artifact(artifact.metadata, data.dataset if data else None)
     origin = Origin(
         path=str(path),
         sha256=file_digest(path),
@@ -298,7 +307,8 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         template=name or None,
         fingerprint=digest or None,
         column=None,  # the file's template was written beside the tensors, not by their run
-        dataset=data.dataset if data else None,
+        dataset=stated.name,
+        dataset_licence=stated.licence,
         tokenizer=artifact.metadata.get("tokenizer", "unknown"),
         scaling_factor=data.scaling_factor if data else 1.0,
         run_seed=None,

@@ -50,8 +50,10 @@ def needs_images(out: Path) -> bool:
 
 def facts_of(loaded: Loaded, request: Request, decoder: Decoder | None) -> dict[str, Any]:
     """What the file says about its samples; `drift eval` reads it."""
+    origin = asdict(loaded.origin)
+    origin.pop("class_names")  # with the weights; a .npz has no room for many
     return {
-        **asdict(loaded.origin),
+        **origin,
         "checkpoint_sha256": loaded.origin.sha256,
         "alpha": request.alpha,
         "seeds": [request.seed],

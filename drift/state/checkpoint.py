@@ -143,6 +143,7 @@ def require_same(kept: Checkpoint, facts: Mapping[str, Any]) -> None:
     ]
     if len(differing) > 1 and differing[-1].startswith("fingerprint:"):
         differing.pop()  # the fields that make it another one are named
+    differing += _renamed(kept.facts.get("dataset") or {}, facts.get("dataset") or {})
     if differing:
         raise CheckpointError(
             f"checkpoint of step {kept.step}",
@@ -151,6 +152,15 @@ def require_same(kept: Checkpoint, facts: Mapping[str, Any]) -> None:
             remedy="Resume with the same template, header included, and the same data, encoder and "
             "seed, or start a new run.",
         )
+
+
+def _renamed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What was known of the data set and is another now; what was unknown may become known."""
+    return [
+        f"dataset.{key}: {before[key]!r} in the checkpoint, {now.get(key)!r} here"
+        for key in ("name", "licence")
+        if before.get(key, "unknown") != "unknown" and before[key] != now.get(key)
+    ]
 
 
 def _pairs(name: str, before: Any, now: Any) -> list[tuple[str, Any, Any]]:

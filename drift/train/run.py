@@ -20,6 +20,7 @@ from torch import Tensor
 from drift.compiling import Policy, compiled
 from drift.config import Template, fingerprint
 from drift.data import Source
+from drift.data.dataset import described
 from drift.features import FeatureExtractor
 from drift.queue import QueueUnderflow
 from drift.sample.loading import BYPASSED, NO_GATES
@@ -184,6 +185,7 @@ def start(
             "fingerprint": fingerprint(template),
             "template": template.leaves(),
             "data": source.digest,
+            "dataset": described(source),
             "encoder": build.parameters_digest(extractor.encoder),
             "diagnostic": [],
         },
