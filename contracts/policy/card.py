@@ -18,7 +18,6 @@ LABELS = {
     "licence": "licence",
     "tokenizer": "tokenizer",
     "training data": "data",
-    "licence of the training data": "data_licence",
     "template": "template",
     "source": "source_layout",
     "source sha256": "source_sha256",

@@ -6,6 +6,7 @@ Neither can be seen in the images, so no template, constant or default may say i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$"
 LICENCE = r"^[A-Za-z0-9][A-Za-z0-9 ._+():/-]{0,119}$"
 # (classes, training images) of data sets whose name others compare figures by.
 SIZES = {"imagenet": (1_000, 1_281_167)}
+_FIELD = re.compile(r"(\S+) sha256:[0-9a-f]{64}, licence (.+)")
 MOST_NAMES = 1 << 16  # characters of class names that a record carries
 
 
@@ -99,11 +101,17 @@ def of_run(facts: Mapping[str, Any], template: str) -> dict[str, Any]:
     return {**_embedded(template).model_dump(), "classes": None, **facts.get("dataset", {})}
 
 
+def field_of(dataset: Mapping[str, Any], digest: str) -> str:
+    """The field `data` of an artefact: name, digest and licence of what it was trained on."""
+    return f"{dataset['name']} sha256:{digest}, licence {dataset['licence']}"
+
+
 def of_artifact(metadata: Mapping[str, str], template: str | None) -> Dataset:
-    """What an artefact says: the first word of its field `data`, and `data_licence`."""
-    embedded = _embedded(template)
-    name, licence = metadata.get("data", "").split(" ")[0], metadata.get("data_licence")
-    return Dataset.model_construct(name=name or embedded.name, licence=licence or embedded.licence)
+    """What an artefact says in its field `data`; a field in other words leaves it unknown."""
+    found = _FIELD.fullmatch(metadata.get("data", ""))
+    if found is None:
+        return _embedded(template)
+    return Dataset.model_construct(name=found[1], licence=found[2])
 
 
 def _embedded(template: str | None) -> Dataset:

@@ -18,7 +18,7 @@ from drift.artifacts import store
 from drift.config import Template, encoder_kwargs, fingerprint, require_buildable
 from drift.config.sections import Finetune, Pretrain
 from drift.data import Loader, Source
-from drift.data.dataset import described
+from drift.data.dataset import described, field_of
 from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
@@ -303,8 +303,7 @@ def export(run: PretrainRun) -> Path:
             "weights": "ema",
             "tokenizer": tokenizer,
             "licence": "NOASSERTION",  # of the parameters: for their owner to state
-            "data": f"{dataset['name']} sha256:{run.facts['data']}",
-            "data_licence": dataset["licence"],
+            "data": field_of(dataset, run.facts["data"]),
             "template": f"{run.template.name} {run.facts['fingerprint']}",
         },
         overwrite=True,

@@ -86,17 +86,17 @@ def _slot(name: str, hand: Mapping[str, str]) -> str:
 
 
 def _front_matter(source: Source) -> str:
-    """The artefact's own licence where there is an artefact: that of the code is another matter."""
+    """Under the licence that the artefact's facts have, if any: the card file's is of the code."""
     file = source.file
-    licence = file.licence if source.artefact is None else _identifier(source.facts.get("licence"))
+    licence = _identifier(source.facts.get("licence", file.licence))
     lines = ["---", f"license: {licence.lower()}", f"library_name: {file.library}"]
     lines += [f"pipeline_tag: {file.task}"] if file.task else []
     return "\n".join([*lines, "tags:", *(f"  - {json.dumps(tag)}" for tag in file.tags), "---"])
 
 
-def _identifier(licence: str | None) -> str:
+def _identifier(licence: str) -> str:
     """One SPDX identifier, or what model hubs call a licence that is none of their list."""
-    if licence is None or licence in UNSTATED:
+    if licence in UNSTATED:
         return "unknown"
     return licence if WORD.fullmatch(licence) else "other"
 

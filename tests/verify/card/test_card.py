@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ def test_a_card_has_a_head_that_model_hubs_read(source: Source) -> None:
         "pipeline_tag": "counting",
         "tags": ["counting", "arxiv:0000.00000"],
     }
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ("CC-BY-4.0", "cc-by-4.0"),
+        ("NOASSERTION", "unknown"),
+        ("not recorded", "unknown"),
+        ("MIT OR Apache-2.0", "other"),
+        ("mit\nlicense: gpl", "other"),
+    ],
+)
+def test_the_licence_of_a_card_is_the_artefacts(source: Source, stated: str, shown: str) -> None:
+    """Every card said Apache-2.0, which is the licence of the code and not of any weights."""
+    facts = {**source.facts, "licence": stated}
+    _, head, _ = card(replace(source, facts=facts), {}).split("---\n", 2)
+    assert yaml.safe_load(head)["license"] == shown
 
 
 def test_a_card_says_what_is_allowed_denied_measured_and_limited(source: Source) -> None:
