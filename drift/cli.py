@@ -14,7 +14,7 @@ from importlib import import_module
 import click
 
 from drift import __version__
-from drift.errors import DriftError
+from drift.errors import DriftError, Interrupted
 
 BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 
@@ -68,6 +68,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return BAD_INPUT
+    except Interrupted as error:
+        click.echo(f"interrupted: {error}", err=True)
+        return INTERRUPTED
     except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -21,5 +21,9 @@ class DriftError(Exception):
         return f"{message}. {self.remedy}" if self.remedy else message
 
 
+class Interrupted(Exception):  # noqa: N818 - the word that users know
+    """A run was asked to end and did so in order; the message says how it goes on."""
+
+
 class InputError(DriftError, ValueError):
     """A value that a caller passed cannot be used."""

@@ -1,17 +1,17 @@
 """`drift stamp`: metadata patched in place, each field on its own, no tensor byte touched.
 
 The file is written anew beside the old one and put in its place only after the tensor bytes of
-both were found equal.
+both were found equal. Of a link, the file it points to is stamped.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from drift import atomic
 from drift.artifacts import claims, schema, strict_json
 from drift.artifacts.errors import ArtifactError, file_errors
 from drift.artifacts.evidence import infer
@@ -69,23 +69,18 @@ def _patched(header: Header, old: Mapping[str, str], wanted: Mapping[str, str]) 
 
 def _replace(header: Header, metadata: Mapping[str, str]) -> str:
     """Write header and tensors beside the file, compare, replace; returns the data's sha256."""
-    path = header.path
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    written = hashlib.sha256()
-    try:
-        with file_errors(path, "room and permission for a second copy beside it"):
-            with partial.open("xb") as stream:
-                stream.write(encode_header(header, metadata))
-                for chunk in data_chunks(header):
-                    written.update(chunk)
-                    stream.write(chunk)
-                stream.flush()
-                os.fsync(stream.fileno())
-            _require_equal(header, read_header(partial), written.hexdigest())
-            partial.chmod(path.stat().st_mode & 0o7777)
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    path, written = header.path, hashlib.sha256()
+    with (
+        file_errors(path, "room and permission for a second copy beside it"),
+        atomic.replacing(path) as copy,
+    ):
+        with copy.open("xb") as stream:
+            stream.write(encode_header(header, metadata))
+            for chunk in data_chunks(header):
+                written.update(chunk)
+                stream.write(chunk)
+        _require_equal(header, read_header(copy), written.hexdigest())
+        copy.chmod(path.stat().st_mode & 0o7777)
     return written.hexdigest()
 
 

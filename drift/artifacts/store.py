@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from drift import atomic
 from drift.artifacts import architectures, claims, evidence, filling, probe, schema
 from drift.artifacts.architectures import Config, Model
 from drift.artifacts.errors import ArtifactError, file_errors, shown
@@ -229,15 +229,16 @@ def _config(
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """A reader sees the whole file or none of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with file_errors(path, "a folder that can be written to"):
-            partial.touch(exist_ok=False)  # the system's own refusal is clearer than the library's
-            save_file(dict(tensors), partial, metadata=dict(metadata))
-            partial.replace(path)
+        with (
+            file_errors(path, "a folder that can be written to"),
+            atomic.replacing(path) as temporary,
+        ):
+            temporary.touch(
+                exist_ok=False
+            )  # the system's own refusal is clearer than the library's
+            save_file(dict(tensors), temporary, metadata=dict(metadata))
     except SafetensorError as error:
         raise ArtifactError(
             str(path), found=f"the error {shown(str(error))}", expected="a file that can be written"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)

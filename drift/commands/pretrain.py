@@ -25,6 +25,13 @@ from drift.train import build
 @click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE-encoder]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @device_option
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Steps between checkpoints.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
 @runs.mirror_option
 def command(
@@ -36,6 +43,7 @@ def command(
     out: Path | None,
     seed: int,
     device: str,
+    checkpoint_every: int,
     resume: bool,
     mirrors: tuple[str, ...],
 ) -> None:
@@ -48,7 +56,12 @@ def command(
     gates.require_column(chosen)
     folder = runs.folder_of(chosen, out, "-encoder")
     options = pretrain.PretrainOptions(
-        folder=folder, seed=seed, device=device, resume=resume, mirrors=runs.mirror_modules(mirrors)
+        folder=folder,
+        seed=seed,
+        checkpoint_every=checkpoint_every,
+        device=device,
+        resume=resume,
+        mirrors=runs.mirror_modules(mirrors),
     )
     source = runs.source_of(chosen, data, data_name, data_licence)
     run = pretrain.start(chosen, source, options, say=lambda text: click.echo(text, err=True))

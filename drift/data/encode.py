@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from drift import atomic
 from drift.artifacts.errors import shown
 from drift.data import crop as cropping
 from drift.data import latents as stored
@@ -33,7 +34,6 @@ from drift.data.entries import Entry, Listing, sha256_of
 from drift.data.manifest import MANIFEST, Manifest, Origin, Settings, Shard
 from drift.data.source import DataError
 from drift.data.tokenizer import Tokenizer
-from drift.state import atomic
 
 
 @dataclass(frozen=True)

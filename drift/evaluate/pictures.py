@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drift import digits, plots
+from drift import atomic, digits, plots
 from drift.evaluate.comparison import Rival
 from drift.evaluate.figures import Figure
 from drift.sample import grids, images
-from drift.state import atomic
 
 PER_CLASS = 4
 SHOWN = {

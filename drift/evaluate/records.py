@@ -18,12 +18,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 import drift
+from drift import atomic
 from drift.errors import DriftError
 from drift.evaluate import fid, pins
 from drift.evaluate.extractors import FID_INCEPTION, INCEPTION_SHA256
 from drift.evaluate.figures import Figure
 from drift.sample.loading import BYPASSED, EMA, NO_GATES, file_digest
-from drift.state import atomic
 from drift.state.record import now
 
 SCHEMA = "drift-evaluation/1"

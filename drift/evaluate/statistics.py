@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from drift import atomic
 from drift.artifacts import header
 from drift.artifacts.errors import ArtifactError
 from drift.errors import DriftError
 from drift.evaluate import fid
 from drift.evaluate.extractors import Extractor
 from drift.evaluate.features import Features
-from drift.state import atomic
 
 SCHEMA = "drift-statistics/1"
 ROUNDING = "truncate"

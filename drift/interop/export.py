@@ -7,7 +7,6 @@ Arrays are streamed, so that writing needs no second copy of the parameters.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drift import atomic
 from drift.artifacts.errors import ArtifactError, file_errors, shown
 from drift.interop.artifact import METADATA_FILE, PARAMS_FILE
 from drift.interop.flax_reader import CHUNK_MARKER, DTYPES, EXT_ARRAY
@@ -49,16 +49,9 @@ def write_artifact(
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """A reader sees the whole file or none of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("xb") as stream:
-            for piece in pieces:
-                stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic.replacing(path) as temporary, temporary.open("xb") as stream:
+        for piece in pieces:
+            stream.write(piece)
 
 
 def _nested(flat: Mapping[str, NDArray[Any]]) -> _Tree:

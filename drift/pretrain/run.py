@@ -260,13 +260,14 @@ def pretrain(run: PretrainRun, listen: Callable[[Mapping[str, Any]], None]) -> P
         made.append(export(run))
         return {"export": made[0].name}
 
-    folder = run.options.folder
-    loop.recorded(
-        run, run.pace, run.facts, listen, finish=finish,
-        mirror=mirrors.open_mirror(
-            run.options.mirrors, folder, run.facts, after=run.step, say=run.say
-        ),
-    )  # fmt: skip
+    options = run.options
+    with loop.held(run.pace, done=run.step, resumed=options.resume, say=run.say):
+        loop.recorded(
+            run, run.pace, run.facts, listen, finish=finish,
+            mirror=lambda: mirrors.open_mirror(
+                options.mirrors, options.folder, run.facts, after=run.step, say=run.say
+            ),
+        )  # fmt: skip
     return made[0]
 
 

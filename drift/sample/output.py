@@ -7,8 +7,6 @@ member is written as a stream.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from torch import Tensor
 
+from drift import atomic
 from drift.sample.loading import SampleError
 
 Write = Callable[[Tensor], None]
@@ -39,24 +38,16 @@ def refuse_to_overwrite(path: Path) -> None:
 def fresh(path: Path) -> Iterator[Path]:
     """A temporary sibling that takes the name of `path` when the block has succeeded."""
     refuse_to_overwrite(path)
-    working = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield working
-        refuse_to_overwrite(path)
-        if path.is_dir():
-            path.rmdir()  # an empty folder may be given
-        working.replace(path)
+        with atomic.replacing(path) as working:
+            yield working
+            refuse_to_overwrite(path)
     except OSError as error:
         raise SampleError(
             str(path), found=f"a write that failed ({error.strerror or error})",
             expected="room and permission", remedy="Nothing was left behind.",
         ) from error  # fmt: skip
-    finally:
-        if working.is_dir():
-            shutil.rmtree(working, ignore_errors=True)
-        else:
-            working.unlink(missing_ok=True)
 
 
 @contextmanager

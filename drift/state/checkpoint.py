@@ -8,6 +8,7 @@ both, so a file that was cut or changed by a bit is never taken for a good one. 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -19,10 +20,10 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from drift import atomic
 from drift.artifacts import header
 from drift.artifacts.errors import ArtifactError
 from drift.errors import DriftError
-from drift.state import atomic
 
 SCHEMA = "drift-checkpoint/1"
 _NAME = re.compile(r"step-(\d{8})\.safetensors\Z")
@@ -60,6 +61,11 @@ def write(folder: Path, checkpoint: Checkpoint) -> Path:
     metadata = {"checkpoint": _canonical({"facts": facts, "digest": _digest(tensors, facts)})}
     try:
         atomic.write_bytes(path, save(tensors, metadata=metadata), exclusive=True)
+    except FileExistsError as error:
+        raise CheckpointError(
+            str(path), found=f"a file already there ({error.strerror})", expected="a new name",
+            remedy="Another process wrote it, or it was put there: move it away, then --resume.",
+        ) from error  # fmt: skip
     except OSError as error:
         raise CheckpointError(
             str(path),
@@ -117,6 +123,33 @@ def require_latest(folder: Path, say: Callable[[str], None]) -> Checkpoint:
             remedy="Start the run anew in another folder.",
         )
     return kept
+
+
+def set_aside(folder: Path, after: int, say: Callable[[str], None]) -> None:
+    """Rename, and keep, the step files later than `after` that do not verify: their steps are done
+    again, and the names are wanted. Raises CheckpointError for a good one."""
+    for step in steps(folder):
+        if step <= after:
+            continue
+        path = path_of(folder, step)
+        try:
+            read(path)
+        except CheckpointError:
+            kept = _free(path.with_name(f"{path.name}.damaged"))
+            path.rename(kept)
+            say(f"set aside: {kept}")
+        else:
+            raise CheckpointError(
+                str(path), found="a good checkpoint that was not there when this run was started",
+                expected=f"none after step {after}",
+                remedy="Another process went on in this folder; pass --resume again.",
+            )  # fmt: skip
+
+
+def _free(path: Path) -> Path:
+    """`path`, or the first of its numbered names that nobody has."""
+    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def require_none(folder: Path) -> None:

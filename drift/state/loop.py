@@ -6,18 +6,21 @@ What a step is and what a row says is the run's own affair; see `Stepping`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from drift.errors import DriftError
-from drift.state import atomic, checkpoint, environment
+from drift import atomic
+from drift.errors import DriftError, Interrupted
+from drift.state import checkpoint, environment, stopping
 from drift.state.checkpoint import Checkpoint
 from drift.state.mirrors import Mirror
 from drift.state.record import RunRecord, WindowLog
+from drift.state.stopping import Stop
 
 Row = Mapping[str, Any]
+Say = Callable[[str], None]
 
 
 class Stepping(Protocol):
@@ -63,28 +66,76 @@ class Pace:
         return self.folder / "checkpoints"
 
 
-def advance(run: Stepping, pace: Pace, saved: Callable[[], None] = lambda: None) -> Iterator[Row]:
+def advance(
+    run: Stepping, pace: Pace, saved: Callable[[], None] = lambda: None, stop: Stop | None = None
+) -> Iterator[Row]:
     """Do the remaining steps; yields the row of every window before that step's checkpoint.
 
     saved  called after each checkpoint
+    stop   a request to end before the last step: with the row of the window as far as it came, and
+           a checkpoint
     """
+    stop = stop or Stop()
     pace.checkpoints.mkdir(parents=True, exist_ok=True)
-    if pace.from_the_start and run.done == 0 and 0 not in checkpoint.steps(pace.checkpoints):
+
+    def save() -> None:
         checkpoint.write(pace.checkpoints, run.snapshot())
         saved()
-    sums: dict[str, float] = {}
-    count = 0
-    while run.done < pace.total:
-        for name, value in run.step_once().items():
-            sums[name] = sums.get(name, 0.0) + value
-        count += 1
-        at_end = run.done == pace.total
-        if run.done % pace.window == 0 or at_end:
-            yield run.row({name: total / count for name, total in sums.items()}, count)
-            sums, count = {}, 0
-        if run.done % pace.checkpoint_every == 0 or at_end:
-            checkpoint.write(pace.checkpoints, run.snapshot())
-            saved()
+
+    if pace.from_the_start and run.done == 0 and 0 not in checkpoint.steps(pace.checkpoints):
+        save()
+    window = _Means()
+    while run.done < pace.total and not stop.requested:
+        window.add(run.step_once())
+        if run.done % pace.window == 0 and run.done < pace.total:
+            yield run.row(*window.taken())
+        if run.done % pace.checkpoint_every == 0 and run.done < pace.total:
+            save()
+    if window.count:
+        yield run.row(*window.taken())
+    if run.done not in checkpoint.steps(pace.checkpoints):
+        save()
+
+
+class _Means:
+    """Figures of the steps of a window."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self.count += 1
+
+    def taken(self) -> tuple[dict[str, float], int]:
+        """(mean by name, steps), and begin the next window."""
+        means = {name: total / self.count for name, total in self._sums.items()}
+        count, self._sums, self.count = self.count, {}, 0
+        return means, count
+
+
+@contextmanager
+def held(pace: Pace, *, done: int, resumed: bool, say: Say) -> Iterator[None]:
+    """The folder of a run for this process alone, as it was when the run was started from it.
+
+    Step files after `done` that do not verify are set aside, and their steps are done again. Raises
+    DriftError where another process has the folder or has gone on in it, or the disk refuses.
+    """
+    with ExitStack() as stack:
+        try:
+            pace.folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(atomic.locked(pace.folder, say))
+            checkpoint.set_aside(pace.checkpoints, done if resumed or done else -1, say)
+        except atomic.LockedError as error:
+            raise DriftError(
+                str(pace.folder), found="another process at work in it", expected="one at a time",
+                remedy="Wait for it, or choose another --out.",
+            ) from error  # fmt: skip
+        except OSError as error:
+            raise unwritable(pace.folder, error) from error
+        yield
 
 
 def recorded(
@@ -93,16 +144,18 @@ def recorded(
     facts: Mapping[str, Any],
     listen: Callable[[Row], None],
     *,
-    mirror: Mirror,
+    mirror: Callable[[], Mirror],
     finish: Callable[[], Mapping[str, Any]] = dict,
 ) -> None:
     """`advance` with the run's record: metadata live, one row a window, every end accounted for.
 
+    mirror  opens the mirrors, once the log is sound
     finish  what is left to do after the last step -> facts of the completed run
-    A disk that refuses is a DriftError; the record then says failed, where it still can be written.
+    Raises Interrupted where a signal ended the run in order: it goes on with --resume. A disk that
+    refuses is a DriftError; the record then says failed, where it still can be written.
     """
-    with closing(mirror):
-        record, log = _begin(run, pace, facts)
+    record, log = _begin(run, pace, facts)
+    with closing(mirror()) as copies, stopping.on_signals() as stop:
         meter = environment.Meter(run.done, pace.images)
 
         def saved() -> None:
@@ -110,18 +163,23 @@ def recorded(
 
         try:
             saved()
-            for row in advance(run, pace, saved):
+            for row in advance(run, pace, saved, stop):
                 log.append(dict(row))
-                mirror.write(row)
+                copies.write(row)
                 record.update(
                     "running", step=run.done, latest_window=run.done,
                     throughput=meter.read(run.done), memory=environment.memory(pace.device),
                 )  # fmt: skip
                 listen(row)
+            if run.done < pace.total:
+                raise Interrupted(
+                    f"{stop.why} after step {run.done}, whose checkpoint {pace.folder} holds; the "
+                    "same command with --resume goes on"
+                )
             last = finish()
             record.update("completed", step=run.done, **newest(pace), **last)
         except BaseException as error:
-            _record_failure(record, run.done, error, newest(pace))
+            _record_end(record, run.done, error, newest(pace))
             if isinstance(error, OSError):
                 raise unwritable(pace.folder, error) from error
             raise
@@ -155,9 +213,12 @@ def unwritable(folder: Path, error: OSError) -> DriftError:
     )
 
 
-def _record_failure(
+def _record_end(
     record: RunRecord, step: int, error: BaseException, saved: Mapping[str, int | None]
 ) -> None:
     """The first error is the one to report, also where the disk refuses the record as well."""
     with suppress(OSError):
-        record.update("failed", step=step, error=f"{type(error).__name__}: {error}", **saved)
+        if isinstance(error, Interrupted):
+            record.update("interrupted", step=step, **saved)
+        else:
+            record.update("failed", step=step, error=f"{type(error).__name__}: {error}", **saved)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from drift import atomic
 from drift.errors import DriftError
-from drift.state import atomic
 
 KINDS = ("tensorboard", "wandb")
 NEEDS = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb"}
@@ -59,13 +59,10 @@ class WandB:
 
     def __init__(self, module: Any, folder: Path, facts: Mapping[str, Any], first: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = folder.parent.parent.name
-        # The same whenever this run goes on, another for a run in a folder of another name.
-        place = re.sub(r"[^A-Za-z0-9_-]", "-", name)
         self._run = module.init(
             project="drift",
-            name=name,
-            id=f"{facts.get('fingerprint', 'run')[:16]}-{facts.get('seed', 0)}-{place}",
+            name=folder.parent.parent.name,
+            id=_identity(folder.parent / "wandb-id.json", new=first == 1),
             dir=str(folder),
             config=dict(facts.get("template", {})),
             mode=os.environ.get("WANDB_MODE", "offline"),
@@ -189,6 +186,13 @@ def open_mirror(
         return Guard(kind, make, metrics / f"mirror-{kind}.json", after, say)
 
     return Mirror(tuple(guard(kind, module) for kind, module in loaded.items()))
+
+
+def _identity(place: Path, *, new: bool) -> str:
+    """The id of a run, kept in its folder: the same whenever it goes on, and no other run's."""
+    if new or not place.is_file():
+        atomic.write_text(place, json.dumps({"id": uuid.uuid4().hex}) + "\n")
+    return str(json.loads(place.read_text(encoding="utf-8"))["id"])
 
 
 def _written(place: Path) -> int:

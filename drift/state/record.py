@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from drift.state import atomic
+from drift import atomic
+from drift.errors import DriftError
 
 SCHEMA = "drift-run/1"
+SHOWN = 60  # characters of a line that is no row
 
 
 def now() -> str:
@@ -22,8 +24,8 @@ def now() -> str:
 class RunRecord:
     """What a run is doing, for whoever looks at its folder.
 
-    status is running, completed or failed; a run that says running but whose process is gone, was
-    killed: `status_of` calls it stale.
+    status is running, completed, interrupted (in order, by a signal) or failed; a run that says
+    running but whose process is gone, was killed: `status_of` calls it stale.
     """
 
     def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
@@ -37,7 +39,7 @@ class RunRecord:
 
 
 def status_of(folder: Path) -> str:
-    """running, completed, failed, stale or unknown."""
+    """running, completed, interrupted, failed, stale or unknown."""
     try:
         facts = json.loads((folder / "run_metadata.json").read_text(encoding="utf-8"))
         status = str(facts.get("status", "unknown"))
@@ -68,12 +70,15 @@ def _alive(pid: int) -> bool:
 
 
 class WindowLog:
-    """One JSON row a window of steps. A resumed run drops the rows of steps it will do again."""
+    """One JSON row a window of steps. A resumed run drops the rows of steps it will do again.
+
+    Raises DriftError, and changes nothing, for a line that is no row among those that are kept.
+    """
 
     def __init__(self, folder: Path, *, after_step: int) -> None:
         self.path = folder / "windows.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
-        kept = [row for row in rows(self.path) if row["step"] <= after_step]
+        kept = rows(self.path, up_to=after_step)
         atomic.write_text(self.path, "".join(map(_line, kept)))
 
     def append(self, row: dict[str, Any]) -> None:
@@ -92,12 +97,42 @@ class WindowLog:
             raise
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a log, in order; a last line without its end is no row."""
+def rows(path: Path, *, up_to: int | None = None) -> list[dict[str, Any]]:
+    """The whole rows of a log, in order; a last line without its end is no row.
+
+    up_to  the last step that is wanted; what follows a row of a later one is not looked at
+    Raises DriftError for a line that is no row, and for steps that do not ascend.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        row = _row(line)
+        step = row.get("step") if row else None
+        if row is None or type(step) is not int or (found and step <= found[-1]["step"]):
+            raise _no_row(path, number, line, found)
+        if up_to is not None and step > up_to:
+            break
+        found.append(row)
+    return found
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _no_row(path: Path, number: int, line: bytes, before: list[dict[str, Any]]) -> DriftError:
+    after = f" after {before[-1]['step']}" if before else ""
+    return DriftError(
+        f"{path}:{number}", found=ascii(line[:SHOWN].decode(errors="replace")),
+        expected=f"a JSON row of a window, its step a whole number{after}",
+        remedy="The log was edited or damaged, and nothing was written: take the line out, keep a "
+        "copy, and run the command again.",
+    )  # fmt: skip
 
 
 def _line(row: dict[str, Any]) -> str:

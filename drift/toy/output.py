@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from drift import atomic
 from drift.errors import DriftError
 
 METRICS, PICTURE, SUMMARY = "metrics.jsonl", "samples.png", "summary.json"
@@ -52,22 +52,18 @@ def fresh_directory(directory: Path, *, force: bool) -> Iterator[Path]:
     When the block fails it is removed, and an earlier result stays as it was.
     """
     refuse_to_overwrite(directory, force=force)
-    working = directory.with_name(f".{directory.name}.partial-{os.getpid()}")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        working.mkdir()
+        with atomic.replacing(directory) as working:
+            working.mkdir()
+            yield working
+            refuse_to_overwrite(directory, force=force)
+            if directory.exists():
+                shutil.rmtree(directory)
     except OSError as error:
         raise OutputError(
             f"output {directory}", found=error.strerror, expected="a place that can be written"
         ) from error
-    try:
-        yield working
-        refuse_to_overwrite(directory, force=force)
-        if directory.exists():
-            shutil.rmtree(directory)
-        working.replace(directory)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
 
 
 def append_json(path: Path, row: dict[str, Any]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drift import plots, rng
+from drift import atomic, plots, rng
 from drift.sample import grids
-from drift.state import atomic, record
+from drift.state import record
 from drift.train.run import Run, Window
 
 PER_CLASS = 8

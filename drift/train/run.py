@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drift import atomic
 from drift.compiling import Policy, compiled
 from drift.config import Template, fingerprint
 from drift.data import Source
@@ -24,7 +25,7 @@ from drift.data.dataset import described
 from drift.features import FeatureExtractor
 from drift.queue import QueueUnderflow
 from drift.sample.loading import BYPASSED, NO_GATES
-from drift.state import atomic, checkpoint, loop, mirrors, modules, record, trial
+from drift.state import checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
 from drift.train import alarms, beginning, build, draw, step, watch
@@ -196,8 +197,6 @@ def start(
         say=say,
     )  # fmt: skip
     _mark(run, *_bypasses(template, options))
-    if options.folder.is_dir():
-        atomic.sweep(_checkpoints(options.folder))
     if options.resume:
         kept = checkpoint.require_latest(_checkpoints(options.folder), say)
         restore(run, kept)
@@ -214,25 +213,25 @@ def start(
 def train(run: Run, listen: Callable[[Window], None]) -> None:
     """The remaining steps with the run's record, metric log and mirrors.
 
-    Raises Breach where an in-run clause is broken, and DriftError where the disk refuses.
+    Raises Breach where an in-run clause is broken, Interrupted where a signal ended it in order,
+    and DriftError where the disk refuses or another process is at work in the folder.
     """
     options = run.options
     facts = {**run.facts, **options.labels, "in_run": run.watch.record()}
     if any(said.startswith((BYPASSED, NO_GATES)) for said in run.facts["diagnostic"]):
         facts["tier"] = "none"
-    try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(options.folder / "template.json", _pretty(run.template.model_dump(
-            mode="json", by_alias=True)))  # fmt: skip
-    except OSError as error:
-        raise loop.unwritable(options.folder, error) from error
-
-    loop.recorded(
-        run, run.pace, facts, lambda row: listen(_window(row)),
-        mirror=mirrors.open_mirror(
-            options.mirrors, options.folder, facts, after=run.state.step, say=run.say
-        ),
-    )  # fmt: skip
+    with loop.held(run.pace, done=run.state.step, resumed=options.resume, say=run.say):
+        try:
+            atomic.write_text(options.folder / "template.json", _pretty(run.template.model_dump(
+                mode="json", by_alias=True)))  # fmt: skip
+        except OSError as error:
+            raise loop.unwritable(options.folder, error) from error
+        loop.recorded(
+            run, run.pace, facts, lambda row: listen(_window(row)),
+            mirror=lambda: mirrors.open_mirror(
+                options.mirrors, options.folder, facts, after=run.state.step, say=run.say
+            ),
+        )  # fmt: skip
 
 
 def snapshot(run: Run) -> Checkpoint:

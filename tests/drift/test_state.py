@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from drift.errors import DriftError
 from drift.state import CheckpointError, RunRecord, WindowLog, atomic, checkpoint
 from drift.state.checkpoint import Checkpoint
 from drift.state.record import rows, status_of
@@ -116,6 +118,97 @@ def test_a_row_cut_by_a_kill_is_dropped_and_later_rows_are_done_again(tmp_path: 
     assert [row["step"] for row in rows(log.path)] == [10, 20, 30]
     WindowLog(tmp_path, after_step=20)
     assert [row["step"] for row in rows(log.path)] == [10, 20]
+
+
+GARBAGE = {
+    "no JSON": b"garbage",
+    "no object": b"[1]",
+    "no step": b"{}",
+    "a step that is no number": b'{"step": "30"}',
+    "a step that is true": b'{"step": true}',
+    "a doubled row": b'{"step": 20}',
+    "no UTF-8": b"\xff\xfe",
+    "zeros of a power cut": b"\0" * 64,
+    "brackets without an end": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("line", GARBAGE.values(), ids=GARBAGE)
+def test_a_line_that_is_no_row_is_one_message_and_changes_nothing(
+    tmp_path: Path, line: bytes
+) -> None:
+    log = tmp_path / "windows.jsonl"
+    log.write_bytes(b'{"step": 10}\n{"step": 20}\n' + line + b'\n{"step": 40}\n')
+    before = log.read_bytes()
+    for wanted in (lambda: WindowLog(tmp_path, after_step=40), lambda: rows(log)):
+        with pytest.raises(DriftError) as caught:
+            wanted()
+        assert f"{log}:3: found" in str(caught.value)
+        assert len(str(caught.value)) < 600
+    assert log.read_bytes() == before
+
+
+def test_what_follows_a_row_that_is_done_again_is_done_again_too(tmp_path: Path) -> None:
+    log = tmp_path / "windows.jsonl"
+    log.write_bytes(b'{"step": 10}\n{"step": 20}\n{"step": 30}\ngarbage\n')
+    WindowLog(tmp_path, after_step=20)
+    assert log.read_bytes() == b'{"step": 10}\n{"step": 20}\n'
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_a_sync_of_folders_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").is_dir():
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    checkpoint.write(tmp_path, a_checkpoint(1))
+    assert checkpoint.steps(tmp_path) == [1]
+
+
+def test_a_failing_sync_of_a_folder_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output"):
+        atomic.sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_said_and_is_no_reason_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    said: list[str] = []
+    with atomic.locked(tmp_path, said.append):
+        pass
+    assert len(said) == 1
+    assert "a second process goes unnoticed" in said[0]
+
+
+def test_a_link_stays_a_link_and_a_device_stays_a_device(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    atomic.write_bytes(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for taken in ("real", "link", "dangling"):
+        with pytest.raises(FileExistsError):
+            atomic.write_bytes(tmp_path / taken, b"again", exclusive=True)
+    with pytest.raises(FileExistsError):
+        atomic.write_bytes(Path(os.devnull), b"bytes")
 
 
 def test_a_run_whose_process_is_gone_is_stale(tmp_path: Path) -> None:

@@ -121,12 +121,22 @@ def test_wandb_is_offline_unless_the_environment_says_otherwise(
     assert wand.given["mode"] == "offline"
     assert wand.given["config"] == {"a.b": 1}
     assert wand.given["resume"] == "allow"
-    assert wand.given["id"] == f"{'ab' * 8}-3-run"
+    first = wand.given["id"]
     assert wand.rows == [(2, {"loss": 2.0})]
     assert wand.finished == 1
     monkeypatch.setenv("WANDB_MODE", "online")
     mirrored(wand, tmp_path / "run", rows(4), after=2, kind="wandb")
     assert wand.given["mode"] == "online"
+    assert wand.given["id"] == first, "the run that goes on"
+
+
+def test_every_new_run_has_an_id_of_its_own_at_wandb(tmp_path: Path) -> None:
+    """Also of the same template and seed, in folders of one name, or anew in the same folder."""
+    wand, ids = Wand(), []
+    for folder in ("one/run", "two/run", "one/run"):
+        mirrored(wand, tmp_path / folder, rows(2), kind="wandb")
+        ids.append(wand.given["id"])
+    assert len(set(ids)) == 3
 
 
 @pytest.mark.parametrize("broken", ["open", "write", "close"])

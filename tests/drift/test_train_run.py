@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +14,13 @@ import pytest
 import torch
 
 from contracts.common import small_run
+from drift import atomic
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource, TensorSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.errors import DriftError
+from drift.errors import DriftError, Interrupted
 from drift.features import FeatureExtractor
-from drift.state import checkpoint
+from drift.state import checkpoint, stopping
 from drift.state.record import rows
 from drift.train import build, draw, run
 from drift.train.watch import Breach
@@ -116,6 +119,89 @@ def test_a_damaged_checkpoint_is_passed_over(whole: Path, tmp_path: Path) -> Non
     newest.write_bytes(data)
     resumed = begin(folder, resume=True)
     assert resumed.state.step == 4
+    run.train(resumed, quiet)
+    assert newest.read_bytes() == (whole / "checkpoints" / newest.name).read_bytes()
+    kept = newest.with_name(f"{newest.name}.damaged")
+    assert kept.read_bytes() == data, "set aside, not deleted"
+    newest.write_bytes(data)
+    run.train(begin(folder, resume=True), quiet)
+    assert newest.with_name(f"{newest.name}.damaged-2").read_bytes() == data
+
+
+def test_another_process_in_the_folder_ends_the_second_run_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    """Two `--resume` at once doubled the rows of the log."""
+    folder = tmp_path / "run"
+    run.train(begin(folder), quiet)
+    checkpoint.path_of(folder / "checkpoints", 8).unlink()
+    late, before = begin(folder, resume=True), tree(folder)
+    with atomic.locked(folder, print), pytest.raises(DriftError, match="another process at work"):
+        run.train(late, quiet)
+    assert tree(folder) == before
+    run.train(begin(folder, resume=True), quiet)
+    with pytest.raises(DriftError, match="was not there when this run was started"):
+        run.train(late, quiet)
+    assert [row["step"] for row in rows(folder / "metrics/windows.jsonl")] == [2, 4, 6, 8]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("step", [1, 4, 5])
+def test_a_signal_ends_the_run_with_a_checkpoint_and_it_goes_on_as_if_nothing_was(
+    whole: Path, tmp_path: Path, number: signal.Signals, step: int
+) -> None:
+    folder = tmp_path / "run"
+    begun = begin(folder)
+    once = begun.step_once
+
+    def asked() -> object:
+        figures = once()
+        if begun.done == step:
+            signal.raise_signal(number)
+        return figures
+
+    begun.step_once = asked
+    before = [signal.getsignal(known) for known in stopping.SIGNALS]
+    with pytest.raises(Interrupted, match=rf"{number.name} after step {step}.*--resume"):
+        run.train(begun, quiet)
+    assert [signal.getsignal(known) for known in stopping.SIGNALS] == before
+    assert checkpoint.steps(folder / "checkpoints")[-1] == step
+    record = json.loads((folder / "run_metadata.json").read_text())
+    assert (record["status"], record["latest_checkpoint"]) == ("interrupted", step)
+    run.train(begin(folder, resume=True), quiet)
+    last = checkpoint.path_of(Path("checkpoints"), 8)
+    assert (folder / last).read_bytes() == (whole / last).read_bytes()
+    logged = rows(folder / "metrics/windows.jsonl")
+    assert sum(row["steps"] for row in logged) == 8, "every step is in one row"
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    begun = begin(tmp_path / "run")
+
+    def asked() -> object:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    begun.step_once = asked
+    with pytest.raises(KeyboardInterrupt):
+        run.train(begun, quiet)
+    assert checkpoint.steps(tmp_path / "run/checkpoints") == [0]
+
+
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
+    """`nohup drift train`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping.on_signals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.requested
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_begun_folder_is_not_begun_again(whole: Path) -> None:

@@ -1,0 +1,45 @@
+"""Ctrl-C, termination and hang-up end a run in order: after its step, with a checkpoint."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class Stop:
+    """A request to end a run; set by a signal, read between two steps. `why` names the signal."""
+
+    requested: bool = False
+    why: str = ""
+
+
+@contextmanager
+def on_signals() -> Iterator[Stop]:
+    """The first signal asks for the end, a second one ends at once, as without this.
+
+    What was ignored when the program began (nohup, a job in the background) stays ignored.
+    """
+    stop = Stop()
+    before: dict[signal.Signals, Any] = {}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.requested, stop.why = True, signal.Signals(number).name
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+    with suppress(ValueError):  # only the main thread hears signals
+        for known in SIGNALS:
+            if signal.getsignal(known) is not signal.SIG_IGN:
+                before[known] = signal.signal(known, ask)
+    try:
+        yield stop
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)
