@@ -15,6 +15,7 @@ import click
 
 from drift import __version__
 from drift.errors import DriftError, Interrupted
+from verify import streams
 
 BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 
@@ -81,8 +82,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    sys.exit(run())
+    """Entry point of the console script. A stream that breaks ends no run and loses no file."""
+    streams.prepare()
+    code = run()
+    why = streams.lost(sys.stdout)
+    if why and why != streams.READER_GONE:
+        click.echo(f"error: standard output cannot be written ({why})", err=True)
+        code = code or BAD_INPUT
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ consistent value is also the right one is for the contracts to say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,13 @@ Rule = Callable[["Template"], Iterator[FieldProblem]]
 NONE = "none"
 RGB = 3
 DECODER_GROUPS = 32  # GroupNorm of the masked autoencoder's decoder, whatever the width
+LOCAL = "local:"
 LATENT_STRIDE = 8  # pixels of a side per latent cell: the f8 autoencoders of latent diffusion
+_REVISIONS = {
+    NONE: re.compile("none"),
+    LOCAL: re.compile("[0-9a-f]{64}|[0-9a-f]{40}|none"),  # 40: a copy of a repository's commit
+    "repository": re.compile("[0-9a-f]{40}"),
+}
 
 
 def inconsistencies(template: Template) -> tuple[FieldProblem, ...]:
@@ -175,10 +182,11 @@ def data_fits(template: Template) -> Iterator[FieldProblem]:
     """A tokenizer has a revision and a posterior; the sample is what the data give."""
     data, side = template.data, template.generator.input_shape[0]
     plain = data.tokenizer == NONE
-    if plain != (data.tokenizer_revision == NONE):
+    if not _REVISIONS[_kind(data.tokenizer)].fullmatch(data.tokenizer_revision):
         yield FieldProblem(
             "data.tokenizer_revision", data.tokenizer_revision,
-            "none without a tokenizer, else the 40 digits of a commit",
+            "none without a tokenizer, else the 40 digits of a commit; of a local one the 64 of "
+            "its parameters' digest, or none",
             "pin the commit: a branch name can change under a run",
         )  # fmt: skip
     if plain != (data.posterior == "no-tokenizer"):
@@ -186,10 +194,10 @@ def data_fits(template: Template) -> Iterator[FieldProblem]:
             "data.posterior", data.posterior,
             "no-tokenizer exactly where data.tokenizer is none", "change one of them",
         )  # fmt: skip
-    expected = data.resolution if plain else data.resolution // LATENT_STRIDE
-    if side != expected:
+    expected = _sides(data.tokenizer, data.resolution)
+    if side not in expected:
         yield FieldProblem(
-            "generator.input_shape", f"side {side}", f"side {expected}",
+            "generator.input_shape", f"side {side}", f"side {' or '.join(map(str, expected))}",
             "it follows from data.resolution and data.tokenizer",
         )  # fmt: skip
     if template.generator.num_classes != template.encoder.num_classes:
@@ -197,6 +205,22 @@ def data_fits(template: Template) -> Iterator[FieldProblem]:
             "encoder.num_classes", str(template.encoder.num_classes),
             str(template.generator.num_classes), "both count the classes of data.dataset",
         )  # fmt: skip
+
+
+def _kind(tokenizer: str) -> str:
+    if tokenizer == NONE:
+        return NONE
+    return LOCAL if tokenizer.startswith(LOCAL) else "repository"
+
+
+def _sides(tokenizer: str, resolution: int) -> list[int]:
+    """Sides that a sample may have. A local autoencoder halves as often as it does; which of these
+    it is, the cache shows."""
+    kind = _kind(tokenizer)
+    if kind == LOCAL:
+        strides = (2**n for n in range(resolution.bit_length()))
+        return [resolution // stride for stride in strides if resolution % stride == 0]
+    return [resolution if kind == NONE else resolution // LATENT_STRIDE]
 
 
 def evaluation_fits(template: Template) -> Iterator[FieldProblem]:

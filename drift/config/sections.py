@@ -199,8 +199,10 @@ class Data(Section):
 
     dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$")]  # its own name
     resolution: Count
-    tokenizer: Annotated[str, Field(min_length=1)]  # a model repository, or `none`
-    tokenizer_revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|none)$")]
+    # A model repository with a commit, `local:NAME` with the digest of its parameters (or none: the
+    # digest in the cache is recorded), or `none`.
+    tokenizer: Annotated[str, Field(min_length=1)]
+    tokenizer_revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64}|none)$")]
     scaling_factor: Positive
     posterior: Literal["sample", "mean", "no-tokenizer"]
     mirror: Literal["own-latent", "flip", "none", "unstated"]

@@ -7,13 +7,11 @@ the shard it was at. What the latents are is in drift.data.posterior.
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -85,7 +83,7 @@ def encode(
     Finished shards are kept where they verify and made again where they do not. Raises DataError:
     another cache or anything else in `out`, a damaged image, a full disk; finished shards stay.
     """
-    with _locked_folder(out):
+    with _locked_folder(out, pace.say):
         manifest = _begin(listing, out, settings, dataset or Dataset())
         if manifest.versions != _versions():
             pace.say(f"begun with other versions, which the manifest keeps: {manifest.versions}")
@@ -283,7 +281,10 @@ def _kept(manifest: Manifest, out: Path, pace: Pace) -> tuple[Manifest, dict[int
 
 def _with_shard(manifest: Manifest, index: int, tensors: dict[str, Tensor], out: Path) -> Manifest:
     """Write a shard, then the manifest that knows of it."""
-    data = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    data = save(
+        {name: tensor.contiguous() for name, tensor in tensors.items()},
+        metadata={stored.SETTINGS: manifest.settings.digest},
+    )
     labels = tensors[stored.LABELS].tolist()
     shard = Shard(
         file=manifests.shard_name(index),
@@ -306,28 +307,27 @@ def _checked_copy(manifest: Manifest, **changes: Any) -> Manifest:
 
 
 @contextmanager
-def _locked_folder(out: Path) -> Iterator[None]:
+def _locked_folder(out: Path, say: Callable[[str], None]) -> Iterator[None]:
     """`out`, made where it is missing, for this process alone; removed again if it stays empty."""
     made = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise DataError(
-            str(out), found=error.strerror or str(error), expected="a folder that can be written"
-        ) from error
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(atomic.locked(out, say))
+        except atomic.LockedError as error:
             raise DataError(
                 str(out), found="another `drift encode` at work", expected="one at a time"
             ) from error
-        yield
-    finally:
-        os.close(descriptor)
-        if made and not any(out.iterdir()):
-            out.rmdir()
+        except OSError as error:
+            raise DataError(
+                str(out), found=error.strerror or str(error),
+                expected="a folder that can be written",
+            ) from error  # fmt: skip
+        try:
+            yield
+        finally:
+            if made and not any(out.iterdir()):
+                out.rmdir()
 
 
 def _versions() -> dict[str, str]:

@@ -7,8 +7,9 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from drift.data.manifest import ITEM_BYTES, Manifest, Settings, Shard, labels_of
 from drift.data.source import DataError, require_indices
 
 LATENTS, MIRRORED, LABELS, FILES = "latents", "mirrored", "labels", "files"
+SETTINGS = "settings"  # key of a shard's metadata: under which settings it was encoded
 DTYPES = {"float16": "F16", "float32": "F32"}
 DAMAGED = "Run `drift encode` with the same settings again: it replaces what does not verify."
 
@@ -36,8 +38,9 @@ class LatentSource:
     mirror  count every image twice, as it is and mirrored (see Source); default: where the cache
             holds the mirrored ones
 
-    Opening looks at names and sizes only. The first row of a shard that is asked for makes its
-    sha256 and its labels be checked, as does a shard that was changed since.
+    Opening looks at names, sizes and the settings of the first shard only. The first row of a shard
+    that is asked for makes its sha256 and its labels be checked, as does a shard that was changed
+    since.
     """
 
     def __init__(self, folder: Path | str, *, mirror: bool | None = None) -> None:
@@ -47,6 +50,7 @@ class LatentSource:
         settings = self.manifest.settings
         self.mirror = settings.mirrored if mirror is None else mirror
         _require_usable(self.folder, self.manifest, mirror=self.mirror)
+        _require_edited_by_nobody(self.folder, self.manifest)
         labels = [label for shard in self.manifest.shards for label in labels_of(shard.labels)]
         one = torch.tensor(labels, dtype=torch.int64)
         self._labels = torch.cat([one, one]) if self.mirror else one
@@ -71,6 +75,17 @@ class LatentSource:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return self.manifest.settings.shape
+
+    @property
+    def autoencoder(self) -> dict[str, Any]:
+        """What made the latents, as a run records it: name, revision, sha256, scaling factor."""
+        settings = self.manifest.settings
+        return {
+            "name": settings.vae,
+            "revision": settings.pinned,
+            "sha256": settings.vae_sha256,
+            "scaling_factor": settings.scaling_factor,
+        }
 
     @property
     def digest(self) -> str:
@@ -151,6 +166,7 @@ def verify_shard(folder: Path, shard: Shard, manifest: Manifest) -> Header:
         checked = header.read_header(path)
     except ArtifactError as error:
         raise DataError(str(path), found=str(error), expected="a shard", remedy=DAMAGED) from error
+    _require_settings(checked, manifest.settings)
     tensors = {name: (entry.dtype, entry.shape) for name, entry in checked.tensors.items()}
     if tensors != expected_tensors(manifest, shard.count):
         raise DataError(
@@ -162,6 +178,26 @@ def verify_shard(folder: Path, shard: Shard, manifest: Manifest) -> Header:
             remedy=DAMAGED,
         )  # fmt: skip
     return checked
+
+
+def _require_edited_by_nobody(folder: Path, manifest: Manifest) -> None:
+    """The settings of the first shard against the manifest's; a shard that is no shard is found
+    when it is verified."""
+    path = folder / manifest.shards[0].file
+    with suppress(ArtifactError):
+        _require_settings(header.read_header(path), manifest.settings)
+
+
+def _require_settings(checked: Header, settings: Settings) -> None:
+    """Raise DataError where the manifest states other settings than those of the encoding."""
+    encoded = (checked.metadata or {}).get(SETTINGS)
+    if encoded != settings.digest:
+        raise DataError(
+            str(checked.path),
+            found=f"latents encoded under settings of digest {encoded or 'unknown'}",
+            expected=f"{settings.digest}, of the settings that the manifest states",
+            remedy="The manifest was edited, or the cache is of an earlier version: encode again.",
+        )
 
 
 def expected_tensors(manifest: Manifest, count: int) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -60,6 +60,17 @@ class Settings(Part):
     seed: Whole
     per_shard: Count
 
+    @property
+    def digest(self) -> str:
+        """sha256; every shard holds it, so that a manifest which is edited fits none."""
+        text = strict_json.canonical(self.model_dump(mode="json"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def pinned(self) -> str:
+        """What pins the autoencoder: a commit, of a local one the digest of its parameters."""
+        return self.vae_sha256 if self.vae.startswith("local:") else self.vae_revision
+
 
 class Origin(Part):
     """The images: `outline` covers names, labels and sizes, `digest` their contents as well.

@@ -62,7 +62,7 @@ def differences(settings: Settings, data: Data) -> list[str]:
     found = {
         "resolution": settings.resolution,
         "tokenizer": settings.vae,
-        "tokenizer_revision": settings.vae_revision,
+        "tokenizer_revision": settings.pinned,
         "scaling_factor": settings.scaling_factor,
         "posterior": settings.posterior,
         "mirror": OWN_LATENT[settings.mirrored],
@@ -70,6 +70,8 @@ def differences(settings: Settings, data: Data) -> list[str]:
     }
     # a cache that holds the mirrored latents can also be used without them
     unused = {"mirror"} if settings.mirrored and data.mirror == "none" else set()
+    if settings.vae == data.tokenizer and settings.vae_revision == data.tokenizer_revision:
+        unused.add("tokenizer_revision")  # a local one: the run records the digest of the cache
     return [
         f"data.{key} is {shown(value)} in the cache, {shown(getattr(data, key))} in the template"
         for key, value in found.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,15 @@ class Tokenizer:
     sha256: str
     scaling_factor: float
 
+    @property
+    def reduction(self) -> int:
+        """Pixels of a side per latent cell."""
+        return int(2 ** (len(self.model.config.block_out_channels) - 1))
+
     def latent_shape(self, resolution: int) -> tuple[int, int, int]:
         """(C, H, W) of the latent of a square image; raises DataError where it does not divide."""
         config = self.model.config
-        reduction = 2 ** (len(config.block_out_channels) - 1)
+        reduction = self.reduction
         if resolution % reduction:
             raise DataError(
                 "--resolution",
@@ -148,7 +154,14 @@ def _scaling_factor(model: Any, name: str) -> float:
                 found=config[key],
                 expected="none: latents are scaled by one factor and not shifted",
             )
-    factor = float(config.scaling_factor)
+    factor = config.get("scaling_factor")
+    if type(factor) not in (int, float) or not (math.isfinite(factor) and factor > 0):
+        raise DataError(
+            f"autoencoder {name}: scaling_factor", found=shown(factor),
+            expected="a finite number above 0, by which its latents are scaled",
+            remedy="State it in config.json; 1.0 where the latents are used as they are.",
+        )  # fmt: skip
+    factor = float(factor)
     if name == VAE and factor != SCALING_FACTOR:
         raise DataError(
             f"autoencoder {name}", found=f"factor {factor}", expected=str(SCALING_FACTOR)

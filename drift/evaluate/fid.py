@@ -22,6 +22,7 @@ ROWS = 4096  # of features that are widened to float64 at once
 WIDE = 256  # features beyond which a covariance costs seconds
 REPLICATES_WIDE = 20
 FRACTIONS = (1, 2, 3, 4)  # a whole, halves, thirds and quarters of the samples
+ROUNDING = 1.0e-6  # of the traces: how far below 0 a sum may come by rounding
 DEFINITION = "Frechet distance of Gaussians by eigenvalues of S1 S2, covariances over n - 1"
 
 
@@ -90,7 +91,7 @@ def frechet(a: Moments, b: Moments) -> float:
             "frechet", found=f"features of {len(a.mean)} and {len(b.mean)}", expected="one width"
         )
     found = metric_fid.fid_statistics_to_metric(_dictionary(a), _dictionary(b), verbose=False)
-    return float(found[metric_fid.KEY_METRIC_FID])
+    return _distance(float(found[metric_fid.KEY_METRIC_FID]), a, b)
 
 
 class Fast:
@@ -107,7 +108,23 @@ class Fast:
         cross = 2.0 * float(np.sqrt(np.clip(values, 0.0, None)).sum())
         difference = other.mean - self._reference.mean
         traces = np.trace(other.covariance) + np.trace(self._reference.covariance)
-        return float(difference @ difference + traces - cross)
+        return _distance(float(difference @ difference + traces - cross), other, self._reference)
+
+
+def _distance(value: float, a: Moments, b: Moments) -> float:
+    """The value, or 0 where it is below by rounding: no distance is negative, and equal Gaussians
+    give the difference of sums that are equal but for their last bits.
+
+    Raises InputError for a value that rounding does not explain: covariances that are none. Roots
+    of eigenvalues near 0 carry about the root of the machine's precision, 1.5e-8, of the traces.
+    """
+    scale = float(np.trace(a.covariance) + np.trace(b.covariance))
+    if value < -ROUNDING * scale:
+        raise InputError(
+            "frechet", found=f"{value:.4g} with traces of {scale:.4g}", expected="at least 0",
+            remedy="The moments are not those of features: compute them again.",
+        )  # fmt: skip
+    return max(value, 0.0)
 
 
 def figure(

@@ -134,6 +134,7 @@ def start(
             "template": template.leaves(),
             "data": source.digest,
             "dataset": described(source),
+            "autoencoder": getattr(source, "autoencoder", None),
             "epochs": seen,
         },
         say=say,
@@ -292,10 +293,8 @@ def export(run: PretrainRun) -> Path:
     model = MaskedAutoencoder(run.model.config)
     model.load_state_dict({**run.model.state_dict(), **averaged})
     path = run.options.folder / "encoder.safetensors"
-    data, dataset = run.template.data, run.facts["dataset"]
-    tokenizer = (
-        "none" if data.tokenizer == "none" else f"{data.tokenizer}@{data.tokenizer_revision}"
-    )
+    made_by, dataset = run.facts["autoencoder"], run.facts["dataset"]
+    tokenizer = f"{made_by['name']}@{made_by['revision']}" if made_by else "none"
     store.save_artifact(
         path,
         model.eval(),

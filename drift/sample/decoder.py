@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from drift.sample.loading import NONE, Origin, SampleError
+
+if TYPE_CHECKING:
+    from drift.data.tokenizer import Tokenizer
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Decoder:
@@ -35,9 +41,9 @@ def decoder_for(
 
     vae       an AutoencoderKL of diffusers: a repository with the 40 digits of a commit as
               `revision`, or a folder with the digest of its parameters, which `drift encode` shows
-    Raises SampleError for latents without such a pair, for a pair that is not the one the
-    generator was trained with, and for a pair where the samples are pixels; DataError where the
-    autoencoder cannot be read.
+    Raises SampleError for latents without such a pair, for an autoencoder that is not the one the
+    generator was trained with (by name and commit, or by the digest in the cache of the run), and
+    for a pair where the samples are pixels; DataError where the autoencoder cannot be read.
     """
     if origin.tokenizer == NONE:
         if vae is not None:
@@ -63,4 +69,30 @@ def decoder_for(
             f"{vae}: parameters", found=f"sha256 {opened.sha256}", expected=revision,
             remedy="Name the digest of the autoencoder that made the latents.",
         )  # fmt: skip
+    _require_trained_with(opened, origin, by_name=not local)
     return Decoder(opened.model, opened.scaling_factor, f"{opened.name}@{revision}")
+
+
+def _require_trained_with(opened: Tokenizer, origin: Origin, *, by_name: bool) -> None:
+    """Raise SampleError for parameters or a factor other than those behind the run's latents.
+
+    by_name  a repository at its commit, which pins it also where no digest is recorded
+    """
+    pinned = origin.tokenizer.rpartition("@")[2]
+    wanted = origin.tokenizer_sha256 or (pinned if _DIGEST.fullmatch(pinned) else None)
+    if wanted is None and not by_name:
+        raise SampleError(
+            f"--vae {opened.name}", found="a local autoencoder for a run that records no digest",
+            expected=f"{origin.tokenizer}, by name and commit",
+            remedy="Only a run on a latent cache of this version says which parameters made it.",
+        )  # fmt: skip
+    if wanted is not None and opened.sha256 != wanted:
+        raise SampleError(
+            f"--vae {opened.name}: parameters", found=f"sha256 {opened.sha256}",
+            expected=f"{wanted}, with which the generator was trained",
+        )  # fmt: skip
+    if origin.step is not None and opened.scaling_factor != origin.scaling_factor:
+        raise SampleError(
+            f"--vae {opened.name}: scaling_factor", found=opened.scaling_factor,
+            expected=f"{origin.scaling_factor}, by which the run's latents were scaled",
+        )  # fmt: skip

@@ -57,7 +57,9 @@ class Origin:
     weights      ema or raw; ema_decay is the decay's name, None where the file does not say it
     dataset      what the images of the run are called, `unknown` where nobody said; its licence and
                  the names of its classes by label, None where they are not known
-    tokenizer    what turns samples into images: `name@revision`, or none
+    tokenizer    what turns samples into images: `name@revision`, or none; of a local one the
+                 revision is the digest of its parameters
+    tokenizer_sha256  that digest, of any; None where the file does not say it
     bypasses     what was skipped or changed on the way; they demote every number
     """
 
@@ -77,6 +79,7 @@ class Origin:
     bypasses: tuple[str, ...]
     dataset_licence: str = UNKNOWN
     class_names: tuple[str, ...] | None = None
+    tokenizer_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -248,7 +251,8 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
             str(path), found=str(error).splitlines()[-1].strip(), expected="the template's tensors"
         ) from error
     _require_finite(generator, path)
-    data = template.data
+    data, made_by = template.data, kept.facts.get("autoencoder") or {}
+    revision = made_by.get("revision", data.tokenizer_revision)
     dataset = of_run(kept.facts, data.dataset)
     origin = Origin(
         path=str(path),
@@ -262,7 +266,8 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         dataset=dataset["name"],
         dataset_licence=dataset["licence"],
         class_names=tuple(dataset["classes"]) if dataset["classes"] else None,
-        tokenizer=NONE if data.tokenizer == NONE else f"{data.tokenizer}@{data.tokenizer_revision}",
+        tokenizer=NONE if data.tokenizer == NONE else f"{data.tokenizer}@{revision}",
+        tokenizer_sha256=made_by.get("sha256"),
         scaling_factor=data.scaling_factor,
         run_seed=kept.facts.get("seed"),
         encoder_sha256=kept.facts.get("encoder"),

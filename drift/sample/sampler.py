@@ -16,12 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from drift import rng
+from drift.artifacts.errors import shown
 from drift.errors import InputError
 from drift.generator import Generator, GeneratorConfig
 from drift.sample.loading import SampleError
 
 PURPOSE = "sample"
 BATCH = 64
+LONGEST_RANGE = 20  # characters; longer numbers are no classes
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,15 @@ def parse_classes(text: str, classes: int) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        if not low.isdecimal() or (dash and not high.isdecimal()):
-            raise InputError("--classes", found=repr(part), expected="all, 3, or 5-9")
-        found += range(int(low), int(high if dash else low) + 1)
-    bad = [label for label in found if label >= classes]
-    if bad or not found:
-        raise InputError(
-            "--classes", found=bad[0] if bad else repr(text), expected=f"classes 0 to {classes - 1}"
-        )
+        if not low.isdecimal() or (dash and not high.isdecimal()) or len(part) > LONGEST_RANGE:
+            raise InputError("--classes", found=shown(part), expected="all, 3, or 5-9")
+        first, last = int(low), int(high if dash else low)
+        if last >= classes or first > last:  # before the range is made: it may be huge
+            raise InputError(
+                "--classes", found=shown(part) if dash else last,
+                expected=f"classes 0 to {classes - 1}, ranges from low to high",
+            )  # fmt: skip
+        found += range(first, last + 1)
     return found
 
 

@@ -187,6 +187,7 @@ def start(
             "template": template.leaves(),
             "data": source.digest,
             "dataset": described(source),
+            "autoencoder": getattr(source, "autoencoder", None),
             "encoder": build.parameters_digest(extractor.encoder),
             "diagnostic": [],
         },

@@ -126,7 +126,8 @@ def test_a_local_autoencoder_is_pinned_by_the_digest_of_its_parameters(
 ) -> None:
     vae.save_pretrained(tmp_path / "vae")
     opened = tokenizer.open_tokenizer(str(tmp_path / "vae"))
-    decoder = decoder_for(ORIGIN, str(tmp_path / "vae"), opened.sha256)
+    origin = replace(ORIGIN, tokenizer_sha256=opened.sha256, scaling_factor=opened.scaling_factor)
+    decoder = decoder_for(origin, str(tmp_path / "vae"), opened.sha256)
     latents = torch.randn(2, 4, 4, 4, generator=seeded())
     with torch.no_grad():
         expected = vae.decode(latents / vae.config.scaling_factor).sample

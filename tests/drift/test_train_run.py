@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,18 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals as an interactive shell leaves them, also where the tests run under nohup."""
+    usual = dict.fromkeys(stopping.SIGNALS, signal.SIG_DFL)
+    usual[signal.SIGINT] = signal.default_int_handler
+    before = {known: signal.signal(known, handler) for known, handler in usual.items()}
+    yield
+    for known, handler in before.items():
+        signal.signal(known, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("step", [1, 4, 5])
 def test_a_signal_ends_the_run_with_a_checkpoint_and_it_goes_on_as_if_nothing_was(
@@ -179,6 +192,7 @@ def test_a_signal_ends_the_run_with_a_checkpoint_and_it_goes_on_as_if_nothing_wa
     assert sum(row["steps"] for row in logged) == 8, "every step is in one row"
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     begun = begin(tmp_path / "run")
 
@@ -192,6 +206,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert checkpoint.steps(tmp_path / "run/checkpoints") == [0]
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
     """`nohup drift train`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

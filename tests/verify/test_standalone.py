@@ -161,11 +161,18 @@ def sleepy(mini: MiniPack) -> MiniPack:
     return mini.save()
 
 
+def heard() -> None:
+    """Signals as an interactive shell leaves them, also where the tests run under nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(pack: MiniPack) -> subprocess.Popen[str]:
     """A run with one worker that has reached the sleeping clause."""
     process = subprocess.Popen(
         [sys.executable, "-m", "verify", "run", "--jobs", "1"],
         cwd=pack.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heard,
     )  # fmt: skip
     deadline = time.monotonic() + PATIENCE_S
     while not (pack.root / "note.txt").exists():
