@@ -166,12 +166,12 @@ def verify_shard(folder: Path, shard: Shard, manifest: Manifest) -> Header:
         checked = header.read_header(path)
     except ArtifactError as error:
         raise DataError(str(path), found=str(error), expected="a shard", remedy=DAMAGED) from error
-    _require_settings(checked, manifest.settings)
-    tensors = {name: (entry.dtype, entry.shape) for name, entry in checked.tensors.items()}
+    tensors = held_tensors(checked)
     if tensors != expected_tensors(manifest, shard.count):
         raise DataError(
             str(path), found=f"tensors {tensors}", expected="those of the manifest", remedy=DAMAGED
         )
+    _require_settings(checked, manifest.settings)
     if read_tensor(checked, LABELS).tolist() != labels_of(shard.labels):
         raise DataError(
             str(path), found="other labels than the manifest's", expected="the same",
@@ -181,11 +181,13 @@ def verify_shard(folder: Path, shard: Shard, manifest: Manifest) -> Header:
 
 
 def _require_edited_by_nobody(folder: Path, manifest: Manifest) -> None:
-    """The settings of the first shard against the manifest's; a shard that is no shard is found
-    when it is verified."""
-    path = folder / manifest.shards[0].file
+    """The settings of the first shard against the manifest's; one that is no shard, or holds other
+    tensors, is found when it is verified."""
+    first = manifest.shards[0]
     with suppress(ArtifactError):
-        _require_settings(header.read_header(path), manifest.settings)
+        checked = header.read_header(folder / first.file)
+        if held_tensors(checked) == expected_tensors(manifest, first.count):
+            _require_settings(checked, manifest.settings)
 
 
 def _require_settings(checked: Header, settings: Settings) -> None:
@@ -198,6 +200,11 @@ def _require_settings(checked: Header, settings: Settings) -> None:
             expected=f"{settings.digest}, of the settings that the manifest states",
             remedy="The manifest was edited, or the cache is of an earlier version: encode again.",
         )
+
+
+def held_tensors(checked: Header) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name -> (dtype, shape) of the tensors that a shard holds."""
+    return {name: (entry.dtype, entry.shape) for name, entry in checked.tensors.items()}
 
 
 def expected_tensors(manifest: Manifest, count: int) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -62,8 +62,12 @@ class Settings(Part):
 
     @property
     def digest(self) -> str:
-        """sha256; every shard holds it, so that a manifest which is edited fits none."""
-        text = strict_json.canonical(self.model_dump(mode="json"))
+        """sha256; every shard holds it, so that a manifest which is edited fits none.
+
+        A local autoencoder is its parameters; the name of its folder makes no other latents.
+        """
+        local = {"vae": "local:"} if self.vae.startswith("local:") else {}
+        text = strict_json.canonical(self.model_dump(mode="json") | local)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

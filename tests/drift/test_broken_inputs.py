@@ -118,9 +118,7 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) 
         stream.write(npy(USUAL.replace("(2, 4, 4, 3)", "(100, 1024, 1024, 3)")))
         for _ in range(75):
             stream.write(block)
-    with pytest.raises(
-        SourceError, match=r"bomb\.npz: arr_0\.npy: found 314,57\d,\d\d\d bytes pack"
-    ):
+    with pytest.raises(SourceError, match=r"bomb\.npz: arr_0\.npy: found 314,57\d,\d+ bytes"):
         sources.from_path(path)
 
 
