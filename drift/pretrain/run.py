@@ -293,8 +293,10 @@ def export(run: PretrainRun) -> Path:
     model = MaskedAutoencoder(run.model.config)
     model.load_state_dict({**run.model.state_dict(), **averaged})
     path = run.options.folder / "encoder.safetensors"
-    made_by, dataset = run.facts["autoencoder"], run.facts["dataset"]
-    tokenizer = f"{made_by['name']}@{made_by['revision']}" if made_by else "none"
+    data, dataset = run.template.data, run.facts["dataset"]
+    made_by = run.facts["autoencoder"] or {}
+    revision = made_by.get("revision", data.tokenizer_revision)
+    tokenizer = "none" if data.tokenizer == "none" else f"{data.tokenizer}@{revision}"
     store.save_artifact(
         path,
         model.eval(),
