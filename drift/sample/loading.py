@@ -21,13 +21,7 @@ from torch import Tensor
 
 from drift.artifacts import header, store
 from drift.artifacts.errors import ArtifactError
-from drift.config import (
-    Template,
-    fingerprint,
-    generator_kwargs,
-    load_template,
-    template_names,
-)
+from drift.config import Template, fingerprint, generator_kwargs, load_template, template_names
 from drift.data.dataset import UNKNOWN, of_artifact, of_run
 from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
