@@ -371,7 +371,7 @@ def test_a_step_that_is_not_the_same_for_all_is_not_known(
     ("changes", "axis"),
     [
         ({"axis": "repo-eval", "samples": 10_000,
-          "template_fingerprint": None, "labels": "uniform"}, "repo-eval"),
+          "labels": "uniform"}, "repo-eval"),
         ({}, "paper-eval"),
     ],
 )  # fmt: skip
@@ -401,3 +401,30 @@ def test_a_repo_eval_record_is_turned_red_by_each_falsifier(
     value = float(judged(tmp_path, REPO).measured or 0.0)
     with REGISTERED["mutant", falsifier["mutant"]](None, **falsifier.get("with", {})):
         assert judged(tmp_path, REPO, limit=value + 10.0).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("axis", ["paper-eval", "repo-eval"])
+@pytest.mark.parametrize(
+    "other",
+    ["nobody", "b2", "free"],
+)
+def test_a_run_under_another_template_is_no_evidence_for_a_column(
+    tmp_path: Path, axis: str, other: str
+) -> None:
+    """A free copy that names its column, another column, an artefact that names no template."""
+    own = load_template("latent-l2")
+    stated = {
+        "nobody": None,
+        "b2": fingerprint(load_template("latent-b2")),
+        "free": fingerprint(own.model_copy(update={"fidelity": "free"})),
+    }
+    record(tmp_path, axis=axis, template_fingerprint=stated[other])
+    found = judged(tmp_path, L2 if axis == "paper-eval" else REPO)
+    assert found.outcome is Outcome.FAIL
+    assert "template_fingerprint is" in found.reason
+
+
+def test_a_renamed_copy_of_a_column_is_its_evidence(tmp_path: Path) -> None:
+    copy = load_template("latent-l2").model_copy(update={"name": "mine", "title": "My own"})
+    record(tmp_path, template_fingerprint=fingerprint(copy))
+    assert judged(tmp_path).outcome is Outcome.PASS
