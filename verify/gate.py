@@ -1,27 +1,27 @@
 """For programs that run under gates: do the clauses I need stand, for exactly this code and pack?
 
 The pack is the one that the running package was shipped with, unless the caller names another; one
-that happens to lie in the working directory is never taken. The newest bundles are looked through
-for one whose pack, subject and digests are those of the files as they are now. Other evidence is
-about other code, and counts for nothing.
+that happens to lie in the working directory is never taken. Of each clause the latest judgement
+counts that is about the files as they are now (verify.known). Other evidence is about other code,
+and counts for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verify.known import known
 from verify.outcome import Outcome
-from verify.problems import IntegrityError, PackError, UsageError
-from verify.report.bundle import MANIFEST, check
+from verify.problems import PackError, UsageError
 from verify.report.model import Report
 from verify.run.faithful import Comparison, compare
 from verify.spec.digests import digests
 from verify.spec.floors import Floors, floors
 from verify.spec.lint import lint
-from verify.spec.pack import LoadedPack, find_root, is_about, load, shipped_root
+from verify.spec.pack import find_root, is_about, load, shipped_root
 from verify.spec.select import select
 from verify.spec.strict_yaml import Document
 
@@ -42,7 +42,7 @@ class Standing:
     """Whether the selected clauses are green; `obstacles` say which are not, or why nobody knows.
 
     clauses    how many were asked for
-    bundle     name of the bundle the answer comes from, or None
+    bundle     name of the bundles the answer comes from, or None
     code       digest of the code the answer is about
     pack       name of the pack that was asked; root is where it lies, pack_digest its texts
     """
@@ -63,12 +63,14 @@ def standing(
     reports: Path = Path("reports"),
     pack: Path | None = None,
     running: Path | None = None,
+    evaluations: Path | None = None,
 ) -> Standing:
-    """Look the selected clauses up in the newest intact bundle about the present code and pack.
+    """Look the selected clauses up in what is known now of the present code and pack.
 
     running  folder of the package that asks; the pack has to be about that very folder
     pack     a pack's root; None: the installed one that is about `running`, wherever the caller
              stands
+    evaluations  folder of evaluation records  [default: evaluations/ in `reports`]
     Raises PackError, UsageError or NothingSelectedError as `verify run` would.
     """
     loaded = load(_root(pack, running))
@@ -84,23 +86,15 @@ def standing(
     problems = lint(loaded)
     if problems:
         return answer([f"the pack has {len(problems)} problems: {problems[0]}"])
-    passed_over: list[str] = []
-    for folder in sorted(reports.glob(f"[0-9]*/{MANIFEST}"), reverse=True):
-        name = folder.parent.name
-        try:
-            report = check(folder.parent)
-        except (IntegrityError, UsageError):  # a damaged bundle is no evidence; an older one may be
-            passed_over.append(f"{name} is damaged")
-            continue
-        foreign = next(_foreign(report, loaded, now, wanted), None)
-        if foreign is None:
-            return answer(obstacles(report, wanted), name)
-        passed_over.append(f"{name} {foreign}")
-    shown = f" ({'; '.join(passed_over[:SHOWN])})" if passed_over else ""
-    about = f"pack {loaded.pack.manifest.pack} at {loaded.root}"
-    return answer(
-        [f"no bundle in {reports} is about this code and {about} and covers these clauses{shown}"]
-    )
+    found = known(loaded, reports, evaluations)
+    if found.report is None:
+        shown = f" ({'; '.join(found.notes[:SHOWN])})" if found.notes else ""
+        about = f"pack {loaded.pack.manifest.pack} at {loaded.root}"
+        text = f"no bundle in {reports} is about this code and {about} and covers these clauses"
+        return answer([f"{text}{shown}"])
+    names = dict.fromkeys(found.sources[name] for name in wanted if name in found.sources)
+    damaged = [f"{one.name} is damaged: {one.damage}" for one in found.damaged]
+    return answer([*damaged, *obstacles(found.report, wanted)], " and ".join(names) or None)
 
 
 def against_column(
@@ -153,23 +147,6 @@ def _root(pack: Path | None, running: Path | None) -> Path:
             "about the code that runs; remedy: name no pack, and the one that was shipped is used"
         )
     return root
-
-
-def _foreign(
-    report: Report, loaded: LoadedPack, now: Mapping[str, str], wanted: Sequence[str]
-) -> Iterator[str]:
-    """Why a bundle is no evidence here: it is about something else, or about too little."""
-    manifest = loaded.pack.manifest
-    for kind, name in (("pack", manifest.pack), ("subject", manifest.subject)):
-        if report.about.get(kind) != name:
-            yield f"is about the {kind} {report.about.get(kind)}, not {name}"
-    then = report.about.get("digests", {})
-    others = [name for name, digest in now.items() if then.get(name) != digest]
-    if others:
-        yield f"is about another state of the {' and '.join(others)}"
-    missing = set(wanted) - {clause.id for clause in report.clauses}
-    if missing:
-        yield f"leaves out {len(missing)} of these clauses"
 
 
 def obstacles(report: Report, wanted: Sequence[str]) -> list[str]:

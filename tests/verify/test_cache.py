@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from verify.run import cache as caches
+from verify.report.bundle import EVIDENCE, MANIFEST, _manifest
+from verify.run import keys
 
 from .conftest import MiniPack, Result, clause, decision
 
@@ -39,11 +41,6 @@ def pack(mini: MiniPack) -> MiniPack:
     mini.write("specs/golden/trace.bin", "1\n")
     mini.write("specs/decisions/DEC-0001.md", decision())
     return mini
-
-
-def test_nothing_is_cached_unless_asked(pack: MiniPack, cli: Cli) -> None:
-    cli("run", "--pack", pack.root)
-    assert not Path(".verify-cache").exists()
 
 
 def test_a_second_run_reuses_verdicts_and_falsifiers_and_says_so(pack: MiniPack, cli: Cli) -> None:
@@ -117,8 +114,8 @@ def test_another_environment_is_measured_again(
     pack: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     run(cli, pack)
-    real = caches.environment()
-    monkeypatch.setattr(caches, "environment", lambda: {**real, **change})
+    real = keys.environment()
+    monkeypatch.setattr(keys, "environment", lambda: {**real, **change})
     assert reused(run(cli, pack)) == 0
 
 
@@ -184,7 +181,6 @@ def test_only_judgements_are_kept(pack: MiniPack, cli: Cli) -> None:
     pack.save()
     run(cli, pack)
     assert reused(run(cli, pack)) == 0
-    assert not list(Path(".verify-cache").rglob("*.json"))
 
 
 @pytest.mark.parametrize("kind", ["process", "artifact", "benchmark"])
@@ -197,35 +193,143 @@ def test_clauses_about_documents_files_and_speed_are_always_measured(
     assert reused(run(cli, pack)) == 0
 
 
-SPOILED: list[tuple[str, Callable[[str], str]]] = [
-    ("empty", lambda text: ""), ("cut", lambda text: text[:50]), ("list", lambda text: "[]"),
-    ("edited", lambda text: text.replace('"measured":0.0', '"measured":0.1')),
-    ("turned", lambda text: text.replace('"outcome":"fail"', '"outcome":"pass"').replace(
-        '"outcome":"pass"', '"outcome":"fail"')),
-    ("moved", lambda text: text.replace('"key":"', '"key":"0')),
-    ("binary", lambda text: "\udcff"),
+def the_bundle() -> Path:
+    (bundle,) = (path for path in Path("reports").iterdir() if path.name != "evaluations")
+    return bundle
+
+
+def sealed_again(bundle: Path) -> None:
+    """Somebody who can compute digests seals an edited bundle."""
+    (bundle / MANIFEST).write_text(_manifest(bundle))
+
+
+def chained(path: Path, lines: list[str]) -> None:
+    """An evidence file whose chain is whole again."""
+    previous, told = "0" * 64, []
+    for number, line in enumerate(lines):
+        record = {**json.loads(line), "seq": number, "prev": previous}
+        record.pop("hash", None)
+        previous = hashlib.sha256(canonical(record).encode()).hexdigest()
+        told.append(canonical({**record, "hash": previous}))
+    path.write_text("\n".join(told) + "\n")
+
+
+def canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def turned(line: str) -> str:
+    """Every fail a pass, and the other way round."""
+    return (
+        line.replace('"outcome":"fail"', '"outcome":"was"')
+        .replace('"outcome":"pass"', '"outcome":"fail"')
+        .replace('"outcome":"was"', '"outcome":"pass"')
+    )
+
+
+def swapped(lines: list[str]) -> list[str]:
+    """The keys of the clause and of its falsifier change places."""
+    kinds = {json.loads(line)["kind"]: json.loads(line)["data"]["key"] for line in lines
+             if json.loads(line)["kind"] in ("clause", "falsifier")}  # fmt: skip
+    one, other = kinds["clause"], kinds["falsifier"]
+    return [line.replace(one, "x").replace(other, one).replace("x" + '"', other + '"')
+            if json.loads(line)["kind"] in kinds else line for line in lines]  # fmt: skip
+
+
+POISONS: list[tuple[str, Callable[[list[str]], list[str]]]] = [
+    ("outcomes turned", lambda lines: [turned(line) for line in lines]),
+    ("measured", lambda lines: [line.replace('"measured":0.0', '"measured":0.1')
+                                for line in lines]),
+    ("keys swapped", swapped),
+    ("emptied", lambda lines: []),
+    ("cut", lambda lines: lines[:-1]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("spoil", [row[1] for row in SPOILED], ids=[row[0] for row in SPOILED])
-def test_a_corrupt_entry_is_ignored_and_replaced(
-    pack: MiniPack, cli: Cli, spoil: Callable[[str], str]
+@pytest.mark.parametrize("rehashed", [False, True], ids=["as is", "chain and manifest anew"])
+@pytest.mark.parametrize("poison", [row[1] for row in POISONS], ids=[row[0] for row in POISONS])
+def test_a_poisoned_bundle_is_not_believed(
+    pack: MiniPack, cli: Cli, poison: Callable[[list[str]], list[str]], rehashed: bool
 ) -> None:
-    pack.clauses = [clause(falsifiers=[{"mutant": "thing.two_for_one"}])]
-    pack.save()
+    """The renderings of a bundle would have to be made anew as well, and its folder renamed."""
     run(cli, pack)
-    entries = list(Path(".verify-cache").rglob("*.json"))
-    assert len(entries) == 2
-    for entry in entries:
-        before = entry.read_text()
-        entry.write_text(spoil(before), errors="surrogateescape")
+    path = the_bundle() / EVIDENCE
+    before = path.read_text().splitlines()
+    after = poison(before)
+    assert after != before
+    if rehashed:
+        chained(path, after)
+        sealed_again(path.parent)
+    else:
+        path.write_text("\n".join(after) + "\n")
     report = run(cli, pack)
+    assert reused(report) == 0
     assert report["verdict"]["word"] == "GO"
-    assert reused(report) <= 1, "an entry the edit did not touch may be whole"
-    assert reused(run(cli, pack)) == 2
 
 
-def test_a_cache_that_cannot_be_written_stops_nothing(pack: MiniPack, cli: Cli) -> None:
-    Path(".verify-cache").write_text("a file where the folder should be")
+def test_nothing_beside_a_sealed_bundle_is_believed(pack: MiniPack, cli: Cli) -> None:
+    run(cli, pack)
+    bundle = the_bundle()
+    (bundle / MANIFEST).unlink()
+    assert reused(run(cli, pack)) == 0
+
+
+# -- what the key cannot know ---------------------------------------------------------------------
+
+
+def test_code_outside_of_the_pack_is_measured_again(
+    pack: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A green of old code would be said of new code."""
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "foreign_values.py").write_text("ONE = 1.0\n")
+    monkeypatch.setenv("PYTHONPATH", str(foreign))
+    pack.edit("contracts/bindings/thing.py", 'VALUES = {"one": 1.0}',
+              'from foreign_values import ONE\n\nVALUES = {"one": ONE}')  # fmt: skip
     assert run(cli, pack)["verdict"]["word"] == "GO"
-    assert run(cli, pack)["verdict"]["cached"] == 0
+    assert reused(run(cli, pack)) == 2
+    assert reused(run(cli, pack)) == 2, "a reused judgement keeps what it rests on"
+    (foreign / "foreign_values.py").write_text("ONE = 3.0\n")
+    found = run(cli, pack)
+    assert (reused(found), found["verdict"]["word"]) == (0, "NO-GO")
+
+
+READS = [
+    "exec(open({place!r}).read())",
+    "exec(__import__('pathlib').Path({place!r}).read_bytes())",
+    "exec(__import__('os').fdopen(__import__('os').open({place!r}, 0)).read())",
+    "exec(__import__('runpy').run_path({place!r}) and 'ONE = 1.0')",
+]
+
+
+@pytest.mark.parametrize("line", READS)
+def test_a_file_that_was_read_and_never_imported_is_covered(
+    pack: MiniPack, cli: Cli, tmp_path: Path, line: str
+) -> None:
+    place = tmp_path / "values.txt"
+    place.write_text("ONE = 1.0\n")
+    told = line.format(place=str(place))
+    pack.edit("contracts/bindings/thing.py", "def one(ctx):", f"def one(ctx):\n    {told}")
+    run(cli, pack)
+    assert reused(run(cli, pack)) == 2
+    place.write_text("ONE = 2.0\n")
+    assert reused(run(cli, pack)) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "__import__('subprocess').run(['true'], check=True)",
+        "__import__('os').system('true')",
+        "__import__('os').fork() or __import__('os')._exit(0)",
+    ],
+    ids=["run", "system", "fork"],
+)
+def test_a_check_that_starts_processes_is_measured_again(
+    pack: MiniPack, cli: Cli, line: str
+) -> None:
+    """Nobody knows what they imported."""
+    pack.edit("contracts/bindings/thing.py", "def one(ctx):", f"def one(ctx):\n    {line}")
+    run(cli, pack)
+    assert reused(run(cli, pack)) == 0

@@ -8,6 +8,7 @@ from datetime import date
 from verify.card.compare import difference, hiding
 from verify.card.model import CARD, CardFile
 from verify.card.render import Source
+from verify.known import Bundle
 from verify.outcome import Outcome
 from verify.problems import UsageError
 from verify.prose.evidence import gather
@@ -15,7 +16,7 @@ from verify.prose.reading import parse
 from verify.prose.result import Lint, lint
 from verify.release.finding import Finding, Run, failed, unknown
 from verify.release.model import ByCard
-from verify.release.situation import Artefact, Bundle, Situation
+from verify.release.situation import Artefact, Situation
 from verify.release.texts import of_lint
 from verify.spec.model import Budget
 from verify.spec.pack import LoadedPack

@@ -179,6 +179,10 @@ def _provenance(source: Source) -> str:
         ("profile and seed", f"{about['profile']}, {about['seed']}"),
         ("verify", about["verify"]),
         ("finished", about["finished"]),
+        *(
+            ("judged in", f"{name}: {count} clauses")
+            for name, count in about.get("bundles", {}).items()
+        ),
     ]
     verdict = source.report.verdict.line
     shown = [(label, _code(str(value))) for label, value in rows]

@@ -10,12 +10,18 @@ from verify import clock
 from verify.card.compare import difference, hands, hiding
 from verify.card.gate import linted, source_of
 from verify.card.render import GENERATED, Source, card
-from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.commands.common import (
+    evidence_option,
+    pack_option,
+    reports_option,
+    sound_pack,
+    tell,
+)
 from verify.files import write
-from verify.problems import IntegrityError, UsageError
+from verify.known import Bundle, known, known_from
+from verify.problems import IntegrityError, NothingSelectedError, UsageError
 from verify.release.checks import checks
-from verify.release.situation import Bundle, artefact_of, opened
-from verify.report.bundle import latest
+from verify.release.situation import artefact_of, named
 from verify.report.model import ExitCode
 from verify.report.words import printable
 from verify.spec.pack import LoadedPack
@@ -29,6 +35,7 @@ from verify.spec.places import read_text
 @click.option("--check", "held", type=click.Path(path_type=Path), metavar="FILE", help="Hold this.")
 @pack_option
 @reports_option
+@evidence_option
 def command(
     bundle: Path | None,
     artefact: Path | None,
@@ -36,8 +43,9 @@ def command(
     held: Path | None,
     pack_dir: Path | None,
     reports: Path,
+    evidence_dir: Path,
 ) -> int:
-    """Write a model card from BUNDLE [default: the newest], or hold a card against it.
+    """Write a model card from BUNDLE [default: all that is current], or hold a card against it.
 
     A person may write between the markers; that text stays when a card is written again, and the
     overclaim lint reads it. With --check, exit code 4 names the first line that is not what the
@@ -46,15 +54,20 @@ def command(
     """
     if out is not None and held is not None:
         raise UsageError("--out and --check: found both; expected one")
-    folder = bundle or latest(reports)
-    if folder is None:
-        raise UsageError(f"{reports}: found no sealed bundle; expected one; remedy: verify run")
     loaded = sound_pack(pack_dir)
-    found = opened(folder)
-    if found.report is None:
-        raise IntegrityError(found.damage)
+    if bundle is None:
+        now = known(loaded, reports, evidence_dir).intact()
+    else:
+        now = known_from(loaded, [bundle], evidence_dir).intact()
+    tell(now, bundle or reports)
+    found = named(now)
+    if found is None:
+        raise NothingSelectedError(
+            f"{bundle or reports}: found no current evidence; expected a bundle about the present "
+            "files; remedy: verify run"
+        )
     about = artefact_of(artefact) if artefact else None
-    with checks(loaded, reports) as run:
+    with checks(loaded, evidence_dir) as run:
         source = source_of(loaded, found, about, run)
     if held is not None:
         return _hold(held, source, found, loaded)

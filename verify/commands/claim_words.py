@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from verify.known import Known
 from verify.report import claims
-from verify.report.bundle import EVIDENCE, latest
-from verify.report.model import ClaimView, from_evidence
+from verify.report.model import ClaimView
 from verify.spec.floors import floors
 from verify.spec.model import Claim, Needs, Pack
 from verify.spec.select import named_by
 
 
-def explain_claim(claim: Claim, pack: Pack, reports: Path) -> list[str]:
-    """Both forms with what they need, then the newest bundle's verdict and the way up."""
+def explain_claim(claim: Claim, pack: Pack, now: Known) -> list[str]:
+    """Both forms with what they need, then the verdict of current evidence and the way up."""
     lines = [f"{claim.id}  {claim.title}", "", f"strict      {claim.sentence}"]
     lines += _needs(claim.needs, pack)
     if claim.bounded:
@@ -32,7 +31,7 @@ def explain_claim(claim: Claim, pack: Pack, reports: Path) -> list[str]:
         for decision in pack.decisions
         if claim.id in decision.caps
     ]
-    return [*lines, "", *_verdict(claim, reports)]
+    return [*lines, "", *_verdict(claim, now)]
 
 
 def _needs(needs: Needs, pack: Pack) -> Iterator[str]:
@@ -47,15 +46,11 @@ def _needs(needs: Needs, pack: Pack) -> Iterator[str]:
         yield f"  rests on  {' '.join(rests)}"
 
 
-def _verdict(claim: Claim, reports: Path) -> list[str]:
-    produces = f"`verify run claim:{claim.id}` produces it"
-    bundle = latest(reports)
-    if bundle is None:
-        return [f"evidence    none in {reports}; {produces}"]
-    for view in from_evidence(bundle / EVIDENCE).claims:
-        if view.claim == claim.id:
-            return [f"evidence    {bundle.name}", *_found(view)]
-    return [f"evidence    {bundle.name} does not know it; {produces}"]
+def _verdict(claim: Claim, now: Known) -> list[str]:
+    if now.report is None:
+        return [f"evidence    none that is current; `verify run claim:{claim.id}` produces it"]
+    (view,) = (view for view in now.report.claims if view.claim == claim.id)
+    return [f"evidence    {now.name}", *_found(view)]
 
 
 def _found(view: ClaimView) -> Iterator[str]:

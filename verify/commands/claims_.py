@@ -1,4 +1,4 @@
-"""`verify claims`: what a text asserts, held against the newest sealed bundle."""
+"""`verify claims`: what a text asserts, held against what is known now."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from pathlib import Path
 import click
 
 from verify import clock
-from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
+from verify.commands.common import (
+    evidence_option,
+    pack_option,
+    reports_option,
+    sound_pack,
+    tell,
+)
 from verify.files import write
+from verify.known import known
 from verify.problems import UsageError
 from verify.prose.accuracy import HELD_OUT
 from verify.prose.evidence import gather
@@ -18,7 +25,6 @@ from verify.prose.judge import Finding
 from verify.prose.reading import read
 from verify.prose.result import Lint, lint
 from verify.prose.waivers import ProseWaiver
-from verify.report.bundle import check, latest
 from verify.report.words import printable
 
 
@@ -28,6 +34,7 @@ from verify.report.words import printable
 )
 @pack_option
 @reports_option
+@evidence_option
 @click.option("--all", "show_all", is_flag=True, help="Show what is backed or attributed too.")
 @click.option(
     "--output",
@@ -40,10 +47,11 @@ def command(
     files: tuple[Path, ...],
     pack_dir: Path | None,
     reports: Path,
+    evidence_dir: Path,
     show_all: bool,
     outputs: tuple[str, ...],
 ) -> int:
-    """Hold Markdown, LaTeX or plain text against the newest bundle and the pack's facts.
+    """Hold Markdown, LaTeX or plain text against current evidence and the pack's facts.
 
     Finds sentences and table cells that assert figures, parity or superiority. Each is backed by
     evidence, attributed to an authority, in need of attribution, or an overclaim, which is shown
@@ -53,15 +61,11 @@ def command(
     wanted = [_output(text) for text in outputs]
     prose = [read(file) for file in files]
     loaded = sound_pack(pack_dir)
-    bundle = latest(reports)
-    report = check(bundle) if bundle else None
-    result = lint(
-        prose, gather(loaded.pack, report, bundle.name if bundle else None), clock.today()
-    )
+    now = known(loaded, reports, evidence_dir).intact()
+    result = lint(prose, gather(loaded.pack, now.report, now.name), clock.today())
     for path in wanted:
         write(path, json.dumps(result.as_json(), indent=1, ensure_ascii=False) + "\n")
-    for note in notes_on(report, loaded, reports):
-        click.echo(note, err=True)
+    tell(now, reports)
     for line in _told(result, show_all):
         click.echo(line)
     click.echo(HELD_OUT.line)

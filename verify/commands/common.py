@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from verify.problems import PackError, UsageError
-from verify.spec.digests import digests
 from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, find_root, load
 
 if TYPE_CHECKING:  # `verify lint` reads no reports
-    from verify.report.model import Report
+    from verify.known import Known
 
 Command = Callable[..., Any]
 
@@ -42,6 +41,19 @@ def reports_option(function: Command) -> Command:
     )(function)
 
 
+def evidence_option(function: Command) -> Command:
+    """`--evidence DIR`."""
+    return click.option(
+        "--evidence",
+        "evidence_dir",
+        type=click.Path(path_type=Path),
+        default=Path("reports/evaluations"),
+        show_default=True,
+        metavar="DIR",
+        help="Evaluation records that metric clauses read.",
+    )(function)
+
+
 def pack_root(pack_dir: Path | None) -> Path:
     """Where the pack is; one that is neither named nor here is said to be another's."""
     root = find_root(pack_dir)
@@ -59,18 +71,15 @@ def sound_pack(pack_dir: Path | None) -> LoadedPack:
     return loaded
 
 
-def notes_on(report: Report | None, loaded: LoadedPack, reports: Path) -> Iterator[str]:
-    """What a reader has to know of the evidence before relying on it."""
-    if report is None:
-        yield f"note: found no sealed bundle in {reports}; remedy: verify run"
-        return
-    now, then = digests(loaded), report.about.get("digests", {})
-    stale = [name for name, digest in now.items() if then.get(name) != digest]
-    if stale:
-        yield f"note: the evidence is older than the {' and '.join(stale)}; remedy: verify run"
-    if report.about.get("selectors"):
-        chosen = " ".join(report.about["selectors"])
-        yield f"note: the evidence is of a part of the pack: {chosen}"
+def tell(known: Known, reports: Path) -> None:
+    """Say on standard error what a reader has to know of the evidence before relying on it."""
+    from verify.report.words import printable
+
+    for note in known.notes:
+        click.echo(f"note: {printable(note)}", err=True)
+    if known.report is None:
+        found = "nothing current" if known.notes else "no sealed bundle"
+        click.echo(f"note: found {found} in {reports}; remedy: verify run", err=True)
 
 
 def audited_subject(loaded: LoadedPack, name: str | None) -> str:

@@ -8,9 +8,14 @@ from pathlib import Path
 import click
 
 from verify.commands.claim_words import explain_claim
-from verify.commands.common import notes_on, pack_option, reports_option, sound_pack
-from verify.report.bundle import EVIDENCE, latest
-from verify.report.model import from_evidence
+from verify.commands.common import (
+    evidence_option,
+    pack_option,
+    reports_option,
+    sound_pack,
+    tell,
+)
+from verify.known import Known, known
 from verify.report.words import measured, printable
 from verify.score import points_of
 from verify.spec.bindings import Binding
@@ -23,23 +28,23 @@ from verify.spec.select import needed_by, one_claim, one_clause
 @click.argument("name", metavar="ID")
 @pack_option
 @reports_option
-def command(name: str, pack_dir: Path | None, reports: Path) -> None:
+@evidence_option
+def command(name: str, pack_dir: Path | None, reports: Path, evidence_dir: Path) -> None:
     """Explain a clause or a claim: what it says, what it rests on, last evidence, what is missing.
 
     A clause: statement, sources, tolerance, falsifiers, how to mend it. A claim: its sentences,
     what they need, what may be said now and the shortest way to more.
     """
     loaded = sound_pack(pack_dir)
+    now = known(loaded, reports, evidence_dir).intact()
     if name.startswith("CLAIM"):
-        lines = explain_claim(one_claim(loaded.pack, name), loaded.pack, reports)
+        lines = explain_claim(one_claim(loaded.pack, name), loaded.pack, now)
     else:
         clause = one_clause(loaded.pack, name)
-        lines = [*_stated(clause, loaded), *_last(name, reports)]
+        lines = [*_stated(clause, loaded), *_last(name, now)]
     for line in lines:
         click.echo(printable(line))
-    bundle = latest(reports)
-    for note in notes_on(from_evidence(bundle / EVIDENCE), loaded, reports) if bundle else ():
-        click.echo(note, err=True)
+    tell(now, reports)
 
 
 def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
@@ -121,19 +126,18 @@ def _depending(clause: Clause, loaded: LoadedPack) -> list[str]:
     ]
 
 
-def _last(clause_id: str, reports: Path) -> list[str]:
-    bundle = latest(reports)
-    if bundle is None:
-        return [f"evidence    none in {reports}; `verify run {clause_id}` produces it"]
-    report = from_evidence(bundle / EVIDENCE)
-    for clause in report.clauses:
-        if clause.id == clause_id:
-            runs = report.falsifiers_of(clause_id)
-            killed = sum(run.killed for run in runs)
-            return [
-                f"evidence    {bundle.name}, subject {report.about['subject']}",
-                f"  outcome   {clause.outcome} ({clause.cause}), measured "
-                f"{measured(clause)}, falsifiers {killed}/{len(runs)}",
-                f"  because   {clause.reason}",
-            ]
-    return [f"evidence    {bundle.name} did not select it; `verify run {clause_id}` produces it"]
+def _last(clause_id: str, now: Known) -> list[str]:
+    produces = f"`verify run {clause_id}` produces it"
+    if now.report is None or clause_id not in now.sources:
+        why = now.stale.get(clause_id)
+        return [f"evidence    none that is current{f': {why}' if why else ''}; {produces}"]
+    report = now.report
+    (clause,) = (clause for clause in report.clauses if clause.id == clause_id)
+    runs = report.falsifiers_of(clause_id)
+    killed = sum(run.killed for run in runs)
+    return [
+        f"evidence    {now.sources[clause_id]}, subject {report.about['subject']}",
+        f"  outcome   {clause.outcome} ({clause.cause}), measured "
+        f"{measured(clause)}, falsifiers {killed}/{len(runs)}",
+        f"  because   {clause.reason}",
+    ]

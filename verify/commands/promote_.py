@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack
 from verify.promotion.judge import judge
 from verify.promotion.record import exit_code, read_draft
 from verify.report.words import printable
@@ -16,7 +16,8 @@ from verify.report.words import printable
 @click.argument("record", type=click.Path(path_type=Path))
 @pack_option
 @reports_option
-def command(record: Path, pack_dir: Path | None, reports: Path) -> int:
+@evidence_option
+def command(record: Path, pack_dir: Path | None, reports: Path, evidence_dir: Path) -> int:
     """Hold RECORD, a promoted-run record, against its track, evaluations and evidence bundle.
 
     Lists every blocker; nothing is published. Exit code 0 GO; 1 refused: below a floor, on a weaker
@@ -24,7 +25,7 @@ def command(record: Path, pack_dir: Path | None, reports: Path) -> int:
     """
     loaded = sound_pack(pack_dir)
     draft, blockers = read_draft(record)
-    blockers += judge(draft, loaded, reports)
+    blockers += judge(draft, loaded, reports, evidence_dir)
     for blocker in blockers:
         click.echo(printable(str(blocker)))
     run = draft.parts.get("run", record.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from verify import clock
-from verify.commands.common import pack_option, reports_option, sound_pack
+from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack, tell
 from verify.problems import UsageError
 from verify.release.checks import checks
 from verify.release.decide import decide
@@ -24,6 +24,7 @@ from verify.spec.pack import LoadedPack
 @click.argument("artefacts", nargs=-1, type=click.Path(path_type=Path), metavar="[ARTEFACT]...")
 @pack_option
 @reports_option
+@evidence_option
 @click.option("--record", "records", multiple=True, metavar="GATE", help="Make a gate's record.")
 @click.option("--sign", "gate", metavar="GATE", help="Sign a maintainer's gate for this version.")
 @click.option("--name", default="", help="Who signs.")
@@ -34,6 +35,7 @@ def command(
     artefacts: tuple[Path, ...],
     pack_dir: Path | None,
     reports: Path,
+    evidence_dir: Path,
     records: tuple[str, ...],
     gate: str | None,
     name: str,
@@ -49,7 +51,7 @@ def command(
     gate is open, a maintainer's included, 4 a digest does not match.
     """
     loaded = sound_pack(pack_dir)
-    now = gather(loaded, reports, artefacts, clock.today())
+    now = gather(loaded, reports, artefacts, clock.today(), evidence_dir)
     if records:
         return _make(now, records)
     if gate is not None:
@@ -67,7 +69,7 @@ def _make(now: Situation, records: tuple[str, ...]) -> int:
     if odd:
         raise UsageError(f"--record: found {odd[0]!r}; expected one of {', '.join(known)}")
     good = True
-    with checks(now.loaded, now.reports) as run:
+    with checks(now.loaded, now.evidence_dir) as run:
         for name in records:
             path, record = make(known[name], now, run)
             if record.benchmark is not None:
@@ -82,8 +84,9 @@ def _make(now: Situation, records: tuple[str, ...]) -> int:
 
 
 def _judge(loaded: LoadedPack, now: Situation, conditional_ok: bool) -> int:
-    with checks(loaded, now.reports) as run:
+    with checks(loaded, now.evidence_dir) as run:
         decision = decide(now, run)
+    tell(now.known, now.reports)
     for path in write_beside(decision):
         click.echo(f"written: {path}", err=True)
     click.echo(console(decision))

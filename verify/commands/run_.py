@@ -17,17 +17,24 @@ from urllib.parse import quote
 import click
 
 from verify import __version__, streams
-from verify.commands.common import audited_subject, pack_option, reports_option, sound_pack
+from verify.commands.common import (
+    audited_subject,
+    evidence_option,
+    pack_option,
+    reports_option,
+    sound_pack,
+)
 from verify.files import write
+from verify.known import earlier_in
 from verify.problems import UsageError
 from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal
 from verify.report.console import summary
 from verify.report.model import Report
 from verify.report.unsealed import keep
-from verify.run.cache import FOLDER, ResultCache
+from verify.run.cache import Earlier
 from verify.run.engine import PROFILES, Event, Options, run
 from verify.run.environment import repository
-from verify.run.evidence import SCHEMA, EvidenceWriter
+from verify.run.evidence import EvidenceWriter
 from verify.run.pool import Stop
 from verify.spec.digests import digests
 from verify.spec.model import Clause
@@ -59,17 +66,9 @@ from verify.spec.select import HELP, select
 @click.option(
     "--cached",
     is_flag=True,
-    help=f"Reuse judgements of earlier runs whose inputs have not changed, from {FOLDER}/.",
+    help="Reuse judgements of sealed bundles in --reports where nothing they rest on has changed.",
 )
-@click.option(
-    "--evidence",
-    "evidence_dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path("reports/evaluations"),
-    show_default=True,
-    help="Evaluation records that metric clauses read.",
-)
+@evidence_option
 @click.option(
     "--output",
     "outputs",
@@ -106,9 +105,9 @@ def command(
         falsify=not no_falsify,
         evidence_dir=evidence_dir,
     )
-    cache = ResultCache(Path.cwd() / FOLDER, loaded, evidence_dir=evidence_dir) if cached else None
+    earlier = earlier_in(reports, loaded, evidence_dir) if cached else None
     about = _about(loaded, options, selectors)
-    bundle, report = _run_and_seal(loaded, clauses, options, about, reports, cache)
+    bundle, report = _run_and_seal(loaded, clauses, options, about, reports, earlier)
     _show(report, bundle)
     for kind, path in wanted:
         write(path, RENDERERS[kind](report))
@@ -121,7 +120,7 @@ def _run_and_seal(
     options: Options,
     about: dict[str, Any],
     reports: Path,
-    cache: ResultCache | None,
+    earlier: Earlier | None,
 ) -> tuple[Path, Report]:
     """The run and its bundle; where it cannot be sealed, its evidence stays behind, named so."""
     partial = open_partial(reports)
@@ -135,7 +134,7 @@ def _run_and_seal(
                     if progress is not None:
                         progress(event)
 
-                run(loaded, clauses, options, emit, stop=stop, cache=cache)
+                run(loaded, clauses, options, emit, stop=stop, earlier=earlier)
             return seal(partial)
         except BaseException:
             said = keep(partial)
@@ -205,7 +204,6 @@ def _output(text: str) -> tuple[str, Path]:
 
 def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "schema": SCHEMA,
         "verify": __version__,
         "pack": loaded.pack.manifest.pack,
         "place": _place(loaded.root),

@@ -1,4 +1,4 @@
-"""`verify score`: the breakdown of a bundle's score, from the bundle alone."""
+"""`verify score`: the breakdown of what is known now, or of one bundle as it was recorded."""
 
 from __future__ import annotations
 
@@ -7,39 +7,77 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import reports_option
+from verify.commands.common import (
+    evidence_option,
+    pack_option,
+    reports_option,
+    sound_pack,
+    tell,
+)
+from verify.known import known
 from verify.problems import NothingSelectedError, UsageError
 from verify.report.bundle import check, latest
+from verify.report.model import Report
 from verify.report.words import printable, step
 from verify.score import OVERALL, Entry, Points, Score
+from verify.spec.pack import MANIFEST
 
 
 @click.command()
 @click.argument("places", nargs=-1, metavar="[BUNDLE] [CONTRACT]")
+@pack_option
 @reports_option
+@evidence_option
 @click.option("--all", "show_all", is_flag=True, help="Show the clauses that earned theirs too.")
-def command(places: tuple[str, ...], reports: Path, show_all: bool) -> int:
+def command(
+    places: tuple[str, ...],
+    pack_dir: Path | None,
+    reports: Path,
+    evidence_dir: Path,
+    show_all: bool,
+) -> int:
     """Print points earned of points possible, overall or of one contract.
 
-    BUNDLE is a sealed bundle [default: the newest in --reports], re-verified first. Clauses that
+    Counted is what is current for the pack here or in --pack. BUNDLE is a sealed bundle, which is
+    re-verified and shown as it was recorded, as is the latest where there is no pack. Clauses that
     earned nothing are listed, then the shortest way to raise the score. A failing blocker blocks
     the score whatever its points; exit code 1 says so.
     """
-    folder, contract = _asked(places, reports)
-    report = check(folder)
+    folder, contract = _asked(places)
+    name, report = _report(folder, pack_dir, reports, evidence_dir)
     if contract is not None and report.score.of(contract) is None:
-        known = ", ".join(points.name for points in report.score.contracts)
+        contracts = ", ".join(points.name for points in report.score.contracts)
         raise NothingSelectedError(
-            f"{folder}: found no contract {contract}; expected one of {known}; remedy: correct it"
+            f"{name}: found no contract {contract}; expected one of {contracts}; remedy: correct it"
         )
-    click.echo(f"bundle {folder.resolve().name}")
+    click.echo(f"bundle {name}")
     for line in _told(report.score, contract, show_all):
         click.echo(printable(line))
     points = report.score.of(contract) if contract else report.score.overall
     return 1 if points and points.blocked_by else 0
 
 
-def _asked(places: tuple[str, ...], reports: Path) -> tuple[Path, str | None]:
+def _report(
+    folder: Path | None, pack_dir: Path | None, reports: Path, evaluations: Path
+) -> tuple[str, Report]:
+    """What is counted, and its name."""
+    if folder is None and (pack_dir is not None or Path(MANIFEST).is_file()):
+        now = known(sound_pack(pack_dir), reports, evaluations).intact()
+        tell(now, reports)
+        if now.report is None:
+            raise NothingSelectedError(
+                f"found no current evidence in {reports}; expected a bundle about the present "
+                "files; remedy: verify run"
+            )
+        return now.name or "", now.report
+    folder = folder or latest(reports)
+    if folder is None:
+        raise NothingSelectedError(f"found no sealed bundle in {reports}; remedy: verify run")
+    click.echo("note: as recorded; not held against the present files", err=True)
+    return folder.resolve().name, check(folder)
+
+
+def _asked(places: tuple[str, ...]) -> tuple[Path | None, str | None]:
     """Bundle and contract; an argument alone is a bundle where a folder of that name is."""
     if len(places) > 2:
         raise UsageError(f"found {len(places)} arguments; expected [BUNDLE] [CONTRACT]")
@@ -47,9 +85,6 @@ def _asked(places: tuple[str, ...], reports: Path) -> tuple[Path, str | None]:
     folder = None
     if len(given) == 2 or (given and Path(given[0]).is_dir()):
         folder = Path(given.pop(0))
-    folder = folder or latest(reports)
-    if folder is None:
-        raise NothingSelectedError(f"found no sealed bundle in {reports}; remedy: verify run")
     return folder, given[0] if given else None
 
 

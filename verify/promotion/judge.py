@@ -10,6 +10,7 @@ from typing import Any
 
 from verify.axes import AxisError, mean
 from verify.evaluation import read_evaluation
+from verify.known import Known, known_from
 from verify.outcome import Axis
 from verify.problems import IntegrityError, UsageError
 from verify.promotion.model import Component, LabelledScore, PromotionFile, Track
@@ -18,7 +19,6 @@ from verify.promotion.record import Blocker, Draft, Kind, digest
 from verify.provenance import Provenance, provenance
 from verify.report.bundle import MANIFEST, check
 from verify.report.model import Report
-from verify.spec.digests import digests
 from verify.spec.floors import floors
 from verify.spec.model import Cited
 from verify.spec.pack import LoadedPack
@@ -37,18 +37,25 @@ class Case:
     track: Track | None
     evaluated: tuple[Evaluated, ...]
     report: Report | None
+    known: Known | None
 
     def part(self, name: str) -> Any:
         """A well-formed part of the record, or None: its absence is a blocker already."""
         return self.draft.parts.get(name)
 
 
-def judge(draft: Draft, loaded: LoadedPack, reports: Path) -> list[Blocker]:
+def judge(
+    draft: Draft, loaded: LoadedPack, reports: Path, evaluations: Path | None = None
+) -> list[Blocker]:
     """All blockers, in the order of the record's fields; none means GO."""
     track, found = _track(draft, loaded)
     evaluated, more = _evaluated(draft)
     report, last = _bundle(draft, reports)
-    case = Case(draft, loaded, track, evaluated, report)
+    now = None
+    if report is not None:
+        folder = reports / draft.parts["evidence"].bundle
+        now = known_from(loaded, [folder], evaluations or reports / "evaluations")
+    case = Case(draft, loaded, track, evaluated, report, now)
     rules: tuple[Callable[[Case], Iterator[Blocker]], ...] = (
         _snapshot, _package, _axis, _score, _floors, _protocol, _components, _evidence,
     )  # fmt: skip
@@ -252,28 +259,24 @@ def _components(case: Case) -> Iterator[Blocker]:
 
 def _evidence(case: Case) -> Iterator[Blocker]:
     """The clauses a track needs stand in the bundle, and no failing blocker blocks its score."""
-    if case.report is None or case.track is None:
+    if case.known is None or case.track is None:
         return
-    now, then = digests(case.loaded), case.report.about.get("digests", {})
-    older = [name for name, digest in now.items() if then.get(name) != digest]
-    if older:
-        found, expected = f"evidence older than the {' and '.join(older)}", "about the present one"
-        yield Blocker(Kind.REFUSED, "evidence", found, expected, "verify run")
-    own = case.loaded.pack.manifest.subject
-    if case.report.about.get("subject") != own:
-        found = f"evidence about {case.report.about.get('subject')}"
-        yield Blocker(Kind.REFUSED, "evidence", found, f"about {own}", "verify run")
-    views = {view.id: view for view in case.report.clauses}
+    for note in case.known.notes:
+        yield Blocker(Kind.REFUSED, "evidence", note, "all of the present files", "verify run")
+    report = case.known.report
+    if report is None:
+        return
     for clause in named_by(case.track.needs, case.loaded.pack.clauses):
-        view, remedy = views.get(clause.id), f"verify run {clause.id}"
-        if view is None:
-            found = f"{clause.id} was not selected"
+        (view,) = (one for one in report.clauses if one.id == clause.id)
+        remedy = f"verify run {clause.id}"
+        if clause.id not in case.known.sources:
+            found = f"{clause.id} was not judged: {view.reason}"
             yield Blocker(Kind.MISSING, "evidence", found, "a pass", remedy)
-        elif not case.report.sound(view):
+        elif not report.sound(view):
             held = "a pass that its falsifiers do not bear out" if view.outcome == "pass" else ""
             found = f"{clause.id} {held or view.outcome}: {view.reason}"
             yield Blocker(Kind.REFUSED, "evidence", found, "a pass", remedy)
-    for name in case.report.score.overall.blocked_by:
+    for name in report.score.overall.blocked_by:
         found = f"a score that is blocked by {name}"
         yield Blocker(Kind.REFUSED, "evidence", found, "no failing blocker", f"verify run {name}")
 

@@ -18,9 +18,9 @@ from verify.spec.pack import LoadedPack
 class Checks:
     """One worker that lives as long as the questions; the same question is asked once."""
 
-    def __init__(self, loaded: LoadedPack, reports: Path) -> None:
+    def __init__(self, loaded: LoadedPack, evaluations: Path) -> None:
         self._loaded = loaded
-        self._reports = reports
+        self._evaluations = evaluations
         self._worker = Worker(loaded.root, threads=1)
         self._answers: dict[str, Verdict] = {}
 
@@ -51,13 +51,13 @@ class Checks:
             "facts": {},
             "seed": 0,
             "examples": 0,
-            "evidence_dir": str((self._reports / "evaluations").resolve()),
+            "evidence_dir": str(self._evaluations.resolve()),
             "seconds": budget.seconds,
             "memory_mb": budget.memory_mb,
         }
         return self._worker.run(Task((gate, None), payload, budget.seconds))
 
 
-def checks(loaded: LoadedPack, reports: Path) -> closing[Checks]:
-    """`with checks(...) as run:`."""
-    return closing(Checks(loaded, reports))
+def checks(loaded: LoadedPack, evaluations: Path) -> closing[Checks]:
+    """`with checks(...) as run:`; `evaluations` is the folder of evaluation records."""
+    return closing(Checks(loaded, evaluations))

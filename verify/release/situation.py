@@ -1,32 +1,20 @@
-"""What the gates are decided from: the pack, the newest bundle, artefacts, version, signatures."""
+"""What the gates are decided from: the pack, what is known now, artefacts, version, signatures."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from verify.guard.protect import digest_of
-from verify.problems import IntegrityError, PackError, UsageError
+from verify.known import Bundle, Known, known
+from verify.problems import PackError, UsageError
 from verify.release.model import RELEASE, ReleaseFile, Signature, SignaturesFile
 from verify.release.version import UnreadableError, version_in
-from verify.report.bundle import MANIFEST, check, latest
-from verify.report.model import Report
 from verify.spec.digests import digests
 from verify.spec.pack import LoadedPack
 from verify.spec.strict_yaml import read
 from verify.spec.validation import validate
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """The newest bundle; `report` is None where it is damaged, and `damage` says how."""
-
-    name: str
-    manifest_sha256: str
-    report: Report | None
-    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,12 +37,23 @@ class Situation:
     loaded: LoadedPack
     release: ReleaseFile
     reports: Path
+    evidence_dir: Path
     digests: dict[str, str]
-    bundle: Bundle | None
+    known: Known
     version: str | None
     artefacts: tuple[Artefact, ...]
     signatures: tuple[Signature, ...]
     today: date
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """What is known now, under the name of the latest bundle that counts.
+
+        One that is damaged comes first: an older one does not replace it.
+        """
+        if self.known.damaged:
+            return self.known.damaged[0]
+        return named(self.known)
 
     @property
     def root(self) -> Path:
@@ -72,8 +71,20 @@ def release_of(loaded: LoadedPack) -> ReleaseFile:
     )
 
 
+def named(now: Known) -> Bundle | None:
+    """What is known now as one bundle; None where nothing is."""
+    if now.report is None:
+        return None
+    digests_ = " and ".join(one.manifest_sha256 for one in now.bundles)
+    return replace(now.bundles[0], report=now.report, manifest_sha256=digests_)
+
+
 def gather(
-    loaded: LoadedPack, reports: Path, artefacts: tuple[Path, ...], today: date
+    loaded: LoadedPack,
+    reports: Path,
+    artefacts: tuple[Path, ...],
+    today: date,
+    evidence_dir: Path | None = None,
 ) -> Situation:
     """Look at everything once; raises UsageError for an artefact that is no file."""
     release = release_of(loaded)
@@ -86,31 +97,13 @@ def gather(
         release=release,
         reports=reports,
         digests=digests(loaded),
-        bundle=newest(reports),
+        known=known(loaded, reports, evidence_dir),
+        evidence_dir=evidence_dir or reports / "evaluations",
         version=version,
         artefacts=tuple(artefact_of(path) for path in artefacts),
         signatures=signatures(loaded.root / release.signatures, release.signatures),
         today=today,
     )
-
-
-def newest(reports: Path) -> Bundle | None:
-    """The newest sealed bundle of a folder, intact or not: an older one does not replace it."""
-    folder = latest(reports)
-    return None if folder is None else opened(folder)
-
-
-def opened(folder: Path) -> Bundle:
-    """A bundle, re-verified; raises UsageError for a folder that is none."""
-    if not (folder / MANIFEST).is_file():
-        raise UsageError(f"{folder}: found no {MANIFEST}; expected a sealed bundle")
-    folder = folder.resolve()  # its name is part of what is said
-    manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-    try:
-        return Bundle(folder.name, manifest, check(folder))
-    except (IntegrityError, UsageError, OSError) as error:
-        text = " ".join(str(error).replace(str(folder), folder.name).split())
-        return Bundle(folder.name, manifest, None, text)
 
 
 def signatures(path: Path, label: str) -> tuple[Signature, ...]:

@@ -10,18 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shlex
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from verify import __version__, clock
 from verify.files import sync_folder, write
 from verify.problems import IntegrityError, UsageError
 from verify.report import html, junit, markdown, sarif
+from verify.report.derive import Pins, hold
 from verify.report.model import Report, from_evidence
-from verify.run.environment import environment
+from verify.run.environment import environment_text
 
 EVIDENCE = "evidence.jsonl"
 MANIFEST = "manifest.sha256"
@@ -29,8 +31,7 @@ COMMANDS = "commands.txt"
 ENVIRONMENT = "env.json"
 PARTIAL = ".partial-"
 UNSEALED = "unsealed-"
-
-_STAMP = re.compile(r"\d{8}T\d{6}")
+TORN = "evidence.torn"  # the end of a last line that a full disk or a kill cut off
 
 
 def report_json(report: Report) -> str:
@@ -77,7 +78,7 @@ def seal(partial: Path) -> tuple[Path, Report]:
     if not (partial / COMMANDS).exists():
         _write_circumstances(partial)
     write(partial / MANIFEST, _manifest(partial))
-    final = partial.with_name(f"{_stamp(partial, report)}Z-{report.evidence_head[:10]}")
+    final = partial.with_name(name_of(report))
     if final.exists():  # a rename would replace an empty folder without a word
         raise UsageError(
             f"{final}: found something of this name; expected none; remedy: run again, bundles "
@@ -92,41 +93,67 @@ def _write_circumstances(partial: Path) -> None:
     """How the run was called, and with what; written first, for the run may have to be sealed by
     another command. Bytes of a path that are not UTF-8 are written as `\\udcff`."""
     write(partial / COMMANDS, f"{shlex.join(['verify', *sys.argv[1:]])}\n")
-    write(partial / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
+    write(partial / ENVIRONMENT, environment_text())
 
 
-def _stamp(partial: Path, report: Report) -> str:
-    """When the run began, to the second: as the folder says, else as its evidence does."""
-    named = _STAMP.search(partial.name)
-    if named is not None:
-        return named[0]
-    return str(report.about["started"])[:19].replace("-", "").replace(":", "")
+def name_of(report: Report) -> str:
+    """A bundle's name follows from its evidence: when the run began, and the head of the chain."""
+    stamp = str(report.about["started"])[:19].replace("-", "").replace(":", "")
+    return f"{stamp}Z-{report.evidence_head[:10]}"
 
 
 def check(bundle: Path) -> Report:
-    """Re-verify a bundle: every file hashed, none extra, chain whole, reports as rendered."""
-    stated, actual = _stated(bundle), _hashes(_manifest(bundle))
-    for name in sorted(stated.keys() | actual.keys()):
-        if stated.get(name) != actual.get(name):
-            found = (
-                "missing" if name not in actual else "extra" if name not in stated else "changed"
-            )
-            raise IntegrityError(
-                f"{bundle / name}: found a file that is {found}; expected what {MANIFEST} states; "
-                "remedy: run again, a bundle is never edited"
-            )
+    """Re-verify a bundle; see `opened`."""
+    return opened(bundle)[0]
+
+
+def opened(bundle: Path) -> tuple[Report, Pins]:
+    """A bundle, derived anew from its evidence, and what it rests on; else IntegrityError.
+
+    Its files are those of its manifest and no others, plain files each; its chain is whole; claims,
+    score, verdict and reports are what the records come to; its name is that of its head.
+    """
+    bundle = bundle.resolve()
+    _hold_files(bundle)
     report = from_evidence(bundle / EVIDENCE)
     for name, kind in RENDERED.items():
         path = bundle / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != RENDERERS[kind](report):
+        if path.read_bytes() != RENDERERS[kind](report).encode():
             raise IntegrityError(f"{path}: {_not_as_rendered(report)}")
-    return report
+    pins = hold(bundle / EVIDENCE, report)
+    _hold_mismatches(bundle, pins)
+    if bundle.name != name_of(report):
+        raise IntegrityError(
+            f"{bundle}: found a folder of this name; expected {name_of(report)}, as its evidence "
+            "says; remedy: give it its name back"
+        )
+    return report, pins
 
 
 def latest(reports: Path) -> Path | None:
-    """The newest sealed bundle of a folder."""
-    sealed = [path.parent for path in reports.glob(f"[0-9]*/{MANIFEST}")]
-    return max(sealed, key=lambda path: path.name, default=None)
+    """The sealed bundle that began last, by its own evidence; its folder's name says nothing."""
+    return next(iter(newest_first(reports)), None)
+
+
+def newest_first(reports: Path) -> list[Path]:
+    """All sealed bundles of a folder; those whose beginning cannot be read come first."""
+    sealed = [path.parent for path in reports.glob(f"*/{MANIFEST}")]
+    kept = [folder for folder in sealed if not folder.name.startswith(".")]
+    return sorted(kept, key=lambda folder: (_started(folder), folder.name), reverse=True)
+
+
+def head_of(bundle: Path) -> dict[str, Any]:
+    """The first record of a bundle, not yet verified; empty where there is none."""
+    try:
+        with (bundle / EVIDENCE).open(encoding="utf-8") as file:
+            data = json.loads(file.readline())["data"]
+        return data if isinstance(data, dict) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _started(bundle: Path) -> str:
+    return str(head_of(bundle).get("started", "~"))
 
 
 def _not_as_rendered(report: Report) -> str:
@@ -138,9 +165,40 @@ def _not_as_rendered(report: Report) -> str:
     return f"found a report that its evidence does not render to; remedy: {remedy}"
 
 
+def _hold_files(bundle: Path) -> None:
+    """Every file is stated, as it is stated, and is a file of this folder."""
+    stated, actual = _stated(bundle), _hashes(_manifest(bundle))
+    for name in sorted(
+        stated.keys() | actual.keys() | {EVIDENCE, *RENDERED, COMMANDS, ENVIRONMENT}
+    ):
+        if name not in stated or stated[name] != actual.get(name):
+            missing, extra = name not in actual, name not in stated
+            found = "missing" if missing else "extra" if extra else "changed"
+            raise IntegrityError(
+                f"{bundle / name}: found a file that is {found}; expected what {MANIFEST} states; "
+                "remedy: run again, a bundle is never edited"
+            )
+
+
+def _hold_mismatches(bundle: Path, pins: Pins) -> None:
+    """Besides its own files a bundle holds what its clauses handed over, and nothing else."""
+    wanted = {name: digest for one in pins.records.values()
+              for name, digest in one.get("files", {}).items()}  # fmt: skip
+    wanted[ENVIRONMENT] = pins.head["environment"]
+    stated = _stated(bundle)
+    own = (EVIDENCE, *RENDERED, COMMANDS, TORN)
+    rest = {name: stated[name] for name in stated if name not in own}
+    for name in sorted(rest.keys() | wanted.keys()):
+        if rest.get(name) != wanted.get(name):
+            raise IntegrityError(
+                f"{bundle / name}: found a file that the evidence does not know, or not so; "
+                "expected what a check handed over; remedy: run again, a bundle is never edited"
+            )
+
+
 def _stated(bundle: Path) -> dict[str, str]:
     path = bundle / MANIFEST
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():
         raise UsageError(f"{bundle}: found no {MANIFEST}; expected a sealed bundle")
     try:
         return _hashes(path.read_text(encoding="utf-8"))
@@ -149,18 +207,37 @@ def _stated(bundle: Path) -> dict[str, str]:
 
 
 def _hashes(manifest: str) -> dict[str, str]:
-    """Name -> sha256; raises ValueError for a line that is not `digest  name`."""
-    found = {}
+    """Name -> sha256; raises ValueError for a line that is not `digest  name`, or names twice."""
+    found: dict[str, str] = {}
     for line in manifest.removesuffix("\n").split("\n"):
         digest, name = line.split("  ", 1)
+        if name in found:
+            raise ValueError(f"{name} twice")
         found[name] = digest
     return found
 
 
 def _manifest(folder: Path) -> str:
     lines = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MANIFEST:
+    for path in sorted(_files(folder)):
+        name = path.relative_to(folder).as_posix()
+        if name != MANIFEST:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            lines.append(f"{digest}  {path.relative_to(folder).as_posix()}")
+            lines.append(f"{digest}  {name}")
     return "\n".join(lines) + "\n"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Plain files below a folder; a link, a pipe or an empty folder has no place in a bundle."""
+    for path in folder.iterdir():
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            yield path
+        elif stat.S_ISDIR(mode) and any(path.iterdir()):
+            yield from _files(path)
+        else:
+            kind = "an empty folder" if stat.S_ISDIR(mode) else "something that is no plain file"
+            raise IntegrityError(
+                f"{path}: found {kind}; expected files only; remedy: run again, a bundle is never "
+                "edited"
+            )

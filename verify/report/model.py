@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +13,15 @@ from verify.axes import measured as on_axis
 from verify.outcome import Axis, Outcome, Reason
 from verify.problems import IntegrityError
 from verify.report.scoring import proven, scored
+from verify.report.verdict import ExitCode as ExitCode
+from verify.report.verdict import VerdictView, verdict_of
 from verify.run.evidence import records
 from verify.scope import Form, LeafKind, Scope, Tier
 from verify.score import Score
 from verify.spec.model import Severity
 
 SCHEMA = "verify/report/2"
-
+PINS = ("key", "reads", "children", "evaluations")  # of a record, for the one who looks at it again
 
 _WORST_FIRST = [
     Outcome.FAIL,
@@ -33,17 +33,6 @@ _WORST_FIRST = [
     Outcome.PASS,
 ]
 _SEVERE_FIRST = list(Severity)
-
-
-class ExitCode(IntEnum):
-    """What the process says to a machine; when several apply, 5 > 4 > 2 > 1 > 3."""
-
-    GO = 0
-    FAILED = 1
-    USAGE = 2
-    INCOMPLETE = 3
-    INTEGRITY = 4
-    INTERNAL = 5
 
 
 class _Part(BaseModel):
@@ -166,26 +155,6 @@ class ClaimView(_Part):
     needed: int
 
 
-class VerdictView(_Part):
-    """The one line, and the numbers it is made of."""
-
-    word: Literal["GO", "NO-GO"]
-    line: str
-    exit_code: int
-    clauses: int
-    evaluated: int
-    passed: int
-    failed: int
-    unknown: int
-    errors: int
-    timeouts: int
-    waived: int
-    not_applicable: int
-    falsifiers_due: int
-    falsifiers_killed: int
-    cached: int
-
-
 class Report(_Part):
     """All that one run found."""
 
@@ -243,24 +212,37 @@ def from_evidence(path: Path) -> Report:
     try:
         outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
         described = first["run"].pop("clauses")
+        del first["run"]["declared"], first["run"]["base"]
         due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
         clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
         falsifiers = [_falsifier_view(r.data) for r in read if r.kind == "falsifier"]
         claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
-        score = scored(clauses, falsifiers, first["run"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"{path}: found records of another version ({_in_short(error)}); expected {SCHEMA} of "
             "this one; remedy: verify run"
         ) from None
+    about = {**first["run"], **first["end"]}
+    return report_of(clauses, falsifiers, claims, about, due, read[-1].hash)
+
+
+def report_of(
+    clauses: list[ClauseView],
+    falsifiers: list[FalsifierView],
+    claims: list[ClaimView],
+    about: dict[str, Any],
+    due: int | None,
+    head: str,
+) -> Report:
+    """A report of findings; verdict and score follow from them."""
     return Report(
-        verdict=_verdict(clauses, falsifiers, due),
-        score=score,
-        about={**first["run"], **first["end"]},
+        verdict=verdict_of(clauses, falsifiers, due),
+        score=scored(clauses, falsifiers, about),
+        about=about,
         claims=claims,
         clauses=clauses,
         falsifiers=falsifiers,
-        evidence_head=read[-1].hash,
+        evidence_head=head,
     )
 
 
@@ -273,77 +255,10 @@ def _in_short(error: Exception) -> str:
 
 
 def _clause_view(description: dict[str, Any], outcome: dict[str, Any]) -> ClauseView:
-    data = {name: value for name, value in outcome.items() if name not in ("id", "axis")}
+    data = {name: value for name, value in outcome.items() if name not in ("id", "axis", *PINS)}
+    data["files"] = sorted(outcome["files"])
     return ClauseView(**description, **data, measured_axis=outcome["axis"])
 
 
 def _falsifier_view(run: dict[str, Any]) -> FalsifierView:
     return FalsifierView(**{name: run[name] for name in FalsifierView.model_fields})
-
-
-def _verdict(
-    clauses: list[ClauseView], falsifiers: list[FalsifierView], due: int | None
-) -> VerdictView:
-    count = Counter(clause.outcome for clause in clauses)
-    killed = sum(falsifier.killed for falsifier in falsifiers)
-    expected = due if due is not None else _promised(clauses)
-    code = _exit_code(clauses, len(falsifiers) - killed, len(falsifiers) == expected)
-    word: Literal["GO", "NO-GO"] = "GO" if code is ExitCode.GO else "NO-GO"
-    return VerdictView(
-        word=word,
-        line=f"{word}: {_in_words(clauses, count)}, falsifiers {killed}/{expected}",
-        exit_code=code,
-        clauses=len(clauses),
-        evaluated=_evaluated(count),
-        passed=count[Outcome.PASS],
-        failed=count[Outcome.FAIL],
-        unknown=count[Outcome.UNKNOWN],
-        errors=count[Outcome.ERROR],
-        timeouts=count[Outcome.TIMEOUT],
-        waived=count[Outcome.WAIVED],
-        not_applicable=count[Outcome.NOT_APPLICABLE],
-        falsifiers_due=expected,
-        falsifiers_killed=killed,
-        cached=sum(c.cached for c in clauses) + sum(f.cached for f in falsifiers),
-    )
-
-
-def _evaluated(count: Counter[Outcome]) -> int:
-    return count[Outcome.PASS] + count[Outcome.FAIL] + count[Outcome.WAIVED]
-
-
-def _in_words(clauses: list[ClauseView], count: Counter[Outcome]) -> str:
-    """Counts with their denominator; outcomes that rarely occur only where they do."""
-    parts = [
-        f"{_evaluated(count)}/{len(clauses)} evaluated",
-        f"{count[Outcome.FAIL]} failed",
-        f"{count[Outcome.UNKNOWN]} unknown",
-    ]
-    rare = {
-        Outcome.ERROR: "errors",
-        Outcome.TIMEOUT: "timed out",
-        Outcome.WAIVED: "waived",
-        Outcome.NOT_APPLICABLE: "not applicable",
-    }
-    parts += [f"{count[outcome]} {word}" for outcome, word in rare.items() if count[outcome]]
-    return ", ".join(parts)
-
-
-def _promised(clauses: list[ClauseView]) -> int:
-    """Falsifiers that would have been due had they been run: those of the passing clauses."""
-    return sum(len(c.falsifiers) for c in clauses if c.outcome is Outcome.PASS)
-
-
-def _exit_code(clauses: list[ClauseView], survivors: int, all_ran: bool) -> ExitCode:
-    """A surviving falsifier is a failure: the clause it belongs to proves nothing.
-
-    What is not required may wait for its evidence; a check that breaks has to be mended all the
-    same, and a required clause that does not apply was not judged.
-    """
-    if any(clause.outcome is Outcome.FAIL for clause in clauses) or survivors:
-        return ExitCode.FAILED
-    broken = (Outcome.ERROR, Outcome.TIMEOUT)
-    open_ = (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE)
-    incomplete = any(c.outcome in broken or (c.required and c.outcome in open_) for c in clauses)
-    nothing = not any(clause.outcome.evaluated for clause in clauses)
-    return ExitCode.INCOMPLETE if incomplete or nothing or not all_ran else ExitCode.GO

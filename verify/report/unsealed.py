@@ -17,12 +17,10 @@ from typing import Any
 from verify.files import write
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
-from verify.report.bundle import EVIDENCE, MANIFEST, PARTIAL, UNSEALED, seal
+from verify.report.bundle import EVIDENCE, MANIFEST, PARTIAL, TORN, UNSEALED, seal
 from verify.report.model import Report
 from verify.run.evidence import Record, chain, linked, now, plain
 from verify.run.results import Verdict
-
-TORN = "evidence.torn"  # the end of a last line that a full disk or a kill cut off
 
 
 def keep(partial: Path) -> str | None:
@@ -101,7 +99,7 @@ def _rest(read: list[Record]) -> str:
     reason = "the run ended before this clause"
     unknown = plain(Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
     missing: list[tuple[str, dict[str, Any]]] = [
-        ("clause", {"id": one["id"], **unknown, "files": []})
+        ("clause", {"id": one["id"], **unknown, "files": {}})
         for one in described
         if one["id"] not in judged
     ]

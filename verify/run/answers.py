@@ -15,7 +15,7 @@ from typing import Any
 from verify.api import Measurement
 from verify.outcome import Axis, Outcome, Reason
 from verify.provenance import provenance
-from verify.run.results import Verdict
+from verify.run.results import Basis, Verdict
 
 TEXT_LIMIT = 2000  # characters of a reason
 DETAILS_LIMIT = 256 << 10  # bytes of JSON
@@ -89,6 +89,17 @@ def decode(answer: Mapping[str, Any]) -> Verdict:
         files={name: base64.b64decode(data) for name, data in answer["files"].items()},
         elapsed_s=answer["elapsed_s"],
         peak_mb=answer["peak_mb"],
+        basis=_basis(answer.get("touched", {})),
+    )
+
+
+def _basis(touched: Mapping[str, Any]) -> Basis:
+    """What a worker says that it imported and read; nothing where it says nothing."""
+    return Basis(
+        imports=frozenset(map(str, touched.get("imports", ()))),
+        reads=frozenset(map(str, touched.get("reads", ()))),
+        children=bool(touched.get("children")),
+        evaluations=bool(touched.get("evaluations")),
     )
 
 

@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from verify import clock
 from verify.outcome import Outcome, Reason
 from verify.run import columns
-from verify.run.cache import ResultCache
+from verify.run.keys import Keys
 from verify.run.pool import Stop, StoppedError, Task, execute
 from verify.run.results import FalsifierRun, Verdict, waived
 from verify.run.tasks import make_task
 from verify.scope import ClaimVerdict, Evidence, solve
 from verify.spec.model import Clause, Falsifier, Kind, Waiver
 from verify.spec.pack import LoadedPack
+
+if TYPE_CHECKING:  # it reads bundles, whose evidence is made of this module's events
+    from verify.run.cache import Earlier
 
 PROFILES = {"quick": 20, "default": 50, "nightly": 2000}
 
@@ -40,6 +44,7 @@ class RunStarted:
 
     clauses: tuple[Clause, ...]
     options: Options
+    base: str  # see verify.run.keys
 
 
 @dataclass(frozen=True)
@@ -83,15 +88,16 @@ def run(
     emit: Listener,
     *,
     stop: Stop | None = None,
-    cache: ResultCache | None = None,
+    earlier: Earlier | None = None,
 ) -> Evidence:
     """Evaluate clauses and their falsifiers; every planned clause ends with an outcome.
 
     A request to `stop` takes effect between two results: what was found so far is kept, the rest is
-    accounted for as interrupted.
+    accounted for as interrupted. What is known from an `earlier` run is not measured again.
     """
-    emit(RunStarted(clauses, options))
-    session = _Session(loaded, options, emit, stop or Stop(), cache)
+    keys = Keys(loaded, options.evidence_dir)
+    emit(RunStarted(clauses, options, keys.base))
+    session = _Session(loaded, options, emit, stop or Stop(), keys, earlier)
     interrupted = False
     try:
         session.evaluate(clauses)
@@ -119,13 +125,15 @@ class _Session:
         options: Options,
         emit: Listener,
         stop: Stop,
-        cache: ResultCache | None,
+        keys: Keys,
+        earlier: Earlier | None,
     ) -> None:
         self.loaded = loaded
         self.options = options
         self.emit = emit
         self.stop = stop
-        self.cache = cache
+        self.keys = keys
+        self.earlier = earlier
         self.templates = columns.templates(loaded)
         self.waivers = {waiver.clause: waiver for waiver in loaded.pack.waivers}
         self.verdicts: dict[str, Verdict] = {}
@@ -171,13 +179,15 @@ class _Session:
     def _execute(
         self, planned: Sequence[tuple[Clause, Falsifier | None]]
     ) -> Iterator[tuple[Clause, Falsifier | None, Verdict]]:
-        """Verdicts from the cache at once, then those of the workers as they arrive."""
+        """Verdicts of earlier runs at once, then those of the workers as they arrive."""
         owners = {}
         waiting = []
+        keys = {}
         for clause, falsifier in planned:
             task = self._task(clause, falsifier)
             owners[task.key] = (clause, falsifier)
-            known = self.cache.get(clause, task) if self.cache else None
+            keys[task.key] = self.keys.of(clause, task)
+            known = self.earlier.get(clause, keys[task.key]) if self.earlier else None
             if known is None:
                 waiting.append(task)
             else:
@@ -186,9 +196,8 @@ class _Session:
             waiting, root=self.loaded.root, jobs=self.options.jobs, stop=self.stop
         ):
             clause, falsifier = owners[task.key]
-            if self.cache:
-                self.cache.put(clause, task, verdict)
-            yield clause, falsifier, verdict
+            basis = replace(verdict.basis, key=keys[task.key])
+            yield clause, falsifier, replace(verdict, basis=basis)
 
     def _task(self, clause: Clause, falsifier: Falsifier | None) -> Task:
         return make_task(

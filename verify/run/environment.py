@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -58,3 +59,8 @@ def _accelerators() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def environment_text() -> str:
+    """`env.json` of a bundle; its digest is in the head of the evidence."""
+    return json.dumps(environment(), indent=1) + "\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from verify import clock
 from verify.outcome import Outcome
 from verify.problems import IntegrityError, UsageError
+from verify.run.answers import restate
 from verify.run.engine import (
     ClauseFinished,
     Event,
@@ -25,11 +26,14 @@ from verify.run.engine import (
     RunFinished,
     RunStarted,
 )
+from verify.run.environment import environment_text
 from verify.run.results import Verdict
+from verify.run.touched import Touched
 from verify.score import points_of
+from verify.spec.digests import evaluations_digest
 from verify.spec.pack import LoadedPack
 
-SCHEMA = "verify/evidence/1"
+SCHEMA = "verify/evidence/2"
 GENESIS = "0" * 64
 
 
@@ -48,6 +52,7 @@ class EvidenceWriter:
         self._sequence = 0
         self._mismatches = path.parent / "mismatches"
         self._path = path
+        self._touched = Touched(loaded.root)
         with _writable(path):
             self._file: TextIO = path.open("x", encoding="utf-8")
 
@@ -65,21 +70,40 @@ class EvidenceWriter:
 
     def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            wanted = {clause.id for clause in event.clauses}
-            clauses = [item for item in describe(self._loaded) if item["id"] in wanted]
-            self._append("run", {**self._about, "started": now(), "clauses": clauses})
+            self._append("run", self._head(event))
         elif isinstance(event, ClauseFinished):
-            kept = self._keep_files(event.clause.id, event.verdict)
-            self._append("clause", {"id": event.clause.id, **plain(event.verdict), "files": kept})
+            verdict, name = event.verdict, event.clause.id
+            kept = {"files": self._keep_files(name, verdict)}
+            self._append(
+                "clause", {"id": name, **plain(verdict, self._touched.add(verdict.basis)), **kept}
+            )
         elif isinstance(event, FalsifierFinished):
             run = event.run
             data = {"clause": run.clause, "label": run.label, "killed": run.killed}
-            self._append("falsifier", {**data, **plain(run.verdict)})
+            self._append(
+                "falsifier", {**data, **plain(run.verdict, self._touched.add(run.verdict.basis))}
+            )
         elif isinstance(event, FalsifiersPlanned):
             self._append("falsifiers_due", {"count": event.count})
         elif isinstance(event, RunFinished):
+            self._append("touched", self._touched.told())
             self._append("claims", {"claims": [asdict(claim) for claim in event.claims]})
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
+
+    def _head(self, event: RunStarted) -> dict[str, Any]:
+        """What the run is about; the pack's texts are in it, so that claims can be derived anew."""
+        wanted = {clause.id for clause in event.clauses}
+        records = evaluations_digest(event.options.evidence_dir)
+        return {
+            **self._about,
+            "schema": SCHEMA,
+            "started": now(),
+            "digests": {**self._about["digests"], "evaluations": records},
+            "base": event.base,
+            "environment": hashlib.sha256(environment_text().encode()).hexdigest(),
+            "declared": self._loaded.pack.model_dump(mode="json", by_alias=True),
+            "clauses": [item for item in describe(self._loaded) if item["id"] in wanted],
+        }
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
         line, self._previous = linked(self._sequence, self._previous, kind, data)
@@ -87,14 +111,18 @@ class EvidenceWriter:
         self._file.flush()
         self._sequence += 1
 
-    def _keep_files(self, clause_id: str, verdict: Verdict) -> list[str]:
+    def _keep_files(self, clause_id: str, verdict: Verdict) -> dict[str, str]:
+        """Names within the bundle -> sha256."""
         if verdict.outcome is Outcome.PASS or not verdict.files:
-            return []
+            return {}
         folder = self._mismatches / clause_id
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in verdict.files.items():
             (folder / name).write_bytes(data)
-        return [f"mismatches/{clause_id}/{name}" for name in sorted(verdict.files)]
+        return {
+            f"mismatches/{clause_id}/{name}": hashlib.sha256(data).hexdigest()
+            for name, data in sorted(verdict.files.items())
+        }
 
 
 @contextmanager
@@ -181,20 +209,18 @@ def linked(sequence: int, previous: str, kind: str, data: Mapping[str, Any]) -> 
     return _canonical({**record, "hash": digest}) + "\n", digest
 
 
-def plain(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as a record states it."""
+def plain(verdict: Verdict, reads: Iterable[str] = ()) -> dict[str, Any]:
+    """A verdict as a record states it, without its files; `reads` are names of those it read."""
+    answer = restate(verdict)
     return {
-        "outcome": verdict.outcome,
-        "cause": verdict.cause,
-        "reason": verdict.reason,
-        "measured": verdict.measured,
-        "unit": verdict.unit,
-        "axis": verdict.axis,
-        "provenance": verdict.provenance.known(),
-        "details": dict(verdict.details),
+        **{name: value for name, value in answer.items() if name != "files"},
         "elapsed_s": round(verdict.elapsed_s, 4),
         "peak_mb": round(verdict.peak_mb, 1),
         "cached": verdict.cached,
+        "key": verdict.basis.key,
+        "reads": list(reads),
+        "children": verdict.basis.children,
+        "evaluations": verdict.basis.evaluations,
     }
 
 

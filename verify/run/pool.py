@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ class Worker:
         self._lock = threading.Lock()
         self._closed = False
         self._mark = ""
+        self._imports: frozenset[str] = frozenset()
 
     def run(self, task: Task) -> Verdict:
         """Execute a task; every way to go wrong is a verdict."""
@@ -92,6 +93,9 @@ class Worker:
         except LostError as lost:
             self._discard()
             return lost.verdict
+        if verdict.basis.imports:  # it tells each file once
+            self._imports |= verdict.basis.imports
+        verdict = replace(verdict, basis=replace(verdict.basis, imports=self._imports))
         if answer["left_behind"] or verdict.cause is Reason.MEMORY_BUDGET:
             self._discard()  # what it began, or holds, is of no use to the next check
         return verdict
@@ -188,6 +192,7 @@ class Worker:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment.setdefault(name, str(self._threads))
         self._buffer.clear()
+        self._imports = frozenset()
         with self._lock:
             if self._closed:
                 reason = "the run was interrupted"

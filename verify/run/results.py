@@ -11,6 +11,24 @@ from verify.provenance import Provenance
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What one execution rested on; files by their paths on this machine.
+
+    imports      of every module that its process had imported
+    reads        other files that it opened
+    children     whether it started processes, of which nobody knows what they imported
+    evaluations  whether it looked at the evaluation records
+    key          digest of all that was known before it began; empty where nobody made one
+    """
+
+    imports: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
+    children: bool = False
+    evaluations: bool = False
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What one execution of a check found; `files` go to the mismatch folder of the bundle."""
 
@@ -26,6 +44,7 @@ class Verdict:
     elapsed_s: float = 0.0
     peak_mb: float = 0.0
     cached: bool = False  # taken from an earlier run with the same inputs
+    basis: Basis = field(default_factory=Basis)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget
 from verify.run.memory import granted, lift, peak_mb
 from verify.run.processes import held_kb
+from verify.run.watch import Watch
 from verify.spec.places import CONTRACTS
 
 PACKAGE = "verify_pack"
@@ -48,12 +49,13 @@ def main() -> None:
     _adopt_orphans()
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2)  # the pool asks where a check is
+    watch = Watch(root)
     _write(answers, {"ready": True})
     for line in tasks:
-        serve(json.loads(line), root, answers)
+        serve(json.loads(line), root, answers, watch)
 
 
-def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
+def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> None:
     """Run one task and write its answer; a broken check never ends the worker.
 
     A line `{"loaded": true}` comes first, when imports are done: the time budget starts there. Each
@@ -62,6 +64,7 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
     """
     owner, started = os.getpid(), time.monotonic()
     nonce, threads = task.pop("nonce"), set(threading.enumerate())
+    watch.begin(Path(task["evidence_dir"]))
     try:
         if PACKAGE not in sys.modules:
             mount(root)
@@ -69,7 +72,7 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
         allowed = granted(int(task["memory_mb"]))
         _write(answers, {"loaded": True, "held_kb": held_kb(owner), "nonce": nonce})
         started = time.monotonic()
-        answer = encode(execute(task, loaded, root))
+        answer = encode(execute(task, loaded, root, watch))
         if os.getpid() == owner:
             allowed.settle()
     except BaseException as error:  # SystemExit and its like end neither worker nor run
@@ -83,6 +86,7 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO) -> None:
             sys.stdout.flush()
     answer["elapsed_s"] = time.monotonic() - started
     answer["peak_mb"] = peak_mb()
+    answer["touched"] = watch.answer()
     _write(answers, {**answer, "left_behind": _left_behind(threads), "nonce": nonce})
 
 
@@ -116,8 +120,24 @@ def load(task: dict[str, Any]) -> Loaded:
     )
 
 
+class _Context(CheckContext):
+    """What a check is given; `watch` hears when it asks for the evaluation records."""
+
+    watch: Watch | None = None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "evidence_dir" and (watch := object.__getattribute__(self, "watch")):
+            watch.asked = True
+        return super().__getattribute__(name)
+
+
 def execute(
-    task: dict[str, Any], loaded: Loaded, root: Path, *, shrink: bool = False
+    task: dict[str, Any],
+    loaded: Loaded,
+    root: Path,
+    watch: Watch | None = None,
+    *,
+    shrink: bool = False,
 ) -> Measurement:
     """Run the check, inside the mutant where there is one; raises what they raise."""
     missing = sorted(set(loaded.needs) - set(getattr(loaded.subject, "capabilities", ())))
@@ -125,7 +145,7 @@ def execute(
         name = getattr(loaded.subject, "name", None)
         reason = f"subject {name} lacks {', '.join(missing)}"
         return Measurement(Outcome.UNKNOWN, reason, cause=Reason.CAPABILITY_MISSING)
-    context = CheckContext(
+    context = _Context(
         clause_id=task["clause"],
         subject=loaded.subject,
         params=task["params"],
@@ -137,6 +157,7 @@ def execute(
         examples=task["examples"],
         shrink=shrink,
     )
+    object.__setattr__(context, "watch", watch)  # frozen, and none of the check's business
     mutation: AbstractContextManager[object] = nullcontext()
     if loaded.mutate is not None:
         mutation = loaded.mutate(loaded.subject, **task["mutant"]["with"])

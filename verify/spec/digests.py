@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from verify.spec.pack import LoadedPack
 from verify.spec.places import of_an_editor, visible
+from verify.spec.sources import HARNESS
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 
 
 def digests(loaded: LoadedPack) -> dict[str, str]:
-    """All digests of a pack by name."""
+    """What every judgement of a pack is about, by name; the harness that judges is part of it."""
     return {
         "pack": pack_digest(loaded),
         "code": files_digest(code_files(loaded), loaded.root),
         "specs": files_digest(files_below(loaded.specs_dir), loaded.root),
+        "harness": harness_digest(),
     }
+
+
+@cache
+def harness_digest() -> str:
+    """sha256 over this package's own code, as it was when it was first asked for."""
+    return files_digest(visible(HARNESS, "**/*.py"), HARNESS)
+
+
+def evaluations_digest(folder: Path) -> str:
+    """sha256 over the evaluation records of a folder, their arrays included."""
+    return files_digest(files_below(folder), folder)
 
 
 def pack_digest(loaded: LoadedPack) -> str:

@@ -1,0 +1,116 @@
+"""The one line, its numbers and what the process says to a machine: all from outcomes alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from verify.outcome import Outcome
+
+if TYPE_CHECKING:
+    from verify.report.model import ClauseView, FalsifierView
+
+
+class ExitCode(IntEnum):
+    """What the process says to a machine; when several apply, 5 > 4 > 2 > 1 > 3."""
+
+    GO = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    INTEGRITY = 4
+    INTERNAL = 5
+
+
+class VerdictView(BaseModel):
+    """The one line, and the numbers it is made of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    word: Literal["GO", "NO-GO"]
+    line: str
+    exit_code: int
+    clauses: int
+    evaluated: int
+    passed: int
+    failed: int
+    unknown: int
+    errors: int
+    timeouts: int
+    waived: int
+    not_applicable: int
+    falsifiers_due: int
+    falsifiers_killed: int
+    cached: int
+
+
+def verdict_of(
+    clauses: list[ClauseView], falsifiers: list[FalsifierView], due: int | None
+) -> VerdictView:
+    """The verdict on findings; `due` falsifiers, else those that passing clauses promise."""
+    count = Counter(clause.outcome for clause in clauses)
+    killed = sum(falsifier.killed for falsifier in falsifiers)
+    expected = due if due is not None else _promised(clauses)
+    code = _exit_code(clauses, len(falsifiers) - killed, len(falsifiers) == expected)
+    word: Literal["GO", "NO-GO"] = "GO" if code is ExitCode.GO else "NO-GO"
+    return VerdictView(
+        word=word,
+        line=f"{word}: {_in_words(clauses, count)}, falsifiers {killed}/{expected}",
+        exit_code=code,
+        clauses=len(clauses),
+        evaluated=_evaluated(count),
+        passed=count[Outcome.PASS],
+        failed=count[Outcome.FAIL],
+        unknown=count[Outcome.UNKNOWN],
+        errors=count[Outcome.ERROR],
+        timeouts=count[Outcome.TIMEOUT],
+        waived=count[Outcome.WAIVED],
+        not_applicable=count[Outcome.NOT_APPLICABLE],
+        falsifiers_due=expected,
+        falsifiers_killed=killed,
+        cached=sum(c.cached for c in clauses) + sum(f.cached for f in falsifiers),
+    )
+
+
+def _evaluated(count: Counter[Outcome]) -> int:
+    return count[Outcome.PASS] + count[Outcome.FAIL] + count[Outcome.WAIVED]
+
+
+def _in_words(clauses: list[ClauseView], count: Counter[Outcome]) -> str:
+    """Counts with their denominator; outcomes that rarely occur only where they do."""
+    parts = [
+        f"{_evaluated(count)}/{len(clauses)} evaluated",
+        f"{count[Outcome.FAIL]} failed",
+        f"{count[Outcome.UNKNOWN]} unknown",
+    ]
+    rare = {
+        Outcome.ERROR: "errors",
+        Outcome.TIMEOUT: "timed out",
+        Outcome.WAIVED: "waived",
+        Outcome.NOT_APPLICABLE: "not applicable",
+    }
+    parts += [f"{count[outcome]} {word}" for outcome, word in rare.items() if count[outcome]]
+    return ", ".join(parts)
+
+
+def _promised(clauses: list[ClauseView]) -> int:
+    """Falsifiers that would have been due had they been run: those of the passing clauses."""
+    return sum(len(c.falsifiers) for c in clauses if c.outcome is Outcome.PASS)
+
+
+def _exit_code(clauses: list[ClauseView], survivors: int, all_ran: bool) -> ExitCode:
+    """A surviving falsifier is a failure: the clause it belongs to proves nothing.
+
+    What is not required may wait for its evidence; a check that breaks has to be mended all the
+    same, and a required clause that does not apply was not judged.
+    """
+    if any(clause.outcome is Outcome.FAIL for clause in clauses) or survivors:
+        return ExitCode.FAILED
+    broken = (Outcome.ERROR, Outcome.TIMEOUT)
+    open_ = (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE)
+    incomplete = any(c.outcome in broken or (c.required and c.outcome in open_) for c in clauses)
+    nothing = not any(clause.outcome.evaluated for clause in clauses)
+    return ExitCode.INCOMPLETE if incomplete or nothing or not all_ran else ExitCode.GO

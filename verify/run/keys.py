@@ -1,0 +1,67 @@
+"""What is known of a judgement before it is made, as one digest: the same key, the same question.
+
+A key covers the clause, its task, the code, the recorded data, the evaluation records, the harness
+and the environment. What a check imports or reads besides is found out while it runs, and is held
+against the files as they are before its judgement is reused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from verify.run.environment import environment
+from verify.run.pool import Task
+from verify.spec.digests import (
+    code_files,
+    evaluations_digest,
+    files_below,
+    files_digest,
+    harness_digest,
+)
+from verify.spec.model import Clause
+from verify.spec.pack import LoadedPack
+
+SCHEMA = "verify/key/1"
+
+
+class Keys:
+    """Keys of the tasks of one run."""
+
+    def __init__(self, loaded: LoadedPack, evidence_dir: Path) -> None:
+        self._loaded = loaded
+        self._evidence_dir = evidence_dir
+
+    @cached_property
+    def base(self) -> str:
+        """What all tasks of a run have in common."""
+        loaded = self._loaded
+        return _digest(
+            {
+                "schema": SCHEMA,
+                "harness": harness_digest(),
+                "code": files_digest(code_files(loaded), loaded.root),
+                "specs": files_digest(files_below(loaded.specs_dir), loaded.root),
+                "templates": {
+                    path: loaded.documents[path].text
+                    for path in loaded.pack.manifest.templates.values()
+                    if path in loaded.documents
+                },
+                "evaluations": evaluations_digest(self._evidence_dir),
+                "environment": environment(),
+            }
+        )
+
+    def of(self, clause: Clause, task: Task) -> str:
+        """The key of one task."""
+        payload = {name: value for name, value in task.payload.items() if name != "evidence_dir"}
+        about = {"clause": clause.model_dump(mode="json", by_alias=True), "task": payload}
+        return _digest({**about, "base": self.base})
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

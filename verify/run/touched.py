@@ -1,0 +1,45 @@
+"""Digests of the files that a run's checks imported and read, each taken as it was first seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from verify.run.results import Basis
+from verify.spec.sources import CHANGED, digest_of, name_of
+
+Digests = dict[str, dict[str, str]]
+
+
+class Touched:
+    """What is known so far."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._seen: dict[str, dict[str, tuple[object, str]]] = {"imports": {}, "reads": {}}
+
+    def add(self, basis: Basis) -> list[str]:
+        """Take note of an execution -> the names of what it read besides."""
+        for kind, paths in (("imports", basis.imports), ("reads", basis.reads)):
+            seen = self._seen[kind]
+            new = [path for path in paths if path not in seen]
+            seen.update({path: (_state(path), digest_of(path)) for path in new})
+        return sorted(name_of(path, self._root) for path in basis.reads)
+
+    def told(self) -> Digests:
+        """Name -> digest, by kind; a file that was written meanwhile has none."""
+        return {
+            kind: {name_of(path, self._root): _settled(path, *seen[path]) for path in sorted(seen)}
+            for kind, seen in self._seen.items()
+        }
+
+
+def _settled(path: str, state: object, digest: str) -> str:
+    return digest if state == _state(path) or digest == digest_of(path) else CHANGED
+
+
+def _state(path: str) -> object:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,129 @@
+"""What a worker imports and reads while it judges: found out, not declared.
+
+An audit hook hears every file that Python opens, every folder that it lists and every process that
+it starts; `sys.modules` tells what was imported. What a compiled library opens by itself is not
+heard. Standard library, the harness and the caches of either are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Set
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from verify.spec.sources import HARNESS, installed
+
+_WRITING = os.O_WRONLY | os.O_RDWR
+_CHILDREN = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system")
+_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/var/", "/run/")
+
+
+class Watch:
+    """Listens from the moment it is made; there is no way to stop it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = f"{root}{os.sep}"
+        self._reports = f"{root / 'reports'}{os.sep}"
+        self._started = time.time()
+        self._evaluations = ""
+        self._told: set[str] = set()
+        self._begin(Path())
+        sys.addaudithook(self._hear)
+
+    def _begin(self, evaluations: Path) -> None:
+        self._evaluations = f"{evaluations}{os.sep}"
+        self._opened: set[str] = set()
+        self._written: set[str] = set()
+        self.children = False
+        self.asked = False  # for evaluation records
+
+    begin = _begin
+
+    def answer(self) -> dict[str, Any]:
+        """What this task touched; imports are those that were not told before."""
+        imports = sorted(_imported(self._told))
+        self._told.update(imports)
+        return {
+            "imports": imports,
+            "reads": sorted(self._reads() - self._told),
+            "children": self.children,
+            "evaluations": self.asked,
+        }
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "open":
+            self._open(*args)
+        elif event in _CHILDREN:
+            self.children = True
+        elif event in ("os.listdir", "os.scandir") and isinstance(args[0], str):
+            self.asked |= f"{_absolute(args[0])}{os.sep}".startswith(self._evaluations)
+
+    def _open(self, path: object, mode: object, flags: object) -> None:
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str):
+            return
+        writes = isinstance(flags, int) and bool(flags & _WRITING)
+        writes |= isinstance(mode, str) and bool(set(mode) & set("wax+"))
+        (self._written if writes else self._opened).add(_absolute(path))
+
+    def _reads(self) -> set[str]:
+        """Files that were there before, were read and are still there."""
+        found = set()
+        for path in self._opened - self._written:
+            if path.startswith(self._evaluations):
+                self.asked = True
+            elif self._counts(path) and Path(path).is_file():
+                found.add(path)
+        return found
+
+    def _counts(self, path: str) -> bool:
+        """Whether a file that was opened may be evidence, not a cache or a passing file."""
+        if path.endswith(".pyc") or path.startswith((*_left_out(), *installed())):
+            return False
+        inside = path.startswith(self._root)
+        rest = path[len(self._root) :] if inside else path
+        if "/." in f"/{rest}" or path.startswith(self._reports):
+            return False
+        if inside:
+            return True
+        passing = path.startswith(tempfile.gettempdir()) and not self._older(path)
+        return not passing and not path.startswith(_SYSTEM)
+
+    def _older(self, path: str) -> bool:
+        try:
+            return Path(path).stat().st_ctime < self._started
+        except OSError:
+            return False
+
+
+def _absolute(path: str) -> str:
+    """Not resolved: a link that points elsewhere later is another file."""
+    return os.path.abspath(path)  # noqa: PTH100 - pathlib has no way that follows no link
+
+
+def _imported(told: Set[str]) -> Set[str]:
+    """Files of the modules of this process, without those that were told before."""
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return {
+        file
+        for file in files - told
+        if isinstance(file, str)
+        and file.startswith(os.sep)
+        and (file.startswith(installed()) or not file.startswith(_left_out()))
+        and Path(file).is_file()
+    }
+
+
+@cache
+def _left_out() -> tuple[str, ...]:
+    """Folders of files that are known by Python's version or by the harness's digest."""
+    paths = sysconfig.get_paths()
+    places = (paths["stdlib"], paths["platstdlib"], str(HARNESS))
+    return tuple(f"{place}{os.sep}" for place in places)

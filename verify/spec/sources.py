@@ -1,0 +1,75 @@
+"""Files that a judgement really rests on, under names that hold on another machine, and digests.
+
+`code:` of a pack says which files its evidence is about; what a check imports or reads besides is
+found out while it runs. A file below the pack is named from there, an installed one from the folder
+of packages, any other by its way from the pack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import site
+import sysconfig
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+HARNESS = Path(__file__).parents[1]
+SITE = "{site}/"
+GONE = "gone"
+CHANGED = "changed during the run"
+# A compiled library of an installed package is known by its size and its ends, where the build id
+# lies: torch alone brings half a gigabyte of them.
+COMPILED = frozenset({".so", ".pyd", ".dylib", ".dll"})
+WHOLE = 4 << 20
+END = 64 << 10
+
+
+@cache
+def installed() -> tuple[str, ...]:
+    """Folders of installed packages, each with its last separator."""
+    found = {sysconfig.get_paths()[name] for name in ("purelib", "platlib")}
+    return tuple(f"{folder}{os.sep}" for folder in sorted(found | set(site.getsitepackages())))
+
+
+def name_of(path: str, root: Path) -> str:
+    """A file's name in the evidence; `path` is absolute."""
+    for folder in installed():
+        if path.startswith(folder):
+            return SITE + Path(path[len(folder) :]).as_posix()
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def place_of(name: str, root: Path) -> str:
+    """Where a file of that name is on this machine, whether it is there or not."""
+    if not name.startswith(SITE):
+        return os.path.normpath(root / name)
+    inner = name.removeprefix(SITE)
+    places = [folder + inner for folder in installed()]
+    return next((place for place in places if Path(place).is_file()), places[0])
+
+
+def digest_of(path: str) -> str:
+    """sha256 of a file's bytes; of a large compiled library's size and ends; GONE without one."""
+    try:
+        size = Path(path).stat().st_size
+        with Path(path).open("rb") as file:
+            if size <= WHOLE or not _sampled(path):
+                return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.sha256(f"{size}\0".encode() + file.read(END))
+            file.seek(-END, os.SEEK_END)
+            digest.update(file.read())
+            return digest.hexdigest()
+    except OSError:
+        return GONE
+
+
+def differing(files: Mapping[str, str], names: Iterable[str], root: Path) -> list[str]:
+    """Those of the named files that are not what they were."""
+    return [name for name in names if files.get(name) != digest_of(place_of(name, root))]
+
+
+def _sampled(path: str) -> bool:
+    compiled = Path(path).suffix in COMPILED
+    return compiled and path.startswith(installed())
