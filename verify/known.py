@@ -99,8 +99,8 @@ def known(loaded: LoadedPack, reports: Path, evaluations: Path | None = None) ->
     return known_from(loaded, newest_first(reports), evaluations or reports / "evaluations")
 
 
-def known_from(loaded: LoadedPack, folders: Sequence[Path], evaluations: Path) -> Known:
-    """The same, from these bundles alone; the latest is the first."""
+def known_from(loaded: LoadedPack, folders: Sequence[Path], evaluations: Path | None) -> Known:
+    """The same, from these bundles alone, the latest first; None holds no evaluation records."""
     search = _Search(loaded, evaluations)
     for folder in folders:
         search.look(folder.resolve())  # its name is part of what is said
@@ -131,7 +131,7 @@ def earlier_in(reports: Path, loaded: LoadedPack, evaluations: Path) -> Earlier:
 class _Search:
     """Goes through bundles from the latest on, and keeps what counts."""
 
-    def __init__(self, loaded: LoadedPack, evaluations: Path) -> None:
+    def __init__(self, loaded: LoadedPack, evaluations: Path | None) -> None:
         self._loaded = loaded
         self._evaluations = evaluations
         self._kept: dict[str, Judgement] = {}
@@ -142,7 +142,11 @@ class _Search:
 
     @cached_property
     def _now(self) -> dict[str, str]:
-        return {**digests(self._loaded), "evaluations": evaluations_digest(self._evaluations)}
+        return digests(self._loaded)
+
+    @cached_property
+    def _records(self) -> str | None:
+        return None if self._evaluations is None else evaluations_digest(self._evaluations)
 
     def look(self, folder: Path) -> None:
         """One bundle; one that is about something else is not even verified."""
@@ -176,8 +180,7 @@ class _Search:
             return f"about the pack {head.get('pack')}, not {own.pack}"
         if head.get("subject") != own.subject:
             return f"about the subject {head.get('subject')}, not {own.subject}"
-        older = [name for name, digest in self._now.items()
-                 if name != "evaluations" and then.get(name) != digest]  # fmt: skip
+        older = [name for name, digest in self._now.items() if then.get(name) != digest]
         if older:
             return f"older than the {' and '.join(older)}"
         if head.get("verify") != __version__:
@@ -210,7 +213,7 @@ class _Search:
         if view.cause is Reason.INTERRUPTED:
             return "not judged, for the run was interrupted"
         records = [record for (clause, _), record in pins.records.items() if clause == view.id]
-        other = pins.head["digests"]["evaluations"] != self._now["evaluations"]
+        other = self._records not in (None, pins.head["digests"]["evaluations"])
         if other and any(record["evaluations"] for record in records):
             return "judged on other evaluation records"
         reads = sorted({name for record in records for name in record["reads"]})

@@ -41,7 +41,7 @@ def command(name: str, pack_dir: Path | None, reports: Path, evidence_dir: Path)
         lines = explain_claim(one_claim(loaded.pack, name), loaded.pack, now)
     else:
         clause = one_clause(loaded.pack, name)
-        lines = [*_stated(clause, loaded), *_last(name, now)]
+        lines = [*_stated(clause, loaded), *_last(name, now, reports)]
     for line in lines:
         click.echo(printable(line))
     tell(now, reports)
@@ -126,11 +126,12 @@ def _depending(clause: Clause, loaded: LoadedPack) -> list[str]:
     ]
 
 
-def _last(clause_id: str, now: Known) -> list[str]:
+def _last(clause_id: str, now: Known, reports: Path) -> list[str]:
     produces = f"`verify run {clause_id}` produces it"
     if now.report is None or clause_id not in now.sources:
         why = now.stale.get(clause_id)
-        return [f"evidence    none that is current{f': {why}' if why else ''}; {produces}"]
+        found = f"none that is current: {why}" if why else f"none in {reports}"
+        return [f"evidence    {found}; {produces}"]
     report = now.report
     (clause,) = (clause for clause in report.clauses if clause.id == clause_id)
     runs = report.falsifiers_of(clause_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack
+from verify.commands.common import pack_option, reports_option, sound_pack
 from verify.promotion.judge import judge
 from verify.promotion.record import exit_code, read_draft
 from verify.report.words import printable
@@ -16,8 +16,7 @@ from verify.report.words import printable
 @click.argument("record", type=click.Path(path_type=Path))
 @pack_option
 @reports_option
-@evidence_option
-def command(record: Path, pack_dir: Path | None, reports: Path, evidence_dir: Path) -> int:
+def command(record: Path, pack_dir: Path | None, reports: Path) -> int:
     """Hold RECORD, a promoted-run record, against its track, evaluations and evidence bundle.
 
     Lists every blocker; nothing is published. Exit code 0 GO; 1 refused: below a floor, on a weaker
@@ -25,7 +24,7 @@ def command(record: Path, pack_dir: Path | None, reports: Path, evidence_dir: Pa
     """
     loaded = sound_pack(pack_dir)
     draft, blockers = read_draft(record)
-    blockers += judge(draft, loaded, reports, evidence_dir)
+    blockers += judge(draft, loaded, reports)
     for blocker in blockers:
         click.echo(printable(str(blocker)))
     run = draft.parts.get("run", record.name)

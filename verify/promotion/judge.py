@@ -44,17 +44,19 @@ class Case:
         return self.draft.parts.get(name)
 
 
-def judge(
-    draft: Draft, loaded: LoadedPack, reports: Path, evaluations: Path | None = None
-) -> list[Blocker]:
-    """All blockers, in the order of the record's fields; none means GO."""
+def judge(draft: Draft, loaded: LoadedPack, reports: Path) -> list[Blocker]:
+    """All blockers, in the order of the record's fields; none means GO.
+
+    The evaluations are those that the record pins, and clauses about numbers are judged again on
+    them; which ones lay beside the bundle's run is not asked.
+    """
     track, found = _track(draft, loaded)
     evaluated, more = _evaluated(draft)
     report, last = _bundle(draft, reports)
     now = None
     if report is not None:
         folder = reports / draft.parts["evidence"].bundle
-        now = known_from(loaded, [folder], evaluations or reports / "evaluations")
+        now = known_from(loaded, [folder], None)
     case = Case(draft, loaded, track, evaluated, report, now)
     rules: tuple[Callable[[Case], Iterator[Blocker]], ...] = (
         _snapshot, _package, _axis, _score, _floors, _protocol, _components, _evidence,
@@ -261,21 +263,22 @@ def _evidence(case: Case) -> Iterator[Blocker]:
     """The clauses a track needs stand in the bundle, and no failing blocker blocks its score."""
     if case.known is None or case.track is None:
         return
-    for note in case.known.notes:
-        yield Blocker(Kind.REFUSED, "evidence", note, "all of the present files", "verify run")
     report = case.known.report
-    if report is None:
-        return
+    for note in case.known.notes if report is None else ():
+        yield Blocker(Kind.REFUSED, "evidence", note, "about the present files", "verify run")
+    views = {view.id: view for view in report.clauses} if report else {}
     for clause in named_by(case.track.needs, case.loaded.pack.clauses):
-        (view,) = (one for one in report.clauses if one.id == clause.id)
-        remedy = f"verify run {clause.id}"
-        if clause.id not in case.known.sources:
-            found = f"{clause.id} was not judged: {view.reason}"
+        view, remedy = views.get(clause.id), f"verify run {clause.id}"
+        why = case.known.stale.get(clause.id)
+        if clause.id not in case.known.sources and (why is None or view is not None):
+            found = f"{clause.id} was not selected" if why is None else f"{clause.id}: {why}"
             yield Blocker(Kind.MISSING, "evidence", found, "a pass", remedy)
-        elif not report.sound(view):
+        elif view is not None and report is not None and not report.sound(view):
             held = "a pass that its falsifiers do not bear out" if view.outcome == "pass" else ""
             found = f"{clause.id} {held or view.outcome}: {view.reason}"
             yield Blocker(Kind.REFUSED, "evidence", found, "a pass", remedy)
+    if report is None:
+        return
     for name in report.score.overall.blocked_by:
         found = f"a score that is blocked by {name}"
         yield Blocker(Kind.REFUSED, "evidence", found, "no failing blocker", f"verify run {name}")

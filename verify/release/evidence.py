@@ -10,7 +10,7 @@ from verify.problems import NothingSelectedError, UsageError
 from verify.release.finding import Finding, failed, passed, unknown
 from verify.release.model import ByBundle, ByClauses
 from verify.release.situation import Situation
-from verify.report.model import ExitCode, Report
+from verify.report.model import ClauseView, ExitCode, Report
 from verify.spec.select import select
 
 
@@ -25,6 +25,12 @@ def bundle(by: ByBundle, now: Situation) -> Finding:
     expired = sorted(_expired(report, now))
     if expired:
         return failed(f"{name} rests on {expired[0]}, which expired since")
+    untried = [view.id for view in report.clauses if _untried(view, report)]
+    if untried:
+        return unknown(
+            f"{name} is of a run without falsifiers, or interrupted: {untried[0]} and "
+            f"{len(untried) - 1} more"
+        )
     said = f"{name}: {report.verdict.line}"
     if report.verdict.exit_code == ExitCode.GO:
         return passed(said)
@@ -57,6 +63,12 @@ def _report(now: Situation) -> Report | Finding:
         why = _first(now.known.notes) if now.known.notes else "there is no sealed bundle"
         return unknown(why)
     return now.known.report
+
+
+def _untried(view: ClauseView, report: Report) -> bool:
+    """Whether a pass lacks falsifiers that ran; one that survived is a failure, said as such."""
+    survived = any(not run.killed for run in report.falsifiers_of(view.id))
+    return view.outcome is Outcome.PASS and not report.sound(view) and not survived
 
 
 def _first(notes: Sequence[str]) -> str:
