@@ -26,7 +26,7 @@ BUDGET = Budget(seconds=60.0)
 
 
 def card(by: ByCard, now: Situation, artefact: Artefact, run: Run) -> Finding:
-    """The card beside an artefact: there, as the newest bundle renders it, without overclaims."""
+    """The card beside an artefact: there, as current evidence renders it, without overclaims."""
     if now.bundle is None or now.bundle.report is None:
         return unknown("there is no intact bundle to make a card from")
     path = artefact.path.parent / by.file.replace("{stem}", artefact.path.stem)

@@ -25,7 +25,7 @@ Said = Annotated[Text, AfterValidator(_says_something)]
 
 
 class ByBundle(Frozen):
-    """The newest bundle is intact, GO, of the whole pack, and about exactly these files."""
+    """Current judgements of every clause are GO; no bundle that would count is damaged."""
 
     kind: Literal["bundle"]
 
