@@ -13,6 +13,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Set
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,15 +111,22 @@ def _absolute(path: str) -> str:
 
 def _imported(told: Set[str]) -> Set[str]:
     """Files of the modules of this process, without those that were told before."""
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    files = {_file_of(module) for module in list(sys.modules.values())}
     return {
         file
         for file in files - told
-        if isinstance(file, str)
-        and file.startswith(os.sep)
+        if file.startswith(os.sep)
         and (file.startswith(installed()) or not file.startswith(_left_out()))
         and Path(file).is_file()
     }
+
+
+def _file_of(module: object) -> str:
+    """Where a module came from; what stands in `sys.modules` may be anything."""
+    with suppress(Exception):
+        file = getattr(module, "__file__", None)
+        return file if isinstance(file, str) else ""
+    return ""
 
 
 @cache
