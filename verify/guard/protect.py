@@ -100,14 +100,16 @@ def check(guard: Guard) -> list[Finding]:
 def approve(guard: Guard, wanted: Sequence[str], decision: str) -> list[str]:
     """Record what the named paths, or all matches of a glob, hold now; returns the paths recorded.
 
-    A path that is gone loses its record. Raises UsageError, before anything is written, for a
-    decision that is not settled and for a path that is not under protection.
+    What is as approved keeps its decision; a path that is gone loses its record. Raises UsageError,
+    before anything is written, for a decision that is not settled, does not govern a path or is
+    older than the one it replaces, and for a path that is not under protection.
     """
     known = guard.decisions.get(decision)
     if known is None:
         raise UsageError(f"--decision: found {decision}, which is missing; expected a record")
     present = files_under(guard.root, [asset.glob for asset in guard.assets])
-    chosen = _chosen(guard, wanted, present)
+    good = {one.path for one in check(guard) if one.state is State.AS_APPROVED}
+    chosen = [path for path in _chosen(guard, wanted, present) if path not in good]
     for path in chosen:
         _may_approve(guard, known, path)
     fresh = {path: _digest(guard, path) for path in chosen if present.get(path)}
