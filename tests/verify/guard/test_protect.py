@@ -325,6 +325,15 @@ def test_an_approval_names_a_decision_about_that_file_that_is_not_older(
     assert states(guarded) == {}
 
 
+def test_what_is_as_approved_keeps_its_decision(guarded: MiniPack) -> None:
+    """One command approves what changed of a whole tree, and nothing else moves."""
+    guarded.write("kept/one.yaml", "other\n")
+    assert approve(guard_of(guarded.load()), ["kept/**"], "DEC-0003") == ["kept/one.yaml"]
+    text = (guarded.root / RECORD).read_text()
+    assert text.count("DEC-0003") == 1
+    assert f'"kept/deep/two.yaml", sha256: "{sha("two" + chr(10))}", decision: DEC-0001' in text
+
+
 def test_a_digest_written_by_hand_under_an_unrelated_decision_is_not_as_approved(
     guarded: MiniPack,
 ) -> None:
