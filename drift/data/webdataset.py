@@ -42,10 +42,15 @@ def list_archives(root: Path, names: Sequence[str], skipped: Sequence[str] = ())
     left = list(skipped)
     for name in names:
         found = _members(root / name)
+        if not found.images and not found.labels:
+            raise DataError(
+                str(root / name),
+                found=f"one of {len(names)} archives without an image",
+                expected="at least one image in each",
+                remedy="Fetch it again, or take it out.",
+            )
         entries += _entries(root, name, found)
         left += [f"{name}/{other}" for _, other in found.others]
-    if not entries:
-        raise DataError(str(root), found="archives without an image", expected="at least one image")
     classes = 1 + max(entry.label for entry in entries)
     return Listing(root, tuple(map(str, range(classes))), entries, tuple(left))
 

@@ -111,12 +111,12 @@ def from_path(path: Path) -> Images:
         _require_own_folder(path)
         return _safetensors(tensors)
     readers = {".safetensors": _safetensors, ".npz": _npz}
-    if not path.is_file() or path.suffix not in readers:
+    if not path.is_file() or path.suffix.lower() not in readers:
         raise SourceError(
             str(path), found="no such file" if not path.is_file() else f"a {path.suffix} file",
             expected="a run, an artefact, a folder of images, .safetensors or .npz",
         )  # fmt: skip
-    return readers[path.suffix](path)
+    return readers[path.suffix.lower()](path)
 
 
 def _require_own_folder(path: Path) -> None:
@@ -174,7 +174,7 @@ def _within(source: Images, reference: Sequence[str], place: str) -> Images:
 
 def holds_samples(path: Path) -> bool:
     """Whether a .safetensors file holds samples, and not parameters."""
-    return path.suffix == ".safetensors" and "samples" in header.read_header(path).tensors
+    return path.suffix.lower() == ".safetensors" and "samples" in header.read_header(path).tensors
 
 
 def _folder(path: Path) -> Images:

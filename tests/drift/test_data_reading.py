@@ -76,6 +76,13 @@ def test_an_archive_that_cannot_be_read_to_its_end_is_refused(tmp_path: Path, da
         list_images(tmp_path)
 
 
+def test_an_archive_that_lost_all_its_members_is_refused_among_whole_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(shard())
+    (tmp_path / "b.tar").write_bytes(bytes(10240))
+    with pytest.raises(DataError, match=r"b\.tar: found one of 2 archives without an image"):
+        list_images(tmp_path)
+
+
 @pytest.mark.parametrize("padding", [1024, 10240, 65536])
 def test_a_whole_archive_is_read_however_its_end_is_filled_up(tmp_path: Path, padding: int) -> None:
     (tmp_path / "S.TAR").write_bytes(bytes(shard()[:END]) + bytes(padding))

@@ -166,8 +166,8 @@ def test_a_damaged_archive_is_one_error_before_anything_is_measured(
 
 
 def test_arrays_that_are_not_looked_at_are_named(tmp_path: Path) -> None:
-    (tmp_path / "s.npz").write_bytes(whole(labels=NUMBERS))
-    found = sources.from_path(tmp_path / "s.npz")
+    (tmp_path / "s.NPZ").write_bytes(whole(labels=NUMBERS))
+    found = sources.from_path(tmp_path / "s.NPZ")
     assert found.notes == ("1 arrays left out: 'labels.npy'",)
     save_file({"samples": SIGNED, "y": torch.zeros(6)}, tmp_path / "s.safetensors")
     assert sources.from_path(tmp_path / "s.safetensors").notes == ("1 tensors left out: 'y'",)
