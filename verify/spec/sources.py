@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import site
+import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,6 +18,7 @@ from pathlib import Path
 
 HARNESS = Path(__file__).parents[1]
 SITE = "{site}/"
+PACKAGES = ("site-packages", "dist-packages")  # a path file may bring those of another place
 GONE = "gone"
 CHANGED = "changed during the run"
 # A compiled library of an installed package is known by its size and its ends, where the build id
@@ -30,7 +32,8 @@ END = 64 << 10
 def installed() -> tuple[str, ...]:
     """Folders of installed packages, each with its last separator."""
     found = {sysconfig.get_paths()[name] for name in ("purelib", "platlib")}
-    return tuple(f"{folder}{os.sep}" for folder in sorted(found | set(site.getsitepackages())))
+    found |= {*site.getsitepackages(), *(path for path in sys.path if Path(path).name in PACKAGES)}
+    return tuple(f"{folder}{os.sep}" for folder in sorted(found))
 
 
 def name_of(path: str, root: Path) -> str:
