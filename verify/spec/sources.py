@@ -39,8 +39,9 @@ def installed() -> tuple[str, ...]:
 def name_of(path: str, root: Path) -> str:
     """A file's name in the evidence; `path` is absolute."""
     for folder in installed():
-        if path.startswith(folder):
-            return SITE + Path(path[len(folder) :]).as_posix()
+        name = SITE + Path(path[len(folder) :]).as_posix()
+        if path.startswith(folder) and place_of(name, root) == path:  # two places may have one name
+            return name
     return Path(os.path.relpath(path, root)).as_posix()
 
 
