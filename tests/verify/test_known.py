@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from verify.card.model import CARD
 from verify.known import Known, known
 from verify.outcome import Outcome
 from verify.problems import IntegrityError
@@ -258,8 +259,9 @@ def test_explain_names_the_bundle_of_the_clause_and_not_the_last_one(
 
 def test_a_card_of_a_stale_bundle_is_refused(mini: MiniPack, cli: Cli) -> None:
     repository = Path(__file__).parents[2]
-    shutil.copy(repository / "contracts" / "card.yaml", mini.root / "contracts")
-    mini.edit("contracts/card.yaml", "describe:", "# describe:")
+    (mini.root / CARD).parent.mkdir(exist_ok=True)
+    shutil.copy(repository / CARD, mini.root / CARD)
+    mini.edit(CARD, "describe:", "# describe:")
     cli("run", "--pack", mini.root)
     (bundle,) = Path("reports").iterdir()
     assert cli("card", bundle, "--pack", mini.root).code == 0
