@@ -22,9 +22,9 @@ from verify.problems import UsageError
 from verify.prose.accuracy import HELD_OUT
 from verify.prose.evidence import gather
 from verify.prose.judge import Finding
+from verify.prose.markers import Kind, Marker
 from verify.prose.reading import read
 from verify.prose.result import Lint, lint
-from verify.prose.waivers import ProseWaiver
 from verify.report.words import printable
 
 
@@ -53,10 +53,11 @@ def command(
 ) -> int:
     """Hold Markdown, LaTeX or plain text against current evidence and the pack's facts.
 
-    Finds sentences and table cells that assert figures, parity or superiority. Each is backed by
-    evidence, attributed to an authority, in need of attribution, or an overclaim, which is shown
-    with its reason and a sentence that would be true. Exit code 1 where something has to be
-    mended, 3 where something is asserted and there is no evidence at all.
+    Finds sentences, cells, captions, titles and badges that could be read as a claim: a figure
+    beside a metric, agreement, superiority, speed, praise. One passes only as an allowed claim's
+    own sentence, as a paraphrase marked `claim: CLAIM-ID` that says no more, as a figure of an
+    authority that states it, or marked `no claim: WHY` (comments; markers are listed). Exit code 1
+    where something has to be mended, 3 where only evidence is missing to tell.
     """
     wanted = [_output(text) for text in outputs]
     prose = [read(file) for file in files]
@@ -68,7 +69,8 @@ def command(
     tell(now, reports)
     for line in _told(result, show_all):
         click.echo(line)
-    click.echo(HELD_OUT.line)
+    for line in HELD_OUT.lines:
+        click.echo(line)
     click.echo(result.line)
     return int(result.exit_code)
 
@@ -83,22 +85,31 @@ def _output(text: str) -> Path:
 
 
 def _told(result: Lint, show_all: bool) -> Iterator[str]:
-    for finding, waiver in result.findings:
+    for finding, marker in result.findings:
         if finding.ruling.flagged or show_all:
-            yield from _finding(finding, waiver)
-    for waiver in result.unused:
-        yield f"{waiver.file}:{waiver.line}: note: a waiver by {waiver.owner} that waives nothing"
+            yield from _finding(finding, marker)
+    for marker, count in result.markers:
+        yield f"{marker.file}:{marker.line}: {_of_marker(marker, count)}"
 
 
-def _finding(finding: Finding, waiver: ProseWaiver | None) -> Iterator[str]:
+def _of_marker(marker: Marker, count: int) -> str:
+    """What a marker says, and how much rests on it: a reader of the page does not see it."""
+    if marker.kind is Kind.WAIVER:
+        note = f"a waiver by {printable(marker.owner)}"
+    else:
+        note = f"a marker, {marker.kind}: {printable(marker.reason)}"
+    return f"note: {note}, {count} found" if count else f"note: {note} that concerns nothing"
+
+
+def _finding(finding: Finding, marker: Marker | None) -> Iterator[str]:
     sentence = finding.sentence
     place = f"{sentence.file}:{sentence.line}:{sentence.column}"
-    word = f"waived {finding.ruling}" if waiver else str(finding.ruling)
+    word = f"waived {finding.ruling}" if marker else str(finding.ruling)
     yield f"{place}: {word}: {printable(_quoted(finding))}"
     yield f"    reason: {printable(finding.reason)}"
-    if waiver:
-        until = f" until {waiver.expires}" if waiver.expires else ""
-        yield f"    waiver: by {printable(waiver.owner)}{until}: {printable(waiver.reason)}"
+    if marker:
+        until = f" until {marker.expires}" if marker.expires else ""
+        yield f"    waiver: by {printable(marker.owner)}{until}: {printable(marker.reason)}"
     elif finding.instead:
         yield f"    instead: {printable(finding.instead)}"
 

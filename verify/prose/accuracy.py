@@ -1,29 +1,52 @@
-"""How well this lint tells overclaims, on sentences that were labelled before any rule was written.
+"""How well this lint tells overclaims, on sentences that no word of it was tuned on.
 
-The figures are those of the half that no rule was tuned on. The project's tests measure them anew
-and fail where these differ, so that no change of a rule leaves an old figure standing.
+The project's tests measure the figures anew and fail where these differ, so that no change of the net
+leaves an old figure standing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares: of what should be flagged, what is; of what is flagged, what should be."""
+    """Of each kind of overclaim how many were flagged of how many; alarms among innocent sentences."""
 
-    recall: float
-    precision: float
-    sentences: int
+    flagged: Mapping[str, tuple[int, int]]
+    alarms: tuple[int, int]
 
     @property
-    def line(self) -> str:
+    def recall(self) -> float:
+        """Share of the overclaims that is flagged."""
+        found, of = map(sum, zip(*self.flagged.values(), strict=True))
+        return found / of
+
+    @property
+    def precision(self) -> float:
+        """Share of the flagged sentences that are overclaims."""
+        found = sum(found for found, _ in self.flagged.values())
+        return found / (found + self.alarms[0])
+
+    @property
+    def lines(self) -> Iterator[str]:
         """For people."""
-        return (
-            f"of this lint: recall {self.recall:.3f}, precision {self.precision:.3f} on "
-            f"{self.sentences} labelled sentences that no rule was tuned on"
+        found, of = map(sum, zip(*self.flagged.values(), strict=True))
+        yield (
+            f"of this lint: recall {self.recall:.3f} ({found} of {of}), precision "
+            f"{self.precision:.3f} ({self.alarms[0]} alarms on {self.alarms[1]} innocent "
+            "sentences), on sentences it was not tuned on"
         )
+        kinds = (f"{kind.replace('_', ' ')} {n}/{of}" for kind, (n, of) in self.flagged.items())
+        yield f"  flagged of each kind: {', '.join(kinds)}"
+        yield f"  it cannot read: {'; '.join(UNREAD)}"
 
 
-HELD_OUT = Accuracy(recall=0.970, precision=0.970, sentences=129)
+UNREAD = (
+    "what a picture shows, a badge whose text its address does not state, pages that are linked",
+    "source code and YAML in fences, macros with conditions in LaTeX, included files",
+    "a figure whose metric stands further than one sentence away",
+    "irony, and comparisons that name neither a metric, a rival, a source nor a quality",
+)
+HELD_OUT = Accuracy({"figure": (1, 1)}, (0, 1))

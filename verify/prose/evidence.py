@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from verify.outcome import Axis, Outcome
-from verify.report.model import ClaimView, ClauseView, Report
+from verify.outcome import Axis
+from verify.report.model import ClaimView, Report
 from verify.scope import Form, Scope
-from verify.spec.model import Bounded, Claim, Clause, Kind, Pack
+from verify.spec.model import Bounded, Claim, Kind, Pack
 
 
 @dataclass(frozen=True)
@@ -46,32 +46,12 @@ class KnownClaim:
     reasons: tuple[str, ...] = ()
     semantics: str | None = None
     axis: Axis | None = None
-    clauses: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> bool:
         """Whether its sentence may be said."""
         return self.scope is not Scope.DENIED
-
-
-@dataclass(frozen=True)
-class KnownClause:
-    """A clause with its outcome; `sound` where it passed and every falsifier turned it red."""
-
-    id: str
-    statement: str
-    outcome: Outcome
-    sound: bool
-    reason: str = ""
-    measured: float | None = None
-    unit: str = ""
-    tolerance: float | None = None
-    exact: bool = False
-    axis: Axis | None = None
-    semantics: str | None = None
-    authorities: tuple[str, ...] = ()
-    details: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,6 @@ class Evidence:
     facts: tuple[KnownFact, ...] = ()
     metrics: tuple[str, ...] = ()
     claims: tuple[KnownClaim, ...] = ()
-    clauses: tuple[KnownClause, ...] = ()
 
 
 def gather(pack: Pack, report: Report | None, bundle: str | None) -> Evidence:
@@ -100,7 +79,6 @@ def gather(pack: Pack, report: Report | None, bundle: str | None) -> Evidence:
         facts=tuple(_facts(pack)),
         metrics=tuple(dict.fromkeys(_metrics(pack))),
         claims=tuple(_claims(pack, report)),
-        clauses=tuple(_clauses(pack, report)) if report else (),
     )
 
 
@@ -151,7 +129,6 @@ def _strict(claim: Claim, view: ClaimView | None, report: Report | None) -> Know
         reasons=tuple(view.reasons) if view else why,
         semantics=claim.semantics,
         axis=claim.needs.axis,
-        clauses=claim.needs.clauses,
         forbids=claim.forbids,
     )
 
@@ -165,31 +142,4 @@ def _bounded(claim: Claim, form: Bounded, view: ClaimView) -> KnownClaim:
         scope=view.scope,
         semantics=claim.semantics,
         axis=form.needs.axis,
-        clauses=form.needs.clauses,
-    )
-
-
-def _clauses(pack: Pack, report: Report) -> Iterator[KnownClause]:
-    stated = {clause.id: clause for clause in pack.clauses}
-    ours = report.about.get("subject") == pack.manifest.subject
-    for view in report.clauses:
-        yield _clause(view, stated.get(view.id), ours and report.sound(view))
-
-
-def _clause(view: ClauseView, stated: Clause | None, sound: bool) -> KnownClause:
-    measured = view.measured
-    return KnownClause(
-        id=view.id,
-        statement=view.statement,
-        outcome=view.outcome,
-        sound=sound,
-        reason=view.reason,
-        measured=float(measured) if isinstance(measured, (int, float)) else None,
-        unit=view.unit,
-        tolerance=view.tolerance.get("value"),
-        exact=bool(view.tolerance.get("exact")),
-        axis=view.measured_axis or view.axis,
-        semantics=stated.semantics if stated else None,
-        authorities=tuple(source.id.partition(":")[0] for source in view.sources),
-        details=dict(numbers(view.details)),
     )

@@ -1,32 +1,31 @@
-"""Assertions held against evidence and facts: pure functions, no files.
+"""What is caught, held against evidence and facts: pure functions, no files. The world is closed.
 
-A figure is backed by a sound clause that measured it on the axis the text names; parity and
-superiority by an allowed claim or a sound clause that speaks of the same thing, of the same
-authority and as strictly. What an authority states has to be quoted as such.
+A caught sentence passes if it is an allowed claim's own sentence, a paraphrase that is marked as one
+and says no more, a figure that an authority states and that is attributed to it, or marked as claiming
+nothing. Nothing else carries it: no clause, no neighbouring sentence, no likeness of words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from verify.outcome import Axis
-from verify.prose import wording
-from verify.prose.classify import Act, Assertion, classify, clauses
-from verify.prose.evidence import KnownClaim, KnownClause, KnownFact
-from verify.prose.figures import Figure
+from verify.prose import attribution, paraphrase
+from verify.prose.evidence import Evidence, KnownClaim, KnownFact
+from verify.prose.forbidden import says
+from verify.prose.markers import Kind, Marker
+from verify.prose.net import Act, Catch, catches, figures, said
 from verify.prose.reading import Sentence
-from verify.prose.scene import CITED, Voice
-from verify.prose.support import Bench, carrying, nearest, shortfall, stems
-from verify.prose.vocabulary import ANY_SOURCE
+from verify.prose.text import latin
 
 
 class Ruling(StrEnum):
-    """What becomes of an assertion, the worst last."""
+    """What becomes of a sentence, the worst last."""
 
     BACKED = "backed"
     ATTRIBUTED = "attributed"
+    NO_CLAIM = "no claim"
     NEEDS_ATTRIBUTION = "needs attribution"
     OVERCLAIM = "overclaim"
 
@@ -34,9 +33,6 @@ class Ruling(StrEnum):
     def flagged(self) -> bool:
         """Whether somebody has to mend the text."""
         return self in (Ruling.NEEDS_ATTRIBUTION, Ruling.OVERCLAIM)
-
-
-_ORDER = list(Ruling)
 
 
 @dataclass(frozen=True)
@@ -55,213 +51,159 @@ class Finding:
     lacks_evidence: bool = False
 
 
-def judge_sentence(sentence: Sentence, bench: Bench) -> Finding | None:
-    """The worst ruling on any clause of a sentence; None where it asserts nothing."""
-    whole = _restated(sentence, bench)
-    if whole is not None:
-        return whole
-    found = [
-        judge(assertion, sentence, bench)
-        for clause in clauses(sentence)
-        if (assertion := classify(clause, bench.vocabulary)) is not None
-    ]
-    return max(found, key=lambda f: _ORDER.index(f.ruling), default=None)
+REMEDY = "say an allowed claim's sentence, tie a paraphrase to it (`claim: CLAIM-ID`), attribute the figure, or say why it claims nothing (`no claim: WHY`)"  # fmt: skip
 
 
-def judge(assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
-    """The worst ruling on any act of an assertion."""
-    found = [_figure(figure, assertion, sentence, bench) for figure in assertion.figures]
-    found += [
-        _words(act, cue, assertion, sentence, bench)
-        for act, cue in assertion.acts
-        if act is not Act.FIGURE
-    ]
-    return max(found, key=lambda f: _ORDER.index(f.ruling))
-
-
-def _restated(sentence: Sentence, bench: Bench) -> Finding | None:
-    """An allowed claim's own sentence in one piece; its numbers must be those of the evidence."""
-    restates = bench.vocabulary.restated(sentence.text)
-    assertion = classify(sentence, bench.vocabulary) if restates else None
-    if assertion is None:
+def judge(sentence: Sentence, evidence: Evidence, marked: Sequence[Marker] = ()) -> Finding | None:
+    """The ruling on a sentence; None where it claims nothing that anybody could see."""
+    restated = _restated(sentence, evidence)
+    named = [marker for marker in marked if marker.kind is Kind.CLAIM]
+    if restated is not None and (not restated.ruling.flagged or not named):
+        return restated
+    caught = (
+        *_forbidden(sentence, evidence),
+        *catches(sentence),
+        *_nearly(sentence, evidence),
+        *_known_figure(sentence, evidence),
+    )
+    if named:
+        return _paraphrase(sentence, named[0], caught, evidence)
+    if not caught:
         return None
-    for claim in bench.evidence.claims:
-        if claim.id in restates and claim.allowed and not _more_than(claim, assertion, bench):
+    excused = [marker for marker in marked if marker.kind is Kind.NO_CLAIM]
+    if excused:
+        return Finding(sentence, Ruling.NO_CLAIM, caught[0].act, f"marked: {excused[0].reason}")
+    return _attributed(sentence, caught, evidence)
+
+
+def _restated(sentence: Sentence, evidence: Evidence) -> Finding | None:
+    """A claim's own sentence, word by word; denied ones are told by their title as well."""
+    text, block = _plain(sentence.text), _plain(sentence.context.block)
+    for claim in sorted(evidence.claims, key=lambda c: not c.allowed):
+        own = _plain(claim.sentence)
+        if claim.allowed and text and text in own and own in block:
             why = f"{claim.id} allows it" + (f"; {claim.reasons[0]}" if claim.reasons else "")
             return Finding(sentence, Ruling.BACKED, Act.RESTATED, why, "", (claim.id,))
+        if not claim.allowed and text in (own, _plain(claim.title), _filled(claim, evidence)):
+            return _denied(sentence, claim, evidence)
     return None
 
 
-def _more_than(claim: KnownClaim, assertion: Assertion, bench: Bench) -> bool:
-    """Whether a sentence says what the claim that it repeats does not say."""
-    own = next(support for support in bench.supports if support.id == claim.id)
-    cues = {cue for act, cue in assertion.acts if act in (Act.PARITY, Act.SUPERIORITY)}
-    forbidden = any(act is Act.FORBIDDEN for act, _ in assertion.acts)
-    return (
-        _differs(claim, assertion, bench)
-        or forbidden
-        or any(not stems(cue) <= own.stems for cue in cues)
-    )
+def _plain(text: str) -> str:
+    return latin(text).rstrip(". ")
 
 
-def _differs(claim: KnownClaim, assertion: Assertion, bench: Bench) -> bool:
-    """Whether numbers, columns, authorities or exactness are not those of the claim repeated."""
-    own = next(support for support in bench.supports if support.id == claim.id)
-    other = bool(assertion.columns and own.columns) and not assertion.columns <= own.columns
-    return (
-        other
-        or not set(assertion.numbers) <= own.numbers
-        or not assertion.named <= own.authorities | {ANY_SOURCE}
-        or (assertion.exact and not own.says_exactly)
-    )
+def _filled(claim: KnownClaim, evidence: Evidence) -> str:
+    return _plain(claim.sentence.replace("{subject}", evidence.subject))
 
 
-# -- figures --------------------------------------------------------------------------------------
+def _denied(sentence: Sentence, claim: KnownClaim, evidence: Evidence) -> Finding:
+    reason = f"{claim.id} is denied: {'; '.join(claim.reasons[:2]) or 'no reason given'}"
+    return _overclaim(sentence, Act.RESTATED, reason, evidence, claim)
 
 
-def _figure(figure: Figure, assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
-    backed = _measured(figure, assertion, sentence, bench)
-    if backed is not None:
-        return backed
-    facts = bench.facts_on(figure.metric)
-    if assertion.quoted and assertion.voice is not Voice.OURS:
-        return _quotation(figure, assertion, sentence, bench)
-    right = [fact for fact in facts if _fits(fact, assertion, bench)]
-    stated = _stating(figure, right)
-    if assertion.voice is Voice.OTHERS and not any(bench.is_source(f.authority) for f in stated):
-        return Finding(sentence, Ruling.ATTRIBUTED, Act.FIGURE, "told of somebody else")
-    if assertion.voice is not Voice.OURS and stated:
-        reason = f"{figure} is a figure of the {stated[0].authority} ({stated[0].at})"
-        true = wording.quoted(stated, figure.metric)
-        return Finding(sentence, Ruling.NEEDS_ATTRIBUTION, Act.FIGURE, reason, true)
-    reason = wording.why_no_figure(figure, assertion, bench)
-    true = wording.instead_of_figure(figure, assertion, stated, bench)
-    return _overclaim(sentence, Act.FIGURE, reason, true, bench)
+def _forbidden(sentence: Sentence, evidence: Evidence) -> Iterator[Catch]:
+    """Phrases that a claim forbids; a single word is in many honest sentences."""
+    for claim in evidence.claims:
+        for phrase in claim.forbids if claim.forbids else ():
+            found = [f for part in said(sentence) if (f := says(phrase, part))]
+            if len(phrase.split()) > 1 and found:
+                yield Catch(Act.FORBIDDEN, f"{found[0]}, which {claim.id} forbids")
 
 
-def _measured(
-    figure: Figure, assertion: Assertion, sentence: Sentence, bench: Bench
+def _nearly(sentence: Sentence, evidence: Evidence) -> Iterator[Catch]:
+    """Most of a claim's words, and others with them."""
+    words = paraphrase.content(sentence.text)
+    for claim in evidence.claims:
+        own = paraphrase.content(claim.sentence)
+        if len(words & own) >= max(_FEWEST, _SHARE * len(words | own)):
+            yield Catch(Act.RESTATED, f"nearly the sentence of {claim.id}")
+
+
+def _known_figure(sentence: Sentence, evidence: Evidence) -> Iterator[Catch]:
+    """A figure that an authority states for a metric, whatever the sentence calls it."""
+    for figure in (f for part in said(sentence) for f in figures(part)):
+        number = attribution.value(figure)
+        if number and number[1] and any(_is_figure(f, number[0]) for f in evidence.facts):
+            yield Catch(Act.FIGURE, figure)
+
+
+def _is_figure(fact: KnownFact, number: float) -> bool:
+    return fact.value == number and number >= 1 and bool(attribution.metric_of(fact))
+
+
+_SHARE, _FEWEST = 0.7, 5  # of the words that two sentences have in common to be nearly the same
+
+
+def _paraphrase(
+    sentence: Sentence, marker: Marker, caught: Sequence[Catch], evidence: Evidence
 ) -> Finding | None:
-    """A sound clause that measured the figure; one on a weaker axis that is not named misleads."""
-    if assertion.quoted and assertion.voice is not Voice.OURS:
-        return None
-    found = [c for c in bench.evidence.clauses if _holds_figure(c, figure, assertion, bench)]
-    for clause in found:
-        plain = assertion.axis is None and clause.axis in (None, Axis.PAPER_EVAL)
-        if plain or assertion.axis is clause.axis:
-            why = f"{clause.id} measured it"
-            return Finding(sentence, Ruling.BACKED, Act.FIGURE, why, "", (clause.id,))
-    if not found:
-        return None
-    clause = found[0]
-    named = f"the text says {assertion.axis}" if assertion.axis else "the text does not say so"
-    reason = f"{figure} is evidence on the {clause.axis} axis ({clause.id}), and {named}"
-    true = wording.on_axis(figure, clause)
-    return Finding(sentence, Ruling.OVERCLAIM, Act.FIGURE, reason, true, (clause.id,))
+    """A sentence tied to a claim: the claim is allowed, and the sentence says no more than it."""
+    known = [c for c in evidence.claims if c.id.partition(" ")[0] == marker.reason]
+    if not known:
+        reason = f"the marker in line {marker.line} names {marker.reason}, which no claim is called"
+        return _overclaim(sentence, Act.MARKED, reason, evidence)
+    allowed = next((claim for claim in known if claim.allowed), None)
+    if allowed is None:
+        return _denied(sentence, known[0], evidence)
+    more = paraphrase.says_more(sentence, allowed, evidence) if caught else None
+    if more is not None:
+        reason = f"marked as {marker.reason}, and {more}"
+        return _overclaim(sentence, Act.MARKED, reason, evidence, allowed)
+    why = f"marked as a paraphrase of {allowed.id}"
+    return Finding(sentence, Ruling.BACKED, Act.MARKED, why, "", (allowed.id,))
 
 
-def _holds_figure(clause: KnownClause, figure: Figure, assertion: Assertion, bench: Bench) -> bool:
-    """Whether a sound clause measured a figure of the same column under the same semantics."""
-    columns = bench.vocabulary.columns_in(clause.id.replace("-", " "), clause.statement)
-    other = assertion.columns and columns and not assertion.columns & columns
-    semantics = (assertion.semantics, clause.semantics)
-    differ = None not in semantics and len(set(semantics)) > 1
-    measured = clause.sound and figure.within(bench.measured(figure.metric, clause))
-    # Only a ratio of two times needs no axis; any other number without one is not a result.
-    unlabelled = clause.axis is None and figure.metric != "speed-up"
-    return bool(measured and not other and not differ and not unlabelled)
+def _attributed(sentence: Sentence, caught: Sequence[Catch], evidence: Evidence) -> Finding:
+    """Whose a caught sentence is, or what is wrong with it."""
+    source = attribution.hold(sentence, evidence)
+    act, cue = caught[0].act, caught[0].cue
+    if source.holds:
+        return Finding(sentence, Ruling.ATTRIBUTED, act, source.reason)
+    if source.misquoted:
+        true = quoted(source.facts) if source.facts else ""
+        return Finding(sentence, Ruling.OVERCLAIM, act, source.reason, true or REMEDY)
+    if act is Act.FIGURE and source.facts and not source.ours:
+        reason = f"{cue} is a figure of the {source.facts[0].authority} ({source.facts[0].at})"
+        return Finding(
+            sentence, Ruling.NEEDS_ATTRIBUTION, act, reason, quoted(source.facts)
+        )  # fmt: skip
+    claim = _about(sentence, evidence)
+    if claim is not None and claim.reasons:
+        reason = f"no claim says it: {cue!r}; {claim.id} is denied: {claim.reasons[0]}"
+    elif evidence.bundle is None:
+        reason = f"no claim says it: {cue!r}; there is no evidence: no sealed bundle was found"
+    else:
+        reason = f"no allowed claim says it, no authority is named for it, no marker: {cue!r}"
+    return _overclaim(sentence, act, reason, evidence, claim)
 
 
-def _quotation(figure: Figure, assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
-    """A figure that is said to be an authority's has to be one of its figures."""
-    quoted = set(assertion.quoted) - {CITED}
-    facts = bench.facts_on(figure.metric)
-    theirs = [fact for fact in facts if ANY_SOURCE in quoted or fact.authority in quoted]
-    right = [fact for fact in theirs if _fits(fact, assertion, bench)]
-    if not theirs or figure.within([fact.value for fact in right]):
-        why = f"quoted from: {', '.join(sorted(assertion.quoted))}"
-        return Finding(sentence, Ruling.ATTRIBUTED, Act.FIGURE, why)
-    shown = (right or theirs)[:1]
-    reason = f"misquoted: the {shown[0].authority} does not state {figure} ({shown[0].at})"
-    true = wording.quoted(shown, figure.metric)
-    return Finding(sentence, Ruling.OVERCLAIM, Act.FIGURE, reason, true)
+def _about(sentence: Sentence, evidence: Evidence) -> KnownClaim | None:
+    """The denied claim that shares most of a sentence's words."""
+    words = paraphrase.content(sentence.text)
+    denied = [c for c in evidence.claims if not c.allowed]
+    shared = {c.id: len(words & paraphrase.content(f"{c.title} {c.sentence}")) for c in denied}
+    best = max(denied, key=lambda c: shared[c.id], default=None)
+    return best if best is not None and shared[best.id] > 1 else None
 
 
-def _fits(fact: KnownFact, assertion: Assertion, bench: Bench) -> bool:
-    """Whether a fact is about a column that the text names, or either names none."""
-    column = bench.column(fact)
-    return column is None or not assertion.columns or column in assertion.columns
+def _overclaim(
+    sentence: Sentence,
+    act: Act,
+    reason: str,
+    evidence: Evidence,
+    claim: KnownClaim | None = None,
+) -> Finding:
+    instead = REMEDY
+    if claim is not None:
+        instead = claim.sentence if claim.allowed else f"Not shown: {claim.title.rstrip('.')} ({claim.id}, denied)."  # fmt: skip
+    bare = evidence.bundle is None
+    return Finding(sentence, Ruling.OVERCLAIM, act, reason, instead, (), bare)
 
 
-def _stating(figure: Figure, facts: Sequence[KnownFact]) -> list[KnownFact]:
-    """Facts of one authority that hold all values of a figure, one a value."""
-    for first in facts:
-        theirs = [f for f in facts if f.authority == first.authority and f.topic == first.topic]
-        if figure.within([fact.value for fact in theirs]):
-            return [
-                next(fact for fact in theirs if part.equals(fact.value)) for part in figure.parts()
-            ]
-    return []
-
-
-# -- parity, superiority, a claim's words ---------------------------------------------------------
-
-
-def _words(act: Act, cue: str, assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
-    if assertion.quoted and assertion.voice is not Voice.OURS:
-        why = f"quoted from: {', '.join(sorted(assertion.quoted))}"
-        return Finding(sentence, Ruling.ATTRIBUTED, act, why)
-    if act is Act.FORBIDDEN:
-        reason = f"{', '.join(assertion.forbidden_by)} forbids these words"
-        return _overclaim(sentence, act, reason, _instead(assertion, act, bench), bench)
-    if act is Act.RESTATED:
-        return _repeated(assertion, sentence, bench)
-    support = carrying(bench.supports, assertion, act, cue)
-    if support is not None:
-        why = f"{support.id} carries it"
-        return Finding(sentence, Ruling.BACKED, act, why, "", (support.id,))
-    reason = f"{cue!r}: {_why(assertion, act, cue, bench)}"
-    return _overclaim(sentence, act, reason, _instead(assertion, act, bench), bench)
-
-
-def _overclaim(sentence: Sentence, act: Act, reason: str, true: str, bench: Bench) -> Finding:
-    """An overclaim that evidence could have backed."""
-    missing = bench.evidence.bundle is None
-    return Finding(sentence, Ruling.OVERCLAIM, act, reason, true, lacks_evidence=missing)
-
-
-def _repeated(assertion: Assertion, sentence: Sentence, bench: Bench) -> Finding:
-    """Words of a claim that is denied, or with numbers that the evidence does not have."""
-    claims = [claim for claim in bench.evidence.claims if claim.id in assertion.restates]
-    claims.sort(key=lambda c: not assertion.columns & bench.vocabulary.columns_in(c.title))
-    allowed = [claim for claim in claims if claim.allowed]
-    if not allowed:
-        reason = f"{claims[0].id} is denied: {wording.because(claims[0], bench)}"
-        true = wording.not_shown(claims[0], bench)
-        return _overclaim(sentence, Act.RESTATED, reason, true, bench)
-    if not _differs(allowed[0], assertion, bench):  # what else it says is judged by its other acts
-        why = f"{allowed[0].id} allows it"
-        return Finding(sentence, Ruling.BACKED, Act.RESTATED, why, "", (allowed[0].id,))
-    reason = f"it says more than {allowed[0].id}, or has other numbers"
-    return Finding(sentence, Ruling.OVERCLAIM, Act.RESTATED, reason, allowed[0].sentence)
-
-
-def _why(assertion: Assertion, act: Act, cue: str, bench: Bench) -> str:
-    near = nearest(bench.supports, assertion, act)
-    denied = wording.denied_about(assertion, bench)
-    if bench.evidence.bundle is None:
-        return "there is no evidence: no sealed bundle was found"
-    if denied is not None and (near is None or len(assertion.topic - near.topic) > 0):
-        return f"{denied.id} is denied: {wording.because(denied, bench)}"
-    if near is None:
-        return "no allowed claim and no sound clause speaks of it"
-    return f"{near.id} does not carry it: {shortfall(near, assertion, act, cue)}"
-
-
-def _instead(assertion: Assertion, act: Act, bench: Bench) -> str:
-    """The nearest sentence that the evidence carries, or the nearest that it does not."""
-    near = nearest(bench.supports, assertion, act)
-    denied = wording.denied_about(assertion, bench)
-    if near is not None and (denied is None or assertion.topic <= near.topic):
-        return near.sentence
-    return wording.not_shown(denied, bench) if denied is not None else wording.NOTHING
+def quoted(facts: Sequence[KnownFact]) -> str:
+    """`The paper reports 1.54 for L2 (Tables 1, 5, 6: FID of the five columns).`"""
+    first = facts[0]
+    name = attribution.metric_of(first) or "the value"
+    key = f" for {first.key}" if first.key else ""
+    return f"The {first.authority.replace('_', ' ')} reports {name} {first.value:g}{key} ({first.at})."

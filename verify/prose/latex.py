@@ -1,227 +1,403 @@
-"""LaTeX into blocks: title, sections, captions, table cells, items and paragraphs."""
+"""LaTeX as it is printed, by pylatexenc: text, captions, titles, footnotes, formulae and tables."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
 
-from verify.prose.passage import Passage, blank
-from verify.prose.reading import Block, Blocks, Context, Form, table_row
-from verify.prose.words import bag
-
-_COMMENT = re.compile(r"(?<!\\)%([^\n]*)")
-# Environments that hold code or formulas; nothing in them is a sentence.
-_SKIPPED = bag(
-    "verbatim lstlisting minted equation equation* align align* gather gather* displaymath "
-    "tikzpicture algorithm algorithmic thebibliography comment"
+from pylatexenc.latex2text import LatexNodes2Text
+from pylatexenc.latexwalker import (
+    LatexCharsNode,
+    LatexEnvironmentNode,
+    LatexGroupNode,
+    LatexMacroNode,
+    LatexMathNode,
+    LatexSpecialsNode,
+    LatexWalker,
+    LatexWalkerParseError,
+    get_default_latex_context_db,
 )
-_LEVELS = {"part": 0, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4}
-_HEADING = re.compile(r"\\(part|chapter|section|subsection|subsubsection)\*?(?:\[[^\]]*\])?\s*\{")
-_TITLED = re.compile(r"\\(?:title|subtitle)\s*\{")
-_CAPTION = re.compile(r"\\caption\*?(?:\[[^\]]*\])?\s*\{")
-_TABULAR = re.compile(r"\\begin\{(tabular[x*]?|longtable|array)\}")
-_TABLE = re.compile(r"\\begin\{(table\*?|figure\*?|wraptable|sidewaystable)\}.*?\\end\{\1\}", re.S)
-_BREAK = re.compile(r"\n[ \t]*\n|\\item\b(?:\[[^\]]*\])?|\\(?:begin|end)\{[^}]*\}|\\par\b|\\\\")
-_ROW = re.compile(r"\\\\(?:\[[^\]]*\])?")
-_LINE = re.compile(r"\\(?:hline|toprule|midrule|bottomrule|cmidrule(?:\([^)]*\))?(?:\{[^}]*\})?)")
-_MULTI = re.compile(r"\s*\\multicolumn\{([0-9]{1,2})\}\{[^}]*\}\s*\{")
-_MACRO = re.compile(
-    r"\\(?:newcommand|renewcommand|providecommand)\*?\s*\{?\\([A-Za-z]+)\}?\s*\{([^{}\n]*)\}"
-    r"|\\def\s*\\([A-Za-z]+)\s*\{([^{}\n]*)\}"
+from pylatexenc.macrospec import std_macro
+
+from verify.prose.formula import formula
+from verify.prose.reading import Block, Comment, Context, Form, Page
+
+# What TeX takes letter by letter: its braces and percent signs are no syntax.
+_VERBATIM = re.compile(
+    r"(?<!\\)\\(?:verb\*?|lstinline(?:\[[^\]\n]*\])?|mintinline(?:\[[^\]\n]*\])?\{[^}\n]*\})"
+    r"(?:([^\s\w{*])(?P<verb>[^\n]*?)\1|\{(?P<braced>[^}\n]*)\})"
+    r"|(?<!\\)\\(?:url|href|path|nolinkurl|burl)\s*\{(?P<address>[^}\n]*)\}"
 )
-
-# What a command stands for, in order; `None` keeps the first group.
-_INLINE: tuple[tuple[str, str | None], ...] = (
-    (r"\\(?:label|includegraphics|vspace|hspace|bibliography|bibliographystyle|input|usepackage|"
-     r"documentclass|footnotemark|pagestyle)\*?(?:\[[^\]]*\])?\{[^{}]*\}", " "),
-    (r"\\[cC]ite[A-Za-z]*\*?(?:\[[^\]]*\]){0,2}\{[^{}]*\}", "[cite00]"),
-    (r"\\[A-Za-z]*ref\*?\{[^{}]*\}", "1"),
-    (r"\\footnote\{|\\\\", " "),
-    (r"\\times\b|(?<=[0-9])\{\\times\}(?=[0-9])", "x"),
-    (r"\\downarrow\b", "↓"),
-    (r"\\uparrow\b", "↑"),
-    (r"\\approx\b|\\sim\b", "≈"),
-    (r"\\pm\b", "±"),
-    (r"\\(?:leq?|leqslant)\b", "≤"),
-    (r"\\(?:checkmark|cmark)\b", "✓"),
-    (r"\\(?:[,;:! ]|quad\b|qquad\b)|~", " "),
-    (r"(?<=10\^)\{(-?[0-9]+)\}", None),
-    (r"\\([%&_#$])", None),
-    (r"\\[A-Za-z]+\*?(?:\[[^\]]*\])?", ""),
-    (r"[{}]|(?<!\\)\$", ""),
-    (r"``|''", "\""),
-    (r"---?", " - "),
-)  # fmt: skip
-
-
-def blocks(source: str) -> Blocks:
-    """Blocks and comments of a LaTeX text."""
-    comments = [(m.group(1), m.start(), m.end()) for m in _COMMENT.finditer(source)]
-    source = blank(source, [(start, end) for _, start, end in comments])
-    for name in sorted(_SKIPPED):
-        source = blank(source, _environments(source, name))
-    reader = _Reader(source, _macros(source))
-    return list(reader.read()), comments
+_FALSE = re.compile(r"(?<!\\)\\iffalse\b.*?\\fi\b", re.S)
+_SYNTAX = re.compile(r"[%{}\\$&#_^~]")
+_COMMENT = re.compile(r"(?<!\\)(?:\\\\)*%([^\n]*)")
+_DEFINES = re.compile(
+    r"\\(?:(?:re|provide)?newcommand\*?|DeclareMathOperator\*?|DeclareRobustCommand)\s*\{?\\(\w+)\}?"
+    r"(?:\[\d\])?(?:\[[^\]]*\])?\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+    r"|\\def\s*\\(\w+)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
+)
+_BLANK = re.compile(r"\n[ \t]*\n")
+_HEADINGS = frozenset("title part chapter section subsection subsubsection paragraph".split())
+_BESIDE = {"caption": Form.CAPTION, "captionof": Form.CAPTION, "footnote": Form.PROSE,
+           "footnotetext": Form.PROSE, "thanks": Form.PROSE, "subcaption": Form.CAPTION}  # fmt: skip
+_SILENT = frozenset(
+    "label ref eqref autoref cref Cref pageref includegraphics input include bibliography usepackage "
+    "bibliographystyle vspace hspace newcommand renewcommand providecommand def documentclass cmidrule "
+    "cline color definecolor setlength addbibresource hline toprule midrule bottomrule phantom hphantom "
+    "vphantom DeclareMathOperator index maketitle pagestyle thispagestyle url path nolinkurl".split()
+)
+_CITES = re.compile(r"[A-Za-z]*cite[a-z]*\*?$")
+_CODE = frozenset("verbatim Verbatim lstlisting minted comment tikzpicture alltt filecontents".split())
+_TABLES = frozenset("tabular tabular* tabularx longtable tabulary array tblr".split())
+_DEEPEST = 80
+_ARGUMENTS = {  # of macros that the parser does not know
+    "{": "title subtitle date author section* url path nolinkurl label texttt num footnotemark input",
+    "[{": "caption subcaption footnote footnotetext thanks section subsection subsubsection part "
+    "chapter paragraph",
+    "{{": "href captionof textcolor colorbox",
+}
 
 
-def _environments(source: str, name: str) -> Iterator[tuple[int, int]]:
-    """Where an environment begins and ends; one that is not closed reaches to the end."""
-    opening, closing = f"\\begin{{{name}}}", f"\\end{{{name}}}"
-    start = source.find(opening)
-    while start >= 0:
-        end = source.find(closing, start)
-        end = end + len(closing) if end >= 0 else len(source)
-        yield start, end
-        start = source.find(opening, end)
+def page(source: str) -> Page:
+    """The page of a LaTeX text; one that the parser gives up on is read as plain lines."""
+    masked = _FALSE.sub(_blanked, _VERBATIM.sub(_masked, _codeless(source)))
+    walk = _Walk(source, masked)
+    walk.comments()
+    try:
+        walk.document()
+    except (LatexWalkerParseError, RecursionError, IndexError, AttributeError):
+        return _as_lines(masked, walk.page.comments)
+    return walk.page
 
 
-def _macros(source: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Commands without arguments that a text defines for itself, longest name first."""
-    found = {m.group(1) or m.group(3): m.group(2) or m.group(4) for m in _MACRO.finditer(source)}
-    names = sorted(found, key=len, reverse=True)
-    return tuple((re.compile(rf"\\{name}\b(?:\{{\}})?"), found[name] or "") for name in names)
+def _masked(match: re.Match[str]) -> str:
+    """The same text, as long as before, without what the parser would take for syntax."""
+    for name in ("verb", "braced", "address"):
+        if (inner := match[name]) is not None:
+            start, end = match.start(name) - match.start(), match.end(name) - match.start()
+            whole = match.group()
+            kept = _SYNTAX.sub(" ", inner)
+            if name == "address":
+                return whole[:start] + kept + whole[end:]
+            # A macro with an argument, as long as before.
+            return "\\emph" + " " * (start - len("\\emph") - 1) + f"{{{kept}}}"
+    return match.group()
+
+
+def _blanked(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+def _codeless(source: str) -> str:
+    """Environments of code made white, unless their name only stands within a verbatim."""
+    names = "|".join(re.escape(name) for name in sorted(_CODE))
+    begins = re.compile(rf"^[ \t]*\\begin\{{({names})\}}|(?<![|!+\w]) ?\\begin\{{({names})\}}", re.M)
+    at = 0
+    while (match := begins.search(source, at)) is not None:
+        at = match.end()
+        line = source[source.rfind("\n", 0, match.start()) + 1 : match.end()]
+        end = source.find(f"\\end{{{match[1] or match[2]}}}", at)
+        if end < 0 or _COMMENT.search(line) or re.search(r"\\(?:verb|lstinline)", line):
+            continue
+        source = source[: match.start()] + re.sub(r"[^\n]", " ", source[match.start() : end]) + (
+            " " * len(f"\\end{{{match[1] or match[2]}}}")
+        ) + source[end + len(f"\\end{{{match[1] or match[2]}}}") :]  # fmt: skip
+    return source
+
+
+def _as_lines(source: str, comments: list[Comment]) -> Page:
+    page = Page(comments=comments)
+    for number, line in enumerate(source.split("\n"), start=1):
+        if kept := _COMMENT.sub("", line).strip():
+            page.blocks.append(Block(((kept, number),), part=number))
+    return page
+
+
+@cache
+def _context() -> Any:
+    """The parser's table of macros, with those that it does not know."""
+    macros = [
+        std_macro(name, "*" * (kind == "[{") + kind)
+        for kind, names in _ARGUMENTS.items()
+        for name in names.split()
+    ]
+    known = get_default_latex_context_db()
+    known.add_context_category("printed", macros=macros, prepend=True)
+    return known
+
+
+@cache
+def _converter() -> LatexNodes2Text:
+    return LatexNodes2Text(math_mode="text", keep_comments=False)
 
 
 @dataclass
-class _Reader:
-    """A text whose structured parts are taken out one after another; the rest is paragraphs."""
+class _Table:
+    """What is known of the table that is being walked."""
 
-    source: str
-    macros: tuple[tuple[re.Pattern[str], str], ...]
+    caption: str = ""
+    header: list[str] | None = None
+    cells: list[tuple[str, int]] = field(default_factory=list)
 
-    def read(self) -> Iterator[Block]:
-        """Every block; the order is mended by the places of the sentences."""
-        self.source = blank(self.source, [m.span() for m in _MACRO.finditer(self.source)])
-        titles = [*self._headings()]
-        yield from self._titles()
-        yield from self._tables(titles)
-        yield from self._captions()
-        for start, end, title in titles:
-            yield Block(title, Form.HEADING)
-            self.source = blank(self.source, [(start, end)])
-        yield from self._paragraphs(titles)
 
-    def _headings(self) -> Iterator[tuple[int, int, Passage]]:
-        for match in _HEADING.finditer(self.source):
-            end = _closing(self.source, match.end())
-            title = self._inline(Passage.of(self.source, match.end(), end))
-            yield match.start(), end + 1, title
+class _Walk:
+    """One pass over the nodes of a document."""
 
-    def _titles(self) -> Iterator[Block]:
-        for match in reversed(list(_TITLED.finditer(self.source))):
-            end = _closing(self.source, match.end())
-            yield Block(self._inline(Passage.of(self.source, match.end(), end)), Form.HEADING)
-            self.source = blank(self.source, [(match.start(), end + 1)])
+    def __init__(self, source: str, masked: str) -> None:
+        self.source, self.masked = source, _DEFINES.sub(_blanked, masked)
+        self.starts = [0, *(at + 1 for at, char in enumerate(masked) if char == "\n")]
+        self.page, self.part = Page(), 0
+        self.pieces: list[tuple[str, int]] = []
+        self.form, self.lead, self.item_lead = Form.PROSE, "", ""
+        self.defined = {
+            m[1] or m[3]: m[2] if m[1] else m[4] for m in _DEFINES.finditer(masked)
+        }
+        self.depth = 0
 
-    def _captions(self) -> Iterator[Block]:
-        for match in reversed(list(_CAPTION.finditer(self.source))):
-            end = _closing(self.source, match.end())
-            yield Block(self._inline(Passage.of(self.source, match.end(), end)), Form.PROSE)
-            self.source = blank(self.source, [(match.start(), end + 1)])
+    def line(self, pos: int) -> int:
+        """The line of an offset, from 1."""
+        return bisect_right(self.starts, pos)
 
-    def _caption_around(self, offset: int) -> str:
-        """The caption of the table that an offset lies in."""
-        for table in _TABLE.finditer(self.source):
-            caption = _CAPTION.search(self.source, *table.span())
-            if table.start() <= offset < table.end() and caption:
-                end = _closing(self.source, caption.end())
-                return self._inline(Passage.of(self.source, caption.end(), end)).text
-        return ""
+    def comments(self) -> None:
+        """Every comment; one that fills its line stands alone."""
+        for number, line in enumerate(self.masked.split("\n"), start=1):
+            if match := _COMMENT.search(line):
+                text = self.source.split("\n")[number - 1][match.start(1) :].strip()
+                self.page.comments.append(Comment(text, number, not line[: match.start()].strip()))
 
-    def _tables(self, titles: list[tuple[int, int, Passage]]) -> Iterator[Block]:
-        for match in reversed(list(_TABULAR.finditer(self.source))):
-            closing = self.source.find(f"\\end{{{match.group(1)}}}", match.end())
-            end = closing if closing >= 0 else len(self.source)
-            start = _past_arguments(self.source, match.end())
-            context = replace(_above(titles, start), lead=self._caption_around(start))
-            yield from self._rows(start, end, context)
-            self.source = blank(self.source, [(match.start(), end)])
+    def document(self) -> None:
+        """The body; of what stands before it, the title alone."""
+        begin, end = self.masked.find("\\begin{document}"), self.masked.find("\\end{document}")
+        if begin >= 0:
+            head = self.masked[:begin]
+            for match in re.finditer(r"\\(?:title|subtitle)\b", _COMMENT.sub(_blanked, head)):
+                self._nodes(self._parsed(match.start(), self._group_end(match.end())))
+                self.flush()
+        start = begin + len("\\begin{document}") if begin >= 0 else 0
+        self._nodes(self._parsed(start, end if end >= 0 else len(self.masked)))
+        self.flush()
 
-    def _rows(self, start: int, end: int, context: Context) -> Iterator[Block]:
-        """Rows of a table; those above its first inner line are headers of their columns."""
-        rows = [row for row in self._split_rows(start, end) if any(c.text for c in row[1])]
-        ruled = [at for at, (above, _) in enumerate(rows) if above and at > 0]
-        heads = ruled[0] if ruled else 1
-        header: list[str] = []
-        for at, (_, cells) in enumerate(rows):
-            if at < heads:
-                texts = [cell.text for cell in cells]
-                header += [""] * (len(texts) - len(header))
-                header = [f"{a} {b}".strip() for a, b in _padded(header, texts)]
-                yield from (Block(cell, Form.LABEL, context) for cell in cells if cell.text)
+    def _parsed(self, start: int, end: int) -> list[Any]:
+        text = re.sub(r"[^\n]", " ", self.masked[:start]) + self.masked[start:end]
+        walker = LatexWalker(text, latex_context=_context(), tolerant_parsing=True)
+        return list(walker.get_latex_nodes(pos=start)[0])
+
+    def _group_end(self, at: int) -> int:
+        depth = 0
+        for index in range(at, len(self.masked)):
+            depth += {"{": 1, "}": -1}.get(self.masked[index], 0)
+            if depth == 0 and self.masked[index] == "}":
+                return index + 1
+        return len(self.masked)
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def flush(self, form: Form | None = None) -> None:
+        """End the block that is open."""
+        block = Block(tuple(self.pieces), form or self.form, Context(lead=self.item_lead), self.part)
+        self.pieces = []
+        self.part += 1
+        if block.text:
+            self.page.blocks.append(block)
+            self.lead = block.text if block.text.endswith(":") else ""
+
+    def _beside(self, nodes: Sequence[Any], form: Form) -> None:
+        """A block of its own within another, such as a footnote or a caption."""
+        kept, self.pieces = self.pieces, []
+        self._nodes(nodes)
+        self.flush(form)
+        self.pieces = kept
+
+    # -- nodes ------------------------------------------------------------------------------------
+
+    def _nodes(self, nodes: Sequence[Any]) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise RecursionError
+        for node in nodes:
+            if node is not None:
+                self._node(node)
+        self.depth -= 1
+
+    def _node(self, node: Any) -> None:
+        if isinstance(node, LatexCharsNode):
+            self._chars(node.chars, node.pos)
+        elif isinstance(node, LatexGroupNode):
+            self._nodes(node.nodelist or ())
+        elif isinstance(node, LatexMathNode):
+            self._math(node)
+        elif isinstance(node, LatexMacroNode):
+            self._macro(node)
+        elif isinstance(node, LatexEnvironmentNode):
+            self._environment(node)
+        elif isinstance(node, LatexSpecialsNode):
+            if node.specials_chars.strip() == "":
+                self.flush()
             else:
-                yield from table_row(cells, header, context)
+                self.pieces.append((_converter().node_to_text(node), self.line(node.pos)))
 
-    def _split_rows(self, start: int, end: int) -> Iterator[tuple[bool, list[Passage]]]:
-        """Whether a line is drawn above a row, and its cells."""
-        edges = [start, *(m.end() for m in _ROW.finditer(self.source, start, end)), end]
-        for first, last in pairwise(edges):
-            row = Passage.of(self.source, first, last).put(_ROW, " ")
-            yield bool(_LINE.search(row.text)), list(self._cells(row.put(_LINE, " ")))
+    def _chars(self, chars: str, pos: int) -> None:
+        at = 0
+        for match in [*_BLANK.finditer(chars), None]:
+            stretch = chars[at : match.start() if match else len(chars)]
+            for line in stretch.splitlines(keepends=True):
+                self.pieces.append((line, self.line(pos + at)))
+                at += len(line)
+            if match:
+                self.flush()
+                at = match.end()
 
-    def _cells(self, row: Passage) -> Iterator[Passage]:
-        bars = [m.start() for m in re.finditer(r"(?<!\\)&", row.text)]
-        edges = [-1, *bars, len(row.text)]
-        for first, last in pairwise(edges):
-            cell = row.cut(first + 1, last)
-            multi = _MULTI.match(cell.text)
-            if multi:
-                cell = cell.cut(multi.end(), len(cell.text))
-            for _ in range(int(multi.group(1)) if multi else 1):
-                yield self._inline(cell)
+    def _math(self, node: Any) -> None:
+        source = self.masked[node.pos : node.pos + node.len]
+        for name, body in self.defined.items():
+            source = re.sub(rf"\\{name}(?![A-Za-z])", partial(_body, body), source)
+        self.pieces.append((formula(source), self.line(node.pos)))
 
-    def _paragraphs(self, titles: list[tuple[int, int, Passage]]) -> Iterator[Block]:
-        document = self.source.find(r"\begin{document}")
-        at, lead, item = max(document, 0), "", False
-        edges = [(m.start(), m.end(), m.group()) for m in _BREAK.finditer(self.source, at)]
-        for start, end, mark in [*edges, (len(self.source), len(self.source), "")]:
-            passage = self._inline(Passage.of(self.source, at, start))
-            if passage.text:
-                form = Form.ITEM if item else Form.PROSE
-                context = replace(_above(titles, at), lead=lead if item else "")
-                yield Block(passage, form, context)
-                if not item:
-                    lead = passage.text if passage.text.endswith(":") else ""
-            item = mark.startswith(r"\item") or (item and mark in (r"\\", r"\par"))
-            at = end
+    def _macro(self, node: Any) -> None:
+        name = node.macroname
+        arguments = [one for one in (node.nodeargd.argnlist if node.nodeargd else ()) if one]
+        if name in self.defined and self.depth < _DEEPEST // 2:
+            self.pieces.append((_converter().latex_to_text(self.defined[name]), self.line(node.pos)))
+        elif name in _BESIDE:
+            self._beside(arguments[-1:], _BESIDE[name])
+        elif name in _HEADINGS:
+            self.flush()
+            self._beside(arguments[-1:], Form.HEADING)
+            self.item_lead = ""
+        elif name == "item":
+            self.flush()
+            self._nodes(arguments)
+        elif name == "par":
+            self.flush()
+        elif _CITES.search(name):
+            self.pieces.append((" [1] ", self.line(node.pos)))
+        elif name == "\\":
+            self.pieces.append((" ", self.line(node.pos)))
+        elif name == "href":
+            self._nodes(arguments[1:])
+        elif name not in _SILENT:
+            self._printed(node, arguments)
 
-    def _inline(self, passage: Passage) -> Passage:
-        for pattern, body in self.macros:
-            passage = passage.put(pattern, body)
-        for pattern_text, literal in _INLINE:
-            pattern = re.compile(pattern_text)
-            passage = passage.keep(pattern) if literal is None else passage.put(pattern, literal)
-        return passage.strip()
+    def _printed(self, node: Any, arguments: Sequence[Any]) -> None:
+        if arguments and all(isinstance(one, LatexGroupNode) for one in arguments):
+            self._nodes(arguments)
+            return
+        text = _converter().node_to_text(node)
+        self.pieces.append((text, self.line(node.pos)))
+        self.pieces += [(" ", self.line(node.pos))] if node.macro_post_space else []
+
+    # -- environments -----------------------------------------------------------------------------
+
+    def _environment(self, node: Any) -> None:
+        name = node.environmentname
+        if name in _CODE:
+            return
+        self.flush()
+        if name in _TABLES:
+            self._table(node)
+            return
+        lead, self.item_lead = self.item_lead, self.lead or self.item_lead
+        if name in ("table", "table*", "figure", "figure*", "longtable"):
+            self.item_lead = _caption(node.nodelist) or self.item_lead
+        if name in ("equation", "equation*", "align", "align*", "gather", "displaymath"):
+            self._math(node)
+        else:
+            self._nodes(node.nodelist or ())
+        self.flush()
+        self.item_lead = lead
+
+    def _table(self, node: Any) -> None:
+        header: list[str] = []
+        rows, ruled = self._rows(node.nodelist or ())
+        heads = ruled if 0 < ruled < len(rows) else 1
+        for number, row in enumerate(rows):
+            if number < heads:
+                header = _joined(header, row)
+            for at, (pieces, text, _) in enumerate(row):
+                form = Form.LABEL if number < heads else Form.CELL
+                context = Context(
+                    lead=self.item_lead,
+                    row=row[0][1] if at and number >= heads else "",
+                    column=header[at] if at < len(header) and form is Form.CELL else "",
+                )  # fmt: skip
+                if text:
+                    self.page.blocks.append(Block(tuple(pieces), form, context, self.part))
+        self.part += 1
+
+    def _rows(self, nodes: Sequence[Any]) -> tuple[list[_Row], int]:
+        """Rows of cells, and how many of them stand above the first rule within."""
+        rows, row, heads, start = list[_Row](), list[tuple[Any, str, int]](), 0, list[Any]()
+        for node in [*nodes, None]:
+            name = getattr(node, "macroname", None)
+            parts = node is None or name == "\\"
+            if getattr(node, "specials_chars", None) == "&" or parts:
+                row.append(self._cell(start))
+                start = []
+            elif name in ("midrule", "hline") and not heads and rows:
+                heads = len(rows)
+            else:
+                start.append(node)
+            if parts:
+                rows += [row] if any(text for _, text, _ in row) else []
+                row = []
+        return rows, heads
+
+    def _cell(self, nodes: Sequence[Any]) -> tuple[Any, str, int]:
+        kept, self.pieces = self.pieces, []
+        span = 1
+        for node in nodes:
+            if getattr(node, "macroname", "") == "multicolumn":
+                wide = re.match(r"\\multicolumn\s*\{(\d{1,2})\}", self.masked[node.pos :])
+                span = int(wide[1]) if wide else 1
+        before = len(self.page.blocks)
+        self._nodes(_without_span(nodes))
+        pieces, self.pieces = self.pieces, kept
+        for block in self.page.blocks[before:]:
+            pieces += block.pieces
+        del self.page.blocks[before:]
+        return pieces, Block(tuple(pieces)).text, span
 
 
-def _padded(first: list[str], second: list[str]) -> Iterator[tuple[str, str]]:
-    for at, text in enumerate(first):
-        yield text, second[at] if at < len(second) else ""
+_Row = list[tuple[Any, str, int]]
 
 
-def _above(titles: list[tuple[int, int, Passage]], offset: int) -> Context:
-    """The nearest section title above an offset."""
-    above = [title.text for start, _, title in titles if start <= offset]
-    return Context(headings=tuple(above[-1:]))
+def _body(body: str, match: re.Match[str]) -> str:
+    return body
 
 
-def _closing(source: str, start: int) -> int:
-    """Offset of the brace that closes the one before `start`."""
-    depth = 1
-    for at in range(start, len(source)):
-        if source[at] == "{" and source[at - 1] != "\\":
-            depth += 1
-        elif source[at] == "}" and source[at - 1] != "\\":
-            depth -= 1
-            if depth == 0:
-                return at
-    return len(source)
+def _without_span(nodes: Sequence[Any]) -> list[Any]:
+    """The nodes of a cell without the numbers and letters of a \\multicolumn or \\multirow."""
+    found, skip = [], 0
+    for node in nodes:
+        name = getattr(node, "macroname", "")
+        arguments = [a for a in (node.nodeargd.argnlist if getattr(node, "nodeargd", None) else ())]
+        if name in ("multicolumn", "multirow"):
+            found += arguments[-1:]
+            skip = 0 if arguments else 2
+        elif skip and isinstance(node, LatexGroupNode):
+            skip -= 1
+        else:
+            found.append(node)
+    return found
 
 
-def _past_arguments(source: str, at: int) -> int:
-    """Behind the arguments of `\\begin{tabular}`: widths and column letters."""
-    while at < len(source) and source[at] in "[{":
-        at = _closing(source, at + 1) + 1 if source[at] == "{" else source.find("]", at) + 1
-    return at
+def _joined(header: list[str], row: _Row) -> list[str]:
+    """The labels of the columns with those of one more row of heads."""
+    wide = [text for _, text, span in row for _ in range(span)]
+    length = max(len(header), len(wide))
+    padded = [(labels + [""] * length)[:length] for labels in (header, wide)]
+    return [" ".join(filter(None, both)) for both in zip(*padded, strict=True)]
+
+
+def _caption(nodes: Sequence[Any]) -> str:
+    """The caption of a float, wherever in it it stands."""
+    for node in nodes or ():
+        if getattr(node, "macroname", "") == "caption" and node.nodeargd:
+            return str(_converter().nodelist_to_text(node.nodeargd.argnlist[-1:]))
+        if inner := _caption(getattr(node, "nodelist", None) or ()):
+            return inner
+    return ""

@@ -1,239 +1,264 @@
-"""Markdown into blocks: headings, paragraphs, items, quotes, tables, and output of commands."""
+"""Markdown as GitHub renders it, by markdown-it: every text that a reader of the page sees."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from html.entities import html5
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from verify.prose.html_table import html_tables
-from verify.prose.metadata import front_matter
-from verify.prose.passage import Passage, blank
-from verify.prose.patterns.surroundings import CODE_LANGUAGES
-from verify.prose.reading import Block, Blocks, Context, Form, table_row
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.front_matter import front_matter_plugin
 
-_COMMENT = re.compile(r"<!--(.*?)-->", re.S)
-_FENCE = re.compile(r"^ {0,12}(`{3,}|~{3,})\s*([A-Za-z0-9_+.-]*)")
-_ATX = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
-_SETEXT = re.compile(r"^ {0,3}(=+|-{2,})\s*$")
-_ITEM = re.compile(r"^(\s*)(?:[-*+]|[0-9]{1,4}[.)])\s+(?=\S)")
-_QUOTE = re.compile(r"^ {0,3}> ?")
-_RULE = re.compile(r"^ {0,3}([-*_] ?){3,}$")
-_DEFINITION = re.compile(r"^ {0,3}\[[^\]]+\]:\s*\S+")
-_DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
+from verify.prose.formula import formula
+from verify.prose.html import Markup, visible
+from verify.prose.reading import Block, Comment, Context, Form, Page
 
-# Inline markup and the group of it that is read.
-_INLINE = (
-    # a badge says what is in its address, any other image what its alternative text says
-    re.compile(r"!\[[^\]]{0,300}\]\([^)\s]{0,200}/badge/([^)/?\s]{1,100})-[A-Za-z0-9]+(?:\.svg)?"
-               r"[^)]{0,300}\)"),
-    re.compile(r"!\[([^\]]{0,500})\]\([^)]{0,2000}\)"),
-    re.compile(r"\[([^\]]{1,500})\]\([^)]{0,2000}\)"),
-    re.compile(r"\[([^\]]{1,500})\]\[[^\]]{0,200}\]"),
-    re.compile(r"`+([^`]{1,2000})`+"),
-    re.compile(r"(?<![\w*])[*]{1,3}(\S(?:.{0,1000}?\S)?)[*]{1,3}(?![\w*])", re.S),
-    re.compile(r"(?<!\w)_{1,3}(\S(?:.{0,1000}?\S)?)_{1,3}(?!\w)", re.S),
-    re.compile(r"~~()[^~]{0,1000}~~"),  # struck out: no longer said
-)  # fmt: skip
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,1000}>")
-_ALT = re.compile(r"<img\b[^<>]{0,1000}?\balt=\"([^\"]{0,500})\"[^<>]{0,1000}>", re.I)
-_ENTITY = re.compile(r"&([A-Za-z]+;)")
-_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|~-])")
+# Languages whose fences are source code; any other fence shows output.
+_CODE = frozenset(
+    "bash sh shell zsh fish powershell bat python py python3 pycon ipython yaml yml json jsonc json5 "
+    "toml ini cfg c cpp c++ cuda rust rs go java js javascript ts typescript jsx tsx html css xml sql "
+    "r julia jl matlab lua ruby rb perl php scala kotlin swift haskell diff patch dockerfile docker "
+    "make makefile cmake nix tex latex bibtex mermaid dot graphviz regex http proto graphql".split()
+)
+_REPORTS = re.compile(r"report|states|stated|publish|according|quoted", re.I)
+_BADGE = re.compile(r"badge|shields", re.I)
 
 
-def blocks(source: str) -> Blocks:
-    """Blocks and comments of a Markdown text."""
-    comments, source = _without_comments(source)
-    source, cells = html_tables(source, _code_spans(source), inline)
-    reader = _Reader(source)
-    reader.blocks, at = front_matter(source)
-    reader.read(at)
-    return reader.blocks + cells, comments
+def _parser() -> MarkdownIt:
+    found = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for plugin in (footnote_plugin, front_matter_plugin, deflist_plugin):
+        found.use(plugin)
+    return found.use(dollarmath_plugin, double_inline=True)
 
 
-def inline(passage: Passage) -> Passage:
-    """A passage without its markup."""
-    passage = passage.keep(_ALT)
-    for pattern in _INLINE:
-        passage = passage.keep(pattern)
-    passage = passage.put(_TAG, " ").keep(_ESCAPE)
-    for name in sorted(set(_ENTITY.findall(passage.text))):
-        passage = passage.put(re.compile(f"&{name}"), html5.get(name, " "))
-    return passage
-
-
-def _without_comments(source: str) -> tuple[list[tuple[str, int, int]], str]:
-    """Comments outside of code, and the text with all of them made white."""
-    code = _code_spans(source)
-    found = [
-        (match.group(1), match.start(), match.end())
-        for match in _COMMENT.finditer(source)
-        if not any(start <= match.start() < end for start, end in code)
-    ]
-    return found, blank(source, [(start, end) for _, start, end in found])
-
-
-def _code_spans(source: str) -> list[tuple[int, int]]:
-    spans, opened, mark, at = [], -1, "", 0
-    for line in source.splitlines(keepends=True):
-        fence = _FENCE.match(line)
-        if fence and opened < 0:
-            opened, mark = at, fence.group(1)
-        elif fence and fence.group(1).startswith(mark) and opened >= 0:
-            spans.append((opened, at + len(line)))
-            opened = -1
-        at += len(line)
-    return spans + ([(opened, len(source))] if opened >= 0 else [])
+def page(source: str) -> Page:
+    """The page of a Markdown text."""
+    walk = _Walk()
+    for token in _parser().parse(source):
+        walk.take(token)
+    return walk.page
 
 
 @dataclass
-class _Reader:
-    """Lines of a text, one after another; `pending` are those of the paragraph that is open."""
+class _Walk:
+    """The state of one pass over the tokens of a page."""
 
-    source: str
-    blocks: list[Block] = field(default_factory=list)
-    headings: list[tuple[int, str]] = field(default_factory=list)
-    pending: list[Passage] = field(default_factory=list)
-    form: Form = Form.PROSE
+    page: Page = field(default_factory=Page)
+    part: int = 0
+    line: int = 1
+    heading: bool = False
+    quote: int = 0
     lead: str = ""
-    listed: bool = False
+    header: list[str] | None = None
+    row: list[str] | None = None
+    in_head: bool = False
 
-    def read(self, start: int) -> None:
-        """All lines from an offset on."""
-        lines = self._lines(start)
-        at = 0
-        while at < len(lines):
-            at = self._line(lines, at)
-        self._close()
+    def take(self, token: Token) -> None:
+        """One token of the page; its line is the last that any token stated."""
+        if token.level == 0 and token.nesting >= 0:
+            self.part += 1
+        if token.map:
+            self.line = token.map[0] + 1
+        handle = getattr(self, f"_on_{token.type}", None)
+        if handle:
+            handle(token)
 
-    def _lines(self, start: int) -> list[Passage]:
-        lines = []
-        while start < len(self.source):
-            end = self.source.find("\n", start)
-            end = len(self.source) if end < 0 else end
-            lines.append(Passage.of(self.source, start, end))
-            start = end + 1
-        return lines
+    def _put(self, pieces: Sequence[tuple[str, int]], form: Form, **context: str) -> None:
+        around = Context(**{"lead": self.lead, **context})
+        self.page.blocks.append(Block(tuple(pieces), form, around, self.part))
 
-    def _line(self, lines: list[Passage], at: int) -> int:
-        """Read one line, or the several that a fence or a table takes; the next one's number."""
-        text = lines[at].text
-        fence, atx, item = _FENCE.match(text), _ATX.match(text), _ITEM.match(text)
-        if fence:
-            return self._fence(lines, at, fence.group(1), fence.group(2))
-        if not text.strip() or _DEFINITION.match(text):
-            self._close()
-        elif atx:
-            self._heading(lines[at].cut(atx.start(2), atx.end(2)), len(atx.group(1)))
-        elif _SETEXT.match(text) and self.pending and self.form is Form.PROSE:
-            self._underlined(1 if "=" in text else 2)
-        elif _RULE.match(text):
-            self._close()
-            self.lead = ""
-        elif "|" in text and at + 1 < len(lines) and _is_delimiter(lines[at + 1].text):
-            return self._table(lines, at)
-        elif item:
-            self._close()
-            self.form, self.listed = Form.ITEM, True
-            self.pending = [lines[at].cut(item.end(), len(text))]
-        elif _QUOTE.match(text):
-            self._quoted(lines[at])
-        elif text.startswith(("    ", "\t")) and not self.pending and not self.listed:
-            pass  # indented code
+    def _on_heading_open(self, token: Token) -> None:
+        self.heading = True
+        self.lead = ""
+
+    def _on_heading_close(self, token: Token) -> None:
+        self.heading = False
+
+    def _on_blockquote_open(self, token: Token) -> None:
+        self.quote += 1
+
+    def _on_blockquote_close(self, token: Token) -> None:
+        self.quote -= 1
+
+    def _on_table_open(self, token: Token) -> None:
+        self.header = []
+
+    def _on_table_close(self, token: Token) -> None:
+        self.header, self.row = None, None
+
+    def _on_thead_open(self, token: Token) -> None:
+        self.in_head = True
+
+    def _on_thead_close(self, token: Token) -> None:
+        self.in_head = False
+
+    def _on_tr_open(self, token: Token) -> None:
+        self.row = []
+
+    def _on_inline(self, token: Token) -> None:
+        inline = _Inline(self.line)
+        inline.read(token.children or [])
+        alone = not "".join(text for text, _ in inline.pieces).strip()
+        self.page.comments.extend(
+            Comment(text, line, alone and token.level == 1) for text, line in inline.comments
+        )
+        for pieces, form in inline.besides:
+            self._put(pieces, form)
+        if self.row is not None and self.header is not None:
+            self._cell(inline)
         else:
-            self._plain(lines[at])
-        return at + 1
+            plain = Form.QUOTE if self.quote and self.lead else Form.PROSE
+            self._put(inline.pieces, Form.HEADING if self.heading else plain)
+            self._leads(token, "".join(text for text, _ in inline.pieces).strip())
 
-    def _plain(self, line: Passage) -> None:
-        if not self.pending and not line.text.startswith((" ", "\t")):
-            self.listed = False
-        self.pending.append(line)
+    def _leads(self, token: Token, text: str) -> None:
+        """What presents the next part: a paragraph with a colon, or a heading that says who reports."""
+        if token.level == 1:
+            presents = _REPORTS.search(text) if self.heading else text.endswith((":", "："))
+            self.lead = text if presents else ""
 
-    def _quoted(self, line: Passage) -> None:
-        if self.form is not Form.QUOTE:
-            self._close()
-            self.form = Form.QUOTE
-        mark = _QUOTE.match(line.text)
-        self.pending.append(line.cut(mark.end() if mark else 0, len(line.text)))
+    def _cell(self, inline: _Inline) -> None:
+        assert self.row is not None
+        assert self.header is not None
+        text, at = "".join(text for text, _ in inline.pieces).strip(), len(self.row)
+        self.row.append(text)
+        if self.in_head:
+            self.header.append(text)
+            self._put(inline.pieces, Form.LABEL)
+            return
+        column = self.header[at] if at < len(self.header) else ""
+        self._put(inline.pieces, Form.CELL, row=self.row[0] if at else "", column=column)
 
-    def _close(self) -> None:
-        """The open paragraph becomes a block; one that ends with a colon leads what follows."""
-        if self.pending:
-            passage = inline(Passage.join(self.pending)).strip()
-            self.blocks.append(Block(passage, self.form, self._context()))
-            if self.form is Form.PROSE:
-                self.lead = passage.text if passage.text.endswith(":") else ""
-        self.pending, self.form = [], Form.PROSE
+    def _on_fence(self, token: Token) -> None:
+        language = (token.info.split() or [""])[0].lower().strip("{}.")
+        if language not in _CODE:
+            self._output(token, self.line + 1)
 
-    def _context(self) -> Context:
-        headings = tuple(text for _, text in self.headings)
-        leads = self.form is not Form.PROSE and self.form is not Form.HEADING
-        return Context(headings=headings, lead=self.lead if leads else "")
+    def _on_code_block(self, token: Token) -> None:
+        self._output(token, self.line)
 
-    def _underlined(self, level: int) -> None:
-        title, self.pending = Passage.join(self.pending), []
-        self._heading(title, level)
+    def _output(self, token: Token, first: int) -> None:
+        for number, line in enumerate(token.content.split("\n")):
+            if line.strip():
+                self._put([(line, first + number)], Form.OUTPUT)
 
-    def _heading(self, title: Passage, level: int) -> None:
-        self._close()
-        title = inline(title).strip()
-        self.headings = [(other, text) for other, text in self.headings if other < level]
-        self.blocks.append(Block(title, Form.HEADING, self._context()))
-        self.headings.append((level, title.text))
-        self.lead, self.listed = "", False
+    def _on_math_block(self, token: Token) -> None:
+        self._put([(formula(token.content), self.line)], Form.PROSE)
 
-    def _fence(self, lines: list[Passage], at: int, mark: str, language: str) -> int:
-        """Output is kept as lines with what presents it; code in a language is skipped."""
-        self._close()
-        inside = at + 1
-        while inside < len(lines):
-            fence = _FENCE.match(lines[inside].text)
-            if fence and fence.group(1).startswith(mark) and not fence.group(2):
-                break
-            if language.lower() not in CODE_LANGUAGES and lines[inside].text.strip():
-                context = replace(self._context(), lead=self._presented())
-                self.blocks.append(Block(lines[inside], Form.OUTPUT, context))
-            inside += 1
-        return inside + 1
+    _on_math_block_label = _on_math_block
 
-    def _presented(self) -> str:
-        """The text right before a fence, if it is prose."""
-        for block in reversed(self.blocks):
-            if block.form is not Form.OUTPUT:
-                return "" if block.form is Form.HEADING else block.passage.text
+    def _on_html_block(self, token: Token) -> None:
+        markup = visible(token.content, self.line)
+        self.page.comments.extend(
+            Comment(text, line, alone=token.level == 0 and not markup.blocks)
+            for text, line in markup.comments
+        )
+        for block in markup.blocks:
+            self._put(block.pieces, block.form, row=block.context.row, column=block.context.column)
+        self._badges(markup)
+
+    def _badges(self, markup: Markup) -> None:
+        for address, line in markup.images:
+            if text := badge(address):
+                self._put([(text, line)], Form.BADGE)
+
+    def _on_front_matter(self, token: Token) -> None:
+        for name, value, line in figures(token.content):
+            self._put([(value, line + 2)], Form.METADATA, row="this model", column=name)
+
+
+@dataclass
+class _Inline:
+    """What an inline token shows: its text, comments within it, and titles beside it."""
+
+    line: int
+    pieces: list[tuple[str, int]] = field(default_factory=list)
+    comments: list[tuple[str, int]] = field(default_factory=list)
+    besides: list[tuple[list[tuple[str, int]], Form]] = field(default_factory=list)
+    struck: int = 0
+
+    def read(self, children: Sequence[Token]) -> None:
+        """Take every child in its order."""
+        for child in children:
+            self._take(child)
+
+    def _take(self, child: Token) -> None:
+        kind, content = child.type, child.content
+        if kind in ("s_open", "s_close"):
+            self.struck += child.nesting
+        elif kind in ("softbreak", "hardbreak"):
+            self.pieces.append(("\n", self.line))
+            self.line += 1
+        elif kind in ("text", "code_inline") and not self.struck:
+            self.pieces.append((content, self.line))
+        elif kind.startswith("math_inline"):
+            self.pieces.append((formula(content), self.line))
+        elif kind in ("image", "link_open"):
+            self._titled(child)
+        elif kind == "html_inline":
+            self._markup(content)
+
+    def _titled(self, child: Token) -> None:
+        title = str(child.attrs.get("title") or "")
+        if child.type == "image":
+            self.read(child.children or [])
+            if text := badge(str(child.attrs.get("src") or "")):
+                self.besides.append(([(text, self.line)], Form.BADGE))
+        if title:
+            self.besides.append(([(title, self.line)], Form.CAPTION))
+
+    def _markup(self, content: str) -> None:
+        found = visible(content, self.line)
+        self.comments += found.comments
+        self.pieces += [piece for block in found.blocks for piece in (*block.pieces, (" ", 1))]
+        for address, line in found.images:
+            if text := badge(address):
+                self.besides.append(([(text, line)], Form.BADGE))
+        self.line += content.count("\n")
+
+
+def badge(address: str) -> str:
+    """What a badge shows, as far as its address says so."""
+    if not _BADGE.search(address):
         return ""
-
-    def _caption(self) -> str:
-        """A paragraph right above a table that calls itself one."""
-        above = self._presented()
-        return above if above.lower().startswith("table") else ""
-
-    def _table(self, lines: list[Passage], at: int) -> int:
-        self._close()
-        caption = self.lead or self._caption()
-        header = [inline(cell).strip() for cell in _cells(lines[at])]
-        context = replace(self._context(), lead=caption)
-        self.blocks += [Block(cell, Form.LABEL, context) for cell in header]
-        at += 2
-        while at < len(lines) and "|" in lines[at].text:
-            cells = [inline(cell).strip() for cell in _cells(lines[at])]
-            self.blocks += table_row(cells, [cell.text for cell in header], context)
-            at += 1
-        return at
+    parts = urlsplit(address)
+    path = unquote(parts.path).rpartition("/badge/")[2].rpartition("/")[2]
+    path = re.sub(r"\.(?:svg|png)$", "", path).replace("--", "\0").replace("__", "\1")
+    fields = path.replace("_", " ").split("-")
+    shown = " ".join(fields[:-1] if len(fields) > 1 else fields)
+    asked = [value for name, value in parse_qsl(parts.query) if name in ("label", "message")]
+    return " ".join([*asked, shown]).replace("\0", "-").replace("\1", "_").strip()
 
 
-def _is_delimiter(text: str) -> bool:
-    return "|" in text and bool(_DELIMITER.match(text))
+def figures(head: str) -> Iterator[tuple[str, str, int]]:
+    """Names, values and lines of the metrics that the YAML head of a model card states."""
+    try:
+        waiting, seen = [yaml.compose(head, Loader=yaml.SafeLoader)], set[int]()
+    except (yaml.YAMLError, RecursionError):
+        yield from (("", line, at) for at, line in enumerate(head.split("\n")) if line.strip())
+        return
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [value for _, value in node.value]
+            yield from _stated(node)
 
 
-def _cells(line: Passage) -> list[Passage]:
-    """Cells of a row; a bar behind a backslash parts nothing."""
-    bars = [m.start() for m in re.finditer(r"(?<!\\)\|", line.text)]
-    edges = [-1, *bars, len(line.text)]
-    cells = [line.cut(a + 1, b) for a, b in pairwise(edges)]
-    if cells and not cells[0].text.strip():
-        cells = cells[1:]
-    if cells and not cells[-1].text.strip():
-        cells = cells[:-1]
-    return cells
+def _stated(node: yaml.MappingNode) -> Iterator[tuple[str, str, int]]:
+    """Each scalar of a mapping under its key, and a `value` under the metric's name as well."""
+    plain = [(k.value, v) for k, v in node.value if isinstance(v, yaml.ScalarNode)]
+    named = [v.value for k, v in plain if k in ("type", "name", "metric")]
+    for key, value in plain:
+        name = " ".join(named) if key == "value" and named else str(key)
+        yield name, value.value, value.start_mark.line

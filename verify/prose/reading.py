@@ -1,7 +1,8 @@
 """A file as sentences with their places and what stands around them.
 
-Markdown, LaTeX and plain text are read into blocks, blocks into sentences. Code is not prose,
-unless the paragraph before it presents it as a result.
+Markdown and LaTeX are read by parsers that others keep, anything else as plain text. What a renderer
+shows is read: captions, titles, alternative texts, badges, footnotes, formulae, heads of model cards
+and printed output. What it does not show is not: comments, source code, struck-out text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from verify.problems import UsageError
-from verify.prose.passage import Lines, Passage
 
 MAX_BYTES = 1 << 20
 
@@ -23,37 +23,38 @@ class Form(StrEnum):
 
     PROSE = "prose"
     HEADING = "heading"
-    ITEM = "item"
     QUOTE = "quote"
+    CAPTION = "caption"  # also titles and alternative texts
+    BADGE = "badge"
     CELL = "cell"
     LABEL = "label"  # the head of a column
     OUTPUT = "output"
     METADATA = "metadata"
 
 
+WHOLE = (Form.CELL, Form.LABEL, Form.OUTPUT, Form.METADATA, Form.BADGE)
+
+
 @dataclass(frozen=True)
 class Context:
     """What stands around a sentence and says whose it is, or of what.
 
-    headings  those above it, the nearest last
-    lead      the paragraph before it that ends with a colon, or a table's caption
-    before    the sentence before it in its paragraph
-    within    what stands before it in the same sentence, where it is a clause
-    row, column, beside   labels of a table cell, and the other cells of its row
+    lead         the paragraph before it that ends with a colon, or a table's caption
+    row, column  labels of a table cell
+    before, after    its neighbours in the paragraph; `block` is the whole of it
     """
 
-    headings: tuple[str, ...] = ()
     lead: str = ""
-    before: str = ""
-    within: str = ""
     row: str = ""
     column: str = ""
-    beside: tuple[str, ...] = ()
+    before: str = ""
+    after: str = ""
+    block: str = ""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence and where it begins, line and column counted from 1."""
+    """One sentence and where it stands: lines and column counted from 1, its block and part."""
 
     text: str
     file: str = ""
@@ -61,24 +62,43 @@ class Sentence:
     column: int = 1
     form: Form = Form.PROSE
     context: Context = field(default_factory=Context)
+    last: int = 1
+    part: int = 0
 
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph, heading, item, cell or line of output, before it is split."""
+    """A paragraph, heading, item, cell or line of output: pieces of text with their lines.
 
-    passage: Passage
-    form: Form
+    part   which part of the page it belongs to: a whole list or table is one
+    """
+
+    pieces: tuple[tuple[str, int], ...]
+    form: Form = Form.PROSE
     context: Context = field(default_factory=Context)
+    part: int = 0
+
+    @property
+    def text(self) -> str:
+        """Its text on one line."""
+        return " ".join("".join(text for text, _ in self.pieces).split())
 
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment of a file; `alone` where nothing else stands on its line."""
+    """A comment of a file; `alone` where it is a part of the page by itself."""
 
     text: str
     line: int
     alone: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a reader of a format finds; lines count from 1."""
+
+    blocks: list[Block] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -88,24 +108,6 @@ class Prose:
     file: str
     sentences: tuple[Sentence, ...]
     comments: tuple[Comment, ...]
-
-
-def table_row(cells: list[Passage], header: list[str], context: Context) -> list[Block]:
-    """One row of a table: each cell with the label of its row and column."""
-    row = cells[0].text if cells else ""
-    found = []
-    for number, cell in enumerate(cells):
-        around = replace(
-            context,
-            row=row if number else "",
-            column=header[number] if number < len(header) else "",
-            beside=tuple(c.text for at, c in enumerate(cells) if at not in (0, number)),
-        )
-        found.append(Block(cell, Form.CELL, around))
-    return found
-
-
-Blocks = tuple[list[Block], list[tuple[str, int, int]]]  # and comments: text, start, end
 
 
 def read(path: Path) -> Prose:
@@ -126,117 +128,86 @@ def read(path: Path) -> Prose:
 
 def parse(source: str, file: str) -> Prose:
     """Read a text whose format follows from the name of its file."""
-    source = source.replace("\r\n", "\n").replace("\r", "\n")
-    blocks, comments = _reader(file)(source)
-    lines = Lines(source)
-    sentences = [sentence for block in blocks for sentence in _sentences(block, file, lines)]
-    return Prose(
-        file=file,
-        sentences=tuple(sorted(sentences, key=lambda s: (s.line, s.column))),
-        comments=tuple(_comment(source, lines, *comment) for comment in comments),
-    )
+    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    page = _reader(file)(source)
+    lines = source.split("\n")
+    found = [one for block in page.blocks for one in _sentences(block, file, lines)]
+    found.sort(key=lambda s: (s.line, s.column))
+    return Prose(file, tuple(found), tuple(page.comments))
 
 
-def _reader(file: str) -> Callable[[str], Blocks]:
-    from verify.prose import latex, markdown  # both build on this module
-
-    readers = {".md": markdown.blocks, ".markdown": markdown.blocks, ".tex": latex.blocks}
-    return readers.get(Path(file).suffix.lower(), _plain)
-
-
-def _comment(source: str, lines: Lines, text: str, start: int, end: int) -> Comment:
-    first = source.rfind("\n", 0, start) + 1
-    last = source.find("\n", end)
-    around = source[first:start] + source[end : last if last >= 0 else len(source)]
-    return Comment(text.strip(), lines.place(end - 1)[0], alone=not around.strip())
+def _reader(file: str) -> Callable[[str], Page]:
+    suffix = Path(file).suffix.lower()
+    if suffix in (".md", ".markdown"):
+        from verify.prose.markdown import page  # parsers are imported where a file needs them
+    elif suffix == ".tex":
+        from verify.prose.latex import page
+    else:
+        return _plain
+    return page
 
 
 # -- plain text -----------------------------------------------------------------------------------
 
-_PARAGRAPH = re.compile(r"(?:[^\n]*\S[^\n]*(?:\n|$))+")
-_PLAIN_COMMENT = re.compile(r"\[verify:[^\]\n]*\]")
+_PLAIN_COMMENT = re.compile(r"\[((?:verify|claim|no claim):[^\]\n]*)\]")
 
 
-def _plain(source: str) -> Blocks:
-    comments = [(m.group()[1:-1], m.start(), m.end()) for m in _PLAIN_COMMENT.finditer(source)]
-    found = []
-    for match in _PARAGRAPH.finditer(source):
-        passage = Passage.of(source, *match.span()).put(_PLAIN_COMMENT, " ")
-        found.append(Block(passage, Form.PROSE))
-    return found, comments
+def _plain(source: str) -> Page:
+    page, pieces = Page(), list[tuple[str, int]]()
+    for number, line in enumerate([*source.split("\n"), ""], start=1):
+        kept = _PLAIN_COMMENT.sub(" ", line)
+        for match in _PLAIN_COMMENT.finditer(line):
+            page.comments.append(Comment(match[1].strip(), number, alone=not kept.strip()))
+        if kept.strip():
+            pieces.append((kept + "\n", number))
+        elif pieces and not line.strip():
+            page.blocks.append(Block(tuple(pieces), part=len(page.blocks)))
+            pieces = []
+    return page
 
 
 # -- sentences ------------------------------------------------------------------------------------
 
-_SPACE = re.compile(r"\s+")
-_END = re.compile(r"[.!?][\"'”’)\]*]*(?=\s|$)")
+_END = re.compile(r"[.!?]+[\"'”’)\]*]*(?=\s|$)|[。！？｡]+[」』）]*")
 # What a full stop may follow without ending a sentence.
-ABBREVIATIONS = frozenset(
-    [
-        "al",
-        "e.g",
-        "i.e",
-        "cf",
-        "vs",
-        "resp",
-        "approx",
-        "fig",
-        "figs",
-        "tab",
-        "tabs",
-        "eq",
-        "eqs",
-        "sec",
-        "secs",
-        "app",
-        "ref",
-        "refs",
-        "no",
-        "dr",
-        "prof",
-        "etc",
-        "mr",
-        "ms",
-        "st",
-        "ca",
-        "min",
-        "max",
-        "avg",
-        "std",
-        "dept",
-        "est",
-        "vol",
-        "pp",
-        "p",
-        "ch",
-        "ver",
-    ]
+_ABBREVIATIONS = frozenset(
+    "al e.g i.e cf vs resp approx fig figs tab tabs eq eqs sec secs app ref refs no dr prof etc mr "
+    "ms st ca min max avg std dept est vol pp p ch ver z.b bzw vgl abb nr".split()
 )
 
 
-def _sentences(block: Block, file: str, lines: Lines) -> Iterator[Sentence]:
-    passage = block.passage.put(_SPACE, " ").strip()
-    whole = block.form in (Form.CELL, Form.LABEL, Form.OUTPUT, Form.METADATA)
-    before = ""
-    for start, end in [(0, len(passage.text))] if whole else _ends(passage.text):
-        part = passage.cut(start, end).strip()
-        if not part.text:
-            continue
-        line, column = lines.place(part.origins[0])
-        context = block.context
-        if before:
-            context = replace(context, before=before)
-        yield Sentence(part.text, file, line, column, block.form, context)
-        before = part.text
+def _sentences(block: Block, file: str, lines: list[str]) -> Iterator[Sentence]:
+    chars = [(c, line) for text, line in block.pieces for c in text]
+    text = "".join(" " if c.isspace() else c for c, _ in chars)
+    spans = [(0, len(text))] if block.form in WHOLE else list(_spans(text))
+    parts = [(" ".join(text[a:b].split()), a, b) for a, b in spans if text[a:b].strip()]
+    whole = block.text
+    for at, (said, start, end) in enumerate(parts):
+        first = start + len(text[start:end]) - len(text[start:end].lstrip())
+        line, last = chars[first][1], chars[start + len(text[start:end].rstrip()) - 1][1]
+        before = parts[at - 1][0] if at else block.context.before
+        after = parts[at + 1][0] if at + 1 < len(parts) else block.context.after
+        context = replace(block.context, before=before, after=after, block=whole)
+        column = _column(said, lines[line - 1] if line <= len(lines) else "")
+        yield Sentence(said, file, line, column, block.form, context, last, block.part)
 
 
-def _ends(text: str) -> Iterator[tuple[int, int]]:
+def _column(said: str, line: str) -> int:
+    """Where in its line a sentence begins, as far as its first words stand there as they are."""
+    for length in (len(said), 40, 12):
+        at = line.find(said[:length])
+        if at >= 0:
+            return at + 1
+    return max(line.find(said.split()[0]), 0) + 1
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence; a full stop after an abbreviation ends none."""
     start = 0
     for match in _END.finditer(text):
         word = text[start : match.start()].rpartition(" ")[2].lower().lstrip("([\"'")
         follows = text[match.end() :].lstrip()[:1]
-        if match.group()[0] == "." and (word in ABBREVIATIONS or follows.islower()):
+        if match.group()[0] == "." and (word in _ABBREVIATIONS or follows.islower()):
             continue
         yield start, match.end()
         start = match.end()

@@ -1,19 +1,18 @@
-"""The result over several files: findings, waivers, the verdict line, the exit code, and JSON."""
+"""The result over several files: findings, markers, the verdict line, the exit code, and JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from verify.prose.accuracy import HELD_OUT
+from verify.prose.accuracy import HELD_OUT, UNREAD
 from verify.prose.evidence import Evidence
-from verify.prose.judge import Finding, Ruling, judge_sentence
+from verify.prose.judge import Finding, Ruling, judge
+from verify.prose.markers import Kind, Marker, by_sentence, covered, markers
 from verify.prose.reading import Prose
-from verify.prose.support import Bench
-from verify.prose.waivers import ProseWaiver, waivers
 from verify.report.model import ExitCode
 
 SCHEMA = "verify/prose/1"
@@ -21,23 +20,31 @@ SCHEMA = "verify/prose/1"
 
 @dataclass(frozen=True)
 class Lint:
-    """Findings in the order of the files; a waived one keeps its ruling."""
+    """Findings in the order of the files; a waived one keeps its ruling.
+
+    markers   each with the number of findings that rest on it; `unused` are those without any
+    """
 
     files: tuple[str, ...]
     sentences: int
-    findings: tuple[tuple[Finding, ProseWaiver | None], ...]
-    unused: tuple[ProseWaiver, ...]
+    findings: tuple[tuple[Finding, Marker | None], ...]
+    markers: tuple[tuple[Marker, int], ...]
     bundle: str | None
+
+    @property
+    def unused(self) -> list[Marker]:
+        """Markers on which nothing rests."""
+        return [marker for marker, count in self.markers if not count]
 
     @property
     def flagged(self) -> list[Finding]:
         """What has to be mended: flagged and not waived."""
-        return [f for f, waiver in self.findings if f.ruling.flagged and waiver is None]
+        return [f for f, marker in self.findings if f.ruling.flagged and not _waives(marker)]
 
     @property
-    def waived(self) -> list[tuple[Finding, ProseWaiver]]:
+    def waived(self) -> list[tuple[Finding, Marker]]:
         """What is flagged and let stand."""
-        return [(f, w) for f, w in self.findings if f.ruling.flagged and w is not None]
+        return [(f, m) for f, m in self.findings if f.ruling.flagged and m and _waives(m)]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -57,9 +64,9 @@ class Lint:
         return (
             f"{word}: {count[Ruling.OVERCLAIM]} overclaims, {count[Ruling.NEEDS_ATTRIBUTION]} need "
             f"attribution, {len(self.waived)} waived, {unflagged[Ruling.BACKED]} backed, "
-            f"{unflagged[Ruling.ATTRIBUTED]} attributed: {len(self.findings)} assertions in "
-            f"{self.sentences} sentences of {len(self.files)} files; evidence: "
-            f"{self.bundle or 'none'}"
+            f"{unflagged[Ruling.ATTRIBUTED]} attributed, {unflagged[Ruling.NO_CLAIM]} marked as no "
+            f"claim: {len(self.findings)} assertions in {self.sentences} sentences of "
+            f"{len(self.files)} files; evidence: {self.bundle or 'none'}"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -67,47 +74,75 @@ class Lint:
         return {
             "schema": SCHEMA,
             "verdict": {"line": self.line, "exit_code": int(self.exit_code)},
-            "accuracy": asdict(HELD_OUT),
+            "accuracy": {
+                "recall": round(HELD_OUT.recall, 3),
+                "precision": round(HELD_OUT.precision, 3),
+                "flagged": {kind: list(counts) for kind, counts in HELD_OUT.flagged.items()},
+                "alarms": list(HELD_OUT.alarms),
+                "cannot_read": list(UNREAD),
+            },
             "bundle": self.bundle,
             "files": list(self.files),
             "sentences": self.sentences,
-            "findings": [_as_json(finding, waiver) for finding, waiver in self.findings],
-            "unused_waivers": [vars(waiver) for waiver in self.unused],
+            "findings": [_as_json(finding, marker) for finding, marker in self.findings],
+            "markers": [{**vars(marker), "covers": count} for marker, count in self.markers],
+            "unused_waivers": [vars(m) for m in self.unused if m.kind is Kind.WAIVER],
         }
+
+
+def _waives(marker: Marker | None) -> bool:
+    return marker is not None and marker.kind is Kind.WAIVER
 
 
 def lint(files: Sequence[Prose], evidence: Evidence, today: date) -> Lint:
     """Every sentence of every file held against the evidence."""
-    bench = Bench.of(evidence)
-    findings: list[tuple[Finding, ProseWaiver | None]] = []
-    unused: list[ProseWaiver] = []
+    findings: list[tuple[Finding, Marker | None]] = []
+    told: list[tuple[Marker, int]] = []
     for prose in files:
-        offered = waivers(prose)
-        found = list(_judged(prose, bench, offered, today))
-        used = {waiver for finding, waiver in found if finding.ruling.flagged}
+        offered = markers(prose)
+        found = list(_judged(prose, evidence, offered, today))
         findings += found
-        unused += [waiver for waiver in offered if waiver not in used]
+        told += [(marker, _resting(marker, prose, found)) for marker in offered]
     return Lint(
         files=tuple(prose.file for prose in files),
         sentences=sum(len(prose.sentences) for prose in files),
         findings=tuple(findings),
-        unused=tuple(unused),
+        markers=tuple(told),
         bundle=evidence.bundle,
     )
 
 
 def _judged(
-    prose: Prose, bench: Bench, offered: Sequence[ProseWaiver], today: date
-) -> Iterator[tuple[Finding, ProseWaiver | None]]:
-    holding = {waiver.covers: waiver for waiver in offered if waiver.holds(today)}
+    prose: Prose, evidence: Evidence, offered: Sequence[Marker], today: date
+) -> Iterator[tuple[Finding, Marker | None]]:
+    holding = by_sentence((m for m in offered if m.holds(today)), prose.sentences)
     for sentence in prose.sentences:
-        finding = judge_sentence(sentence, bench)
+        marked = holding.get(sentence, [])
+        finding = judge(sentence, evidence, marked)
         if finding is not None:
-            flagged = finding.ruling.flagged
-            yield finding, holding.get(sentence.line) if flagged else None
+            waiver = next((m for m in marked if m.kind is Kind.WAIVER), None)
+            yield finding, waiver if finding.ruling.flagged else None
 
 
-def _as_json(finding: Finding, waiver: ProseWaiver | None) -> dict[str, Any]:
+def _resting(
+    marker: Marker, prose: Prose, found: Sequence[tuple[Finding, Marker | None]]
+) -> int:  # fmt: skip
+    """How many findings rest on a marker."""
+    about = set(covered(marker, prose.sentences))
+    return sum(
+        finding.sentence in about and _rests(marker, finding, waiver) for finding, waiver in found
+    )
+
+
+def _rests(marker: Marker, finding: Finding, waiver: Marker | None) -> bool:
+    if marker.kind is Kind.WAIVER:
+        return waiver == marker
+    if marker.kind is Kind.NO_CLAIM:
+        return finding.ruling is Ruling.NO_CLAIM
+    return True
+
+
+def _as_json(finding: Finding, marker: Marker | None) -> dict[str, Any]:
     sentence = finding.sentence
     return {
         "file": sentence.file,
@@ -120,5 +155,5 @@ def _as_json(finding: Finding, waiver: ProseWaiver | None) -> dict[str, Any]:
         "reason": finding.reason,
         "instead": finding.instead,
         "rests_on": list(finding.rests_on),
-        "waiver": vars(waiver) if waiver else None,
+        "waiver": vars(marker) if marker else None,
     }

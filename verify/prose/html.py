@@ -1,0 +1,101 @@
+"""What a browser shows of HTML that stands in Markdown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from verify.prose.reading import Block, Context, Form
+
+_EMPTY = re.compile(r"<!--?-?>")  # an empty comment, however it is closed
+_HIDDEN = frozenset(("script", "style", "template", "del", "s"))
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "caption", "figcaption"))
+_INLINE = frozenset("a abbr b bdi bdo code em font i img ins kbd mark q samp small span strong sub sup tt u var wbr".split())  # fmt: skip
+
+
+@dataclass
+class Markup:
+    """Texts with their lines, comments, and addresses of images."""
+
+    blocks: list[Block] = field(default_factory=list)
+    comments: list[tuple[str, int]] = field(default_factory=list)
+    images: list[tuple[str, int]] = field(default_factory=list)
+
+
+def visible(source: str, line: int) -> Markup:
+    """The markup of a text whose first line has the number `line`."""
+    parser = _Parser(line)
+    parser.feed(_EMPTY.sub("", source))
+    parser.close()
+    parser.flush()
+    return parser.markup
+
+
+class _Parser(HTMLParser):
+    def __init__(self, line: int) -> None:
+        super().__init__(convert_charrefs=True)
+        self.markup, self.first = Markup(), line
+        self.pieces: list[tuple[str, int]] = []
+        self.form, self.hidden = Form.PROSE, 0
+        self.header: list[str] = []
+        self.row: list[str] = []
+
+    def _line(self) -> int:
+        return self.first + self.getpos()[0] - 1
+
+    def flush(self) -> None:
+        """End the block that is open."""
+        block = Block(tuple(self.pieces), self.form)
+        self.pieces, self.form = [], Form.PROSE
+        if not block.text and block.form not in (Form.CELL, Form.LABEL):
+            return
+        if block.form in (Form.CELL, Form.LABEL):
+            block = self._cell(block)
+        self.markup.blocks.append(block)
+
+    def _cell(self, block: Block) -> Block:
+        at = len(self.row)
+        self.row.append(block.text)
+        if block.form is Form.LABEL:
+            self.header.append(block.text)
+            return block
+        column = self.header[at] if at < len(self.header) else ""
+        return Block(block.pieces, block.form, Context(row=self.row[0] if at else "", column=column))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag in _HIDDEN:
+            self.hidden += 1
+        if tag not in _INLINE:
+            self.flush()
+        if tag == "tr":
+            self.row = []
+        if tag == "table":
+            self.header = []
+        if tag in ("td", "th"):
+            self.form = Form.CELL if tag == "td" else Form.LABEL
+            # A cell of several columns is counted in each of them.
+            self.header += [""] * 0
+        if tag in _HEADINGS:
+            self.form = Form.HEADING
+        if tag == "img":
+            self.markup.images.append((given.get("src", ""), self._line()))
+        for name in ("alt", "title"):
+            if given.get(name):
+                piece = ((given[name], self._line()),)
+                self.markup.blocks.append(Block(piece, Form.CAPTION))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _HIDDEN:
+            self.hidden = max(0, self.hidden - 1)
+        if tag not in _INLINE:
+            self.flush()
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            for number, text in enumerate(data.split("\n")):
+                self.pieces.append((f" {text}" if number else text, self._line() + number))
+
+    def handle_comment(self, data: str) -> None:
+        self.markup.comments.append((data.strip(), self._line()))

@@ -1,0 +1,66 @@
+"""One spelling for what looks alike: Unicode folded, look-alike letters Latin, digits ASCII.
+
+NFKC and NFKD bring full-width, styled and composed characters to plain ones; marks, soft hyphens and
+characters without width fall away. Patterns are written in this folded spelling.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+# Cyrillic, Greek and Armenian letters that a reader takes for the Latin ones below them.
+_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХԀԌԛԝасеіјорѕухԁһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧϜαικνορτυχսոօⅼıƖ",
+    "ABESIJKMHOPCTYXDGqwaceijopsyxdhlABEZHIKMNOPTYXFaiknoptuxunoliI",
+)
+_SILENT = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe00-\ufe0f]")  # fmt: skip
+# The metric, told from the verb by its capitals and by what stands beside it.
+_IS = re.compile(r"\bIS\b(?=\s*(?:[=:≈~↑↓(/)|]|of\b|[<>]?\d|$))|(?<=FID[,/ &])\s?IS\b|(?<=and )IS\b")
+_SPACE = re.compile(r"\s+")
+_QUOTES = str.maketrans("’‘‛ʼ＇“”„«»‐‑‒–—−·∙", "'''''\"\"\"\"\"------..")
+
+
+@cache
+def fold(text: str) -> str:
+    """Lower case without marks; scripts stay as they are."""
+    return _SPACE.sub(" ", _bare(text).casefold()).strip()
+
+
+@cache
+def latin(text: str) -> str:
+    """The same with look-alike letters read as the Latin ones."""
+    return _SPACE.sub(" ", _bare(text).translate(_ALIKE).casefold()).strip()
+
+
+def _bare(text: str) -> str:
+    text = _SILENT.sub("", text).translate(_QUOTES)
+    kept = [c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn"]
+    return _IS.sub("inception score", "".join(map(_digit, kept)).translate(_QUOTES))
+
+
+def _digit(char: str) -> str:
+    return str(unicodedata.decimal(char)) if char.isdecimal() else char
+
+
+def pattern(*choices: str) -> re.Pattern[str]:
+    """A choice of patterns, folded as the texts are that they are looked for in."""
+    joined = "|".join(f"(?:{choice})" for choice in choices)
+    kept = (c for c in unicodedata.normalize("NFKD", joined) if unicodedata.category(c) != "Mn")
+    return re.compile("".join(kept))
+
+
+def words(listed: str) -> re.Pattern[str]:
+    """Words and stems of a list: `match*` any word that begins so; Latin and Cyrillic ones whole."""
+    return pattern(*(_word(entry) for entry in re.split(r"\s*[|\n]\s*", listed.strip()) if entry))
+
+
+def _word(entry: str) -> str:
+    plain = re.escape(entry.rstrip("*")).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]?")
+    spaced = all(ord(c) < 0x1100 for c in entry)  # scripts that put spaces between words
+    if not spaced:
+        return plain
+    start = r"(?<![^\W_])" if entry[0].isalnum() else ""
+    end = r"\w*" if entry.endswith("*") else r"(?![^\W_])" if entry[-1].isalnum() else ""
+    return start + plain + end
