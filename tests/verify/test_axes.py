@@ -28,11 +28,11 @@ from verify.axes import (
 )
 from verify.outcome import Axis, Outcome
 from verify.problems import PackError
-from verify.prose.classify import Act, Assertion
+from verify.prose.evidence import Evidence, KnownClaim
+from verify.prose.paraphrase import says_more
 from verify.prose.reading import Sentence
-from verify.prose.scene import Voice
-from verify.prose.support import Support, shortfall
 from verify.report.model import ClauseView
+from verify.scope import Scope
 
 from .conftest import Finished, MiniPack, clause, run_pack
 
@@ -249,21 +249,12 @@ def test_a_quoted_number_keeps_its_type() -> None:
 
 
 def test_a_bound_measured_on_a_weak_axis_carries_no_sentence_that_does_not_name_it() -> None:
-    """The smoke run differs by 0.01; that supports nothing about the figures themselves."""
-    words = frozenset({"loss", "differ"})
-    support = Support(
-        id="X-1", sentence="The loss differs by at most 0.1.", topic=words, stems=words,
-        authorities=frozenset(), numbers=frozenset({0.1}), columns=frozenset(), agrees=True,
-        exact=False, says_exactly=False, bound=0.01, semantics=None, axis=Axis.SMOKE,
-    )  # fmt: skip
-    sentence = Sentence("the loss differs by 0.1", "README.md", 1, 1)
-    assertion = Assertion(
-        sentence, ((Act.PARITY, ""),), (), Voice.OURS, (), frozenset(), words, (0.1,), frozenset(),
-        bound=0.1,
-    )  # fmt: skip
+    """The smoke run differs by 0.1; that supports nothing about the figures themselves."""
+    own = "On the smoke axis the loss differs by at most 0.1."
+    claim = KnownClaim("CLAIM-X", "The loss differs little", own, Scope.ALLOWED, axis=Axis.SMOKE)
+    evidence = Evidence("b", "thing", claims=(claim,))
+    bare, named = (Sentence(f"The loss differs by at most 0.1{on}.") for on in ("", " (smoke)"))
     said = "its evidence is on the smoke axis, which the text does not name"
-    assert shortfall(support, assertion, Act.PARITY, "") == said
-    named = replace(assertion, axis=Axis.SMOKE)
-    assert shortfall(support, named, Act.PARITY, "") is None
-    strong = replace(support, axis=Axis.PAPER_EVAL)
-    assert shortfall(strong, assertion, Act.PARITY, "") is None
+    assert says_more(bare, claim, evidence) == said
+    assert says_more(named, claim, evidence) is None
+    assert says_more(bare, replace(claim, axis=Axis.PAPER_EVAL), evidence) is None

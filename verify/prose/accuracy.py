@@ -1,7 +1,9 @@
 """How well this lint tells overclaims, on sentences that no word of it was tuned on.
 
-The project's tests measure the figures anew and fail where these differ, so that no change of the net
-leaves an old figure standing.
+`fresh` are the hardest: they were written after the last change of the net, in as many ways of
+saying it as came to mind; the others were written before it, in one go with those it was tuned on.
+The project's tests measure the figures anew and fail where these differ, so that no change of the
+net leaves an old figure standing.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of each kind of overclaim how many were flagged of how many; alarms among innocent sentences."""
+    """Of each kind of overclaim how many were flagged of how many; alarms on innocent sentences."""
 
     flagged: Mapping[str, tuple[int, int]]
     alarms: tuple[int, int]
@@ -49,4 +51,25 @@ UNREAD = (
     "a figure whose metric stands further than one sentence away",
     "irony, and comparisons that name neither a metric, a rival, a source nor a quality",
 )
-HELD_OUT = Accuracy({"figure": (1, 1)}, (0, 1))
+HELD_OUT = Accuracy(
+    {
+        "figure": (5, 5),
+        "split_figure": (4, 4),
+        "parity": (11, 11),
+        "superiority": (5, 5),
+        "quality": (5, 5),
+        "speed": (2, 2),
+        "table": (4, 4),
+        "caption": (2, 2),
+        "heading": (3, 3),
+        "badge": (2, 2),
+        "languages": (10, 10),
+        "disguised": (5, 5),
+        "denial_shaped": (6, 6),
+        "question_answer": (3, 3),
+        "misquote": (2, 2),
+        "commit": (2, 2),
+        "fresh": (18, 24),
+    },
+    (2, 83),
+)

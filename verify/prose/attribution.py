@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from verify.prose import frames
 from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownAuthority, KnownFact
 from verify.prose.net import Act, catches, figures
@@ -43,7 +44,7 @@ def hold(sentence: Sentence, evidence: Evidence) -> Said:
     named = _named(text, labels, evidence)
     if not named and not found and _of_two(text, evidence):
         named = {_FOREIGN}
-    if ours or not named or lex.PASSIVE.search(text):
+    if ours or not named or frames.PASSIVE.search(text):
         return Said(False, ours=ours, facts=tuple(stated))
     if not found:
         return _words_alone(sentence, text, named, evidence)
@@ -63,7 +64,9 @@ def _words_alone(sentence: Sentence, text: str, named: set[str], evidence: Evide
     """What somebody else is said to claim in words: only where a verb says that they say it."""
     acts = {catch.act for catch in catches(sentence)}
     names = "|".join(_names(a) for a in evidence.authorities if a.id in named)
-    reported = names and re.search(rf"(?:{names})(?:'s \w+)?\s(?:\w+\s){{0,2}}{lex.TELLS}\b", text)
+    reported = names and re.search(
+        rf"(?:{names})(?:'s \w+)?\s(?:\w+\s){{0,2}}{frames.TELLS}\b", text
+    )
     if (reported and Act.FIGURE not in acts) or _of_two(text, evidence):
         return Said(True, f"told of: {', '.join(sorted(named))}")
     return Said(False)
@@ -87,34 +90,51 @@ def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
         if re.search(rf"(?:{_REACHES}\W+(?:\w+\W+){{0,2}}?|{_LIKE})(?:the )?(?:{name})", text):
             continue
         says = re.compile(
-            rf"(?:^|[\s,;(])(?:{name})(?:'s?)?(?:\W+\w+){{0,6}}?\W+{lex.SAYS}\b"
-            rf"|\b{lex.ACCORDING}\s+(?:\w+\s+){{0,4}}?(?:{name})(?![^\W_])"
-            rf"|(?:table|section|figure|abstract|appendix)s?[\s\w.]{{0,8}} (?:of|in) (?:the )?(?:{name})"
-            rf"|(?:{lex.ACCORDING}|根据|据)\s*(?:{name})|(?:{name})(?:によると|によれば|报告|の報告)"
+            rf"(?:^|[\s,;(])(?:{name})(?:'s?)?(?:\W+\w+){{0,6}}?\W+{frames.SAYS}\b"
+            rf"|\b{frames.ACCORDING}\s+(?:\w+\s+){{0,4}}?(?:{name})(?![^\W_])"
+            rf"|(?:table|section|figure|abstract|appendix)s?"
+            rf"[\s\w.]{{0,8}} (?:of|in) (?:the )?(?:{name})"
+            rf"|(?:{frames.ACCORDING}|根据|据)\s*(?:{name})|(?:{name})(?:によると|によれば|报告|の報告)"
             rf"|(?:{name})(?:'s|s')\s+(?:\w+\s+){{0,4}}(?:fid|inception|figure|metric|table|score|abstract)"
             rf"|\((?:[^()]*[\s,])?(?:{name})[^()]*\)"
         )
         label = re.search(rf"(?<![^\W_])(?:{name})(?![^\W_])", labels)
         if says.search(text) or label:
             found.add(authority.id)
-    if not found and lex.FOREIGN.search(text):
+    if not found and frames.FOREIGN.search(text):
         found.add(_FOREIGN)
     return found
 
 
 # Before an authority's name these make its figure somebody else's achievement.
-_REACHES = r"\b(?:reach|match|hit|attain|achiev|obtain|recover|beat|surpass|meet|equal|reproduc|erreich|attein|alcanz)\w*"
-_LIKE = r"\b(?:good|well|accurate|fast|same|just|exactly|precisely|sharp|faithful|everything|all|what)\W+(?:as\W+)?"
+_REACHES = (
+    r"\b(?:reach|match|hit|attain|achiev|obtain|recover|beat|surpass|meet|equal"
+    r"|reproduc|erreich|attein|alcanz)\w*"
+)
+_LIKE = (
+    r"\b(?:good|well|accurate|fast|same|just|exactly|precisely|sharp|faithful"
+    r"|everything|all|what)\W+(?:as\W+)?"
+)
 
 
 @cache
 def _names(authority: KnownAuthority) -> str:
     title = latin(authority.title)
     own = {latin(authority.id).replace("_", " "), title, title.removeprefix("the ")}
-    own |= {part.strip() for part in latin(authority.identifier).split(",") if len(part.strip()) > _SHORT}
+    own |= {
+        part.strip()
+        for part in latin(authority.identifier).split(",")
+        if len(part.strip()) > _SHORT
+    }
     names = [rf"(?:the )?{re.escape(name)}" for name in sorted(own, key=len, reverse=True) if name]
-    alias = lex.ALIASES.get(authority.id)
+    alias = frames.ALIASES.get(authority.id)
     return pattern(*([alias] if alias else []), *names).pattern
+
+
+@cache
+def called(authority: KnownAuthority) -> re.Pattern[str]:
+    """The names of an authority, in any case."""
+    return re.compile(rf"(?<![^\W_])(?:{_names(authority)})(?![^\W_])", re.I)
 
 
 _SHORT = 4  # letters of an identifier that is too short to name anything
@@ -169,7 +189,9 @@ def _stated(
     for figure in found:
         number = value(figure)
         fits = [f for f in known if number and round(f.value, number[1]) == number[0]]
-        keyed = [f for f in fits if not columns or not _of(f, evidence) or _of(f, evidence) & columns]
+        keyed = [
+            f for f in fits if not columns or not _of(f, evidence) or _of(f, evidence) & columns
+        ]
         if not keyed:
             return []
         right.append(keyed[0])

@@ -1,7 +1,7 @@
 """What a claim forbids: phrases, in a small language, as patterns over a folded text.
 
-A phrase is a row of atoms: `match*` any word that begins so, `a|b` either, `?the` a word that may be
-absent, `..` up to three words of any kind, `@metric` and `@number` words of that kind.
+A phrase is a row of atoms: `match*` any word that begins so, `a|b` either, `?the` a word that may
+be absent, `..` up to three words of any kind, `@metric` and `@number` words of that kind.
 """
 
 from __future__ import annotations

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from verify.prose.reading import Block, Context, Form
+from verify.prose.text import bag
 
 _EMPTY = re.compile(r"<!--?-?>")  # an empty comment, however it is closed
 _HIDDEN = frozenset(("script", "style", "template", "del", "s"))
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "caption", "figcaption"))
-_INLINE = frozenset("a abbr b bdi bdo code em font i img ins kbd mark q samp small span strong sub sup tt u var wbr".split())  # fmt: skip
+_WIDEST = 100  # columns of one cell
+_INLINE = bag(
+    "a abbr b bdi bdo code em font i img ins kbd mark q samp small span strong sub sup tt u var wbr"
+)
 
 
 @dataclass
@@ -40,6 +44,7 @@ class _Parser(HTMLParser):
         self.form, self.hidden = Form.PROSE, 0
         self.header: list[str] = []
         self.row: list[str] = []
+        self.span = 1
 
     def _line(self) -> int:
         return self.first + self.getpos()[0] - 1
@@ -58,10 +63,12 @@ class _Parser(HTMLParser):
         at = len(self.row)
         self.row.append(block.text)
         if block.form is Form.LABEL:
-            self.header.append(block.text)
+            self.header += [block.text] * min(self.span, _WIDEST)
             return block
         column = self.header[at] if at < len(self.header) else ""
-        return Block(block.pieces, block.form, Context(row=self.row[0] if at else "", column=column))
+        return Block(
+            block.pieces, block.form, Context(row=self.row[0] if at else "", column=column)
+        )
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -75,8 +82,7 @@ class _Parser(HTMLParser):
             self.header = []
         if tag in ("td", "th"):
             self.form = Form.CELL if tag == "td" else Form.LABEL
-            # A cell of several columns is counted in each of them.
-            self.header += [""] * 0
+            self.span = int(given["colspan"]) if given.get("colspan", "").isdecimal() else 1
         if tag in _HEADINGS:
             self.form = Form.HEADING
         if tag == "img":

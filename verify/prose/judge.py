@@ -1,17 +1,18 @@
 """What is caught, held against evidence and facts: pure functions, no files. The world is closed.
 
-A caught sentence passes if it is an allowed claim's own sentence, a paraphrase that is marked as one
-and says no more, a figure that an authority states and that is attributed to it, or marked as claiming
-nothing. Nothing else carries it: no clause, no neighbouring sentence, no likeness of words.
+A caught sentence passes if it is an allowed claim's own sentence, a paraphrase that is marked as
+one and says no more, a figure that an authority states and that is attributed to it, or marked as
+claiming nothing. Nothing else carries it: no clause, no neighbouring sentence, no likeness of
+words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from verify.prose import attribution, paraphrase
+from verify.prose import attribution, frames, paraphrase
 from verify.prose.evidence import Evidence, KnownClaim, KnownFact
 from verify.prose.forbidden import says
 from verify.prose.markers import Kind, Marker
@@ -51,7 +52,10 @@ class Finding:
     lacks_evidence: bool = False
 
 
-REMEDY = "say an allowed claim's sentence, tie a paraphrase to it (`claim: CLAIM-ID`), attribute the figure, or say why it claims nothing (`no claim: WHY`)"  # fmt: skip
+REMEDY = (
+    "say an allowed claim's sentence, tie a paraphrase to it (`claim: CLAIM-ID`), attribute the "
+    "figure, or say why it claims nothing (`no claim: WHY`)"
+)
 
 
 def judge(sentence: Sentence, evidence: Evidence, marked: Sequence[Marker] = ()) -> Finding | None:
@@ -62,7 +66,7 @@ def judge(sentence: Sentence, evidence: Evidence, marked: Sequence[Marker] = ())
         return restated
     caught = (
         *_forbidden(sentence, evidence),
-        *catches(sentence),
+        *catches(_sources_named(sentence, evidence)),
         *_nearly(sentence, evidence),
         *_known_figure(sentence, evidence),
     )
@@ -74,6 +78,15 @@ def judge(sentence: Sentence, evidence: Evidence, marked: Sequence[Marker] = ())
     if excused:
         return Finding(sentence, Ruling.NO_CLAIM, caught[0].act, f"marked: {excused[0].reason}")
     return _attributed(sentence, caught, evidence)
+
+
+def _sources_named(sentence: Sentence, evidence: Evidence) -> Sentence:
+    """A pack's own sources called what the net calls any source."""
+    text = sentence.text
+    for authority in evidence.authorities:
+        if authority.role != "recording" and authority.id not in frames.ALIASES:
+            text = attribution.called(authority).sub("reference", text)
+    return sentence if text == sentence.text else replace(sentence, text=text)
 
 
 def _restated(sentence: Sentence, evidence: Evidence) -> Finding | None:
@@ -196,7 +209,8 @@ def _overclaim(
 ) -> Finding:
     instead = REMEDY
     if claim is not None:
-        instead = claim.sentence if claim.allowed else f"Not shown: {claim.title.rstrip('.')} ({claim.id}, denied)."  # fmt: skip
+        denied = f"Not shown: {claim.title.rstrip('.')} ({claim.id}, denied)."
+        instead = claim.sentence if claim.allowed else denied
     bare = evidence.bundle is None
     return Finding(sentence, Ruling.OVERCLAIM, act, reason, instead, (), bare)
 
@@ -206,4 +220,6 @@ def quoted(facts: Sequence[KnownFact]) -> str:
     first = facts[0]
     name = attribution.metric_of(first) or "the value"
     key = f" for {first.key}" if first.key else ""
-    return f"The {first.authority.replace('_', ' ')} reports {name} {first.value:g}{key} ({first.at})."
+    return (
+        f"The {first.authority.replace('_', ' ')} reports {name} {first.value:g}{key} ({first.at})."
+    )

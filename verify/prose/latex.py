@@ -25,6 +25,7 @@ from pylatexenc.macrospec import std_macro
 
 from verify.prose.formula import formula
 from verify.prose.reading import Block, Comment, Context, Form, Page
+from verify.prose.text import bag
 
 # What TeX takes letter by letter: its braces and percent signs are no syntax.
 _VERBATIM = re.compile(
@@ -41,21 +42,24 @@ _DEFINES = re.compile(
     r"|\\def\s*\\(\w+)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 _BLANK = re.compile(r"\n[ \t]*\n")
-_HEADINGS = frozenset("title part chapter section subsection subsubsection paragraph".split())
+_HEADINGS = bag("title part chapter section subsection subsubsection paragraph")
 _BESIDE = {"caption": Form.CAPTION, "captionof": Form.CAPTION, "footnote": Form.PROSE,
-           "footnotetext": Form.PROSE, "thanks": Form.PROSE, "subcaption": Form.CAPTION}  # fmt: skip
-_SILENT = frozenset(
-    "label ref eqref autoref cref Cref pageref includegraphics input include bibliography usepackage "
-    "bibliographystyle vspace hspace newcommand renewcommand providecommand def documentclass cmidrule "
-    "cline color definecolor setlength addbibresource hline toprule midrule bottomrule phantom hphantom "
-    "vphantom DeclareMathOperator index maketitle pagestyle thispagestyle url path nolinkurl".split()
+           "footnotetext": Form.PROSE, "thanks": Form.PROSE,
+           "subcaption": Form.CAPTION}  # fmt: skip
+_SILENT = bag(
+    "label ref eqref autoref cref Cref pageref includegraphics input include bibliography "
+    "usepackage bibliographystyle vspace hspace newcommand renewcommand providecommand def "
+    "documentclass cmidrule cline color definecolor setlength addbibresource hline toprule "
+    "midrule bottomrule phantom hphantom vphantom DeclareMathOperator index maketitle "
+    "pagestyle thispagestyle url path nolinkurl"
 )
 _CITES = re.compile(r"[A-Za-z]*cite[a-z]*\*?$")
-_CODE = frozenset("verbatim Verbatim lstlisting minted comment tikzpicture alltt filecontents".split())
-_TABLES = frozenset("tabular tabular* tabularx longtable tabulary array tblr".split())
+_CODE = bag("verbatim Verbatim lstlisting minted comment tikzpicture alltt filecontents")
+_TABLES = bag("tabular tabular* tabularx longtable tabulary array tblr")
 _DEEPEST = 80
 _ARGUMENTS = {  # of macros that the parser does not know
-    "{": "title subtitle date author section* url path nolinkurl label texttt num footnotemark input",
+    "{": "title subtitle date author section* url path nolinkurl label texttt num "
+    "footnotemark input",
     "[{": "caption subcaption footnote footnotetext thanks section subsection subsubsection part "
     "chapter paragraph",
     "{{": "href captionof textcolor colorbox",
@@ -95,7 +99,9 @@ def _blanked(match: re.Match[str]) -> str:
 def _codeless(source: str) -> str:
     """Environments of code made white, unless their name only stands within a verbatim."""
     names = "|".join(re.escape(name) for name in sorted(_CODE))
-    begins = re.compile(rf"^[ \t]*\\begin\{{({names})\}}|(?<![|!+\w]) ?\\begin\{{({names})\}}", re.M)
+    begins = re.compile(
+        rf"^[ \t]*\\begin\{{({names})\}}|(?<![|!+\w]) ?\\begin\{{({names})\}}", re.M
+    )
     at = 0
     while (match := begins.search(source, at)) is not None:
         at = match.end()
@@ -153,9 +159,7 @@ class _Walk:
         self.page, self.part = Page(), 0
         self.pieces: list[tuple[str, int]] = []
         self.form, self.lead, self.item_lead = Form.PROSE, "", ""
-        self.defined = {
-            m[1] or m[3]: m[2] if m[1] else m[4] for m in _DEFINES.finditer(masked)
-        }
+        self.defined = {m[1] or m[3]: m[2] if m[1] else m[4] for m in _DEFINES.finditer(masked)}
         self.depth = 0
 
     def line(self, pos: int) -> int:
@@ -198,7 +202,9 @@ class _Walk:
 
     def flush(self, form: Form | None = None) -> None:
         """End the block that is open."""
-        block = Block(tuple(self.pieces), form or self.form, Context(lead=self.item_lead), self.part)
+        block = Block(
+            tuple(self.pieces), form or self.form, Context(lead=self.item_lead), self.part
+        )
         self.pieces = []
         self.part += 1
         if block.text:
@@ -261,7 +267,9 @@ class _Walk:
         name = node.macroname
         arguments = [one for one in (node.nodeargd.argnlist if node.nodeargd else ()) if one]
         if name in self.defined and self.depth < _DEEPEST // 2:
-            self.pieces.append((_converter().latex_to_text(self.defined[name]), self.line(node.pos)))
+            self.pieces.append(
+                (_converter().latex_to_text(self.defined[name]), self.line(node.pos))
+            )
         elif name in _BESIDE:
             self._beside(arguments[-1:], _BESIDE[name])
         elif name in _HEADINGS:
@@ -374,7 +382,7 @@ def _without_span(nodes: Sequence[Any]) -> list[Any]:
     found, skip = [], 0
     for node in nodes:
         name = getattr(node, "macroname", "")
-        arguments = [a for a in (node.nodeargd.argnlist if getattr(node, "nodeargd", None) else ())]
+        arguments = list(node.nodeargd.argnlist if getattr(node, "nodeargd", None) else ())
         if name in ("multicolumn", "multirow"):
             found += arguments[-1:]
             skip = 0 if arguments else 2

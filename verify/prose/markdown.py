@@ -18,13 +18,15 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from verify.prose.formula import formula
 from verify.prose.html import Markup, visible
 from verify.prose.reading import Block, Comment, Context, Form, Page
+from verify.prose.text import bag
 
 # Languages whose fences are source code; any other fence shows output.
-_CODE = frozenset(
-    "bash sh shell zsh fish powershell bat python py python3 pycon ipython yaml yml json jsonc json5 "
-    "toml ini cfg c cpp c++ cuda rust rs go java js javascript ts typescript jsx tsx html css xml sql "
-    "r julia jl matlab lua ruby rb perl php scala kotlin swift haskell diff patch dockerfile docker "
-    "make makefile cmake nix tex latex bibtex mermaid dot graphviz regex http proto graphql".split()
+_CODE = bag(
+    "bash sh shell zsh fish powershell bat python py python3 pycon ipython yaml yml json "
+    "jsonc json5 toml ini cfg c cpp c++ cuda rust rs go java js javascript ts typescript "
+    "jsx tsx html css xml sql r julia jl matlab lua ruby rb perl php scala kotlin swift "
+    "haskell diff patch dockerfile docker make makefile cmake nix tex latex bibtex mermaid "
+    "dot graphviz regex http proto graphql"
 )
 _REPORTS = re.compile(r"report|states|stated|publish|according|quoted", re.I)
 _BADGE = re.compile(r"badge|shields", re.I)
@@ -118,7 +120,7 @@ class _Walk:
             self._leads(token, "".join(text for text, _ in inline.pieces).strip())
 
     def _leads(self, token: Token, text: str) -> None:
-        """What presents the next part: a paragraph with a colon, or a heading that says who reports."""
+        """What presents the next part: a paragraph with a colon, a heading that names a source."""
         if token.level == 1:
             presents = _REPORTS.search(text) if self.heading else text.endswith((":", "："))
             self.lead = text if presents else ""

@@ -4,9 +4,10 @@
 `no claim: WHY`        this claims nothing, and why
 `verify: waive owner="NAME" reason="WHY" [expires="YYYY-MM-DD"]`   it does, and is let stand for now
 
-They are `<!-- ... -->` in Markdown, `% ...` in LaTeX and `[...]` in plain text. A comment that stands
-by itself covers the part of the page that follows it (a paragraph, a list, a table, a block of output);
-a waiver only the first sentence of it. One within a paragraph covers the sentences of its line.
+They are `<!-- ... -->` in Markdown, `% ...` in LaTeX and `[...]` in plain text. A comment that
+stands by itself covers the part of the page that follows it (a paragraph, a list, a table, a block
+of output); a waiver only the first sentence of it. One within a paragraph covers the sentences of
+its line.
 """
 
 from __future__ import annotations

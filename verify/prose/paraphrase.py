@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 
 from verify.outcome import Axis
-from verify.prose import lexicon as lex
+from verify.prose import frames
 from verify.prose.attribution import value
 from verify.prose.evidence import Evidence, KnownClaim
 from verify.prose.net import Act, catches
 from verify.prose.reading import Sentence
-from verify.prose.text import latin
+from verify.prose.text import bag, latin
 
 # Words that widen or sharpen what is said: a paraphrase may have them only where the claim does.
 _STRICT = (
-    "exact", "bit", "byte", "identical", "lossless", "indistinguish", "all", "every", "any", "always",
-    "never", "full", "complete", "perfect", "everything", "without", "guarantee", "prove", "only", "best",
+    "exact", "bit", "byte", "identical", "lossless",
+    "indistinguish", "all", "every", "any", "always",
+    "never", "full", "complete", "perfect",
+    "everything", "without", "guarantee", "prove", "only", "best",
 )  # fmt: skip
 _ENDINGS = re.compile(r"(?:ations?|ings?|ied|ies|ed|es|s|ly|e)$")
-_COMMON = frozenset("the a an of and or to in on for with is are that it this its as by at from each one".split())
+_COMMON = bag("the a an of and or to in on for with is are that it this its as by at from each one")
 _SHORTEST = 3
 _FEWEST_SHARED = 2
 
@@ -80,7 +82,7 @@ def _numbers(text: str) -> list[str]:
 
 
 def _stricter(text: str, claim: KnownClaim) -> str | None:
-    own = [word for word in re.findall(r"[^\W_]+", latin(claim.sentence))]
+    own = re.findall(r"[^\W_]+", latin(claim.sentence))
     for word in re.findall(r"[^\W_]+", latin(text)):
         strict = next((one for one in _STRICT if _begins(word, one)), None)
         if strict and not any(_begins(mine, strict) for mine in own):
@@ -111,8 +113,6 @@ def _unnamed_axis(text: str, claim: KnownClaim) -> str | None:
     """Evidence on a weak axis carries no sentence that does not name it."""
     if claim.axis in (None, Axis.PAPER_EVAL):
         return None
-    if re.search(lex.AXIS[str(claim.axis)], latin(text)):
+    if re.search(frames.AXIS[str(claim.axis)], latin(text)):
         return None
     return f"its evidence is on the {claim.axis} axis, which the text does not name"
-
-

@@ -1,8 +1,9 @@
 """A file as sentences with their places and what stands around them.
 
-Markdown and LaTeX are read by parsers that others keep, anything else as plain text. What a renderer
-shows is read: captions, titles, alternative texts, badges, footnotes, formulae, heads of model cards
-and printed output. What it does not show is not: comments, source code, struck-out text.
+Markdown and LaTeX are read by parsers that others keep, anything else as plain text. What a
+renderer shows is read: captions, titles, alternative texts, badges, footnotes, formulae, heads of
+model cards and printed output. What it does not show is not: comments, source code, struck-out
+text.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from verify.problems import UsageError
+from verify.prose.text import bag
 
 MAX_BYTES = 1 << 20
 
@@ -170,9 +172,9 @@ def _plain(source: str) -> Page:
 
 _END = re.compile(r"[.!?]+[\"'”’)\]*]*(?=\s|$)|[。！？｡]+[」』）]*")
 # What a full stop may follow without ending a sentence.
-_ABBREVIATIONS = frozenset(
-    "al e.g i.e cf vs resp approx fig figs tab tabs eq eqs sec secs app ref refs no dr prof etc mr "
-    "ms st ca min max avg std dept est vol pp p ch ver z.b bzw vgl abb nr".split()
+_ABBREVIATIONS = bag(
+    "al e.g i.e cf vs resp approx fig figs tab tabs eq eqs sec secs app ref refs no dr prof "
+    "etc mr ms st ca min max avg std dept est vol pp p ch ver z.b bzw vgl abb nr"
 )
 
 

@@ -1,7 +1,7 @@
 """One spelling for what looks alike: Unicode folded, look-alike letters Latin, digits ASCII.
 
-NFKC and NFKD bring full-width, styled and composed characters to plain ones; marks, soft hyphens and
-characters without width fall away. Patterns are written in this folded spelling.
+NFKC and NFKD bring full-width, styled and composed characters to plain ones; marks, soft hyphens
+and characters without width fall away. Patterns are written in this folded spelling.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ _ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТУХԀԌԛԝасеіјорѕухԁһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧϜαικνορτυχսոօⅼıƖ",
     "ABESIJKMHOPCTYXDGqwaceijopsyxdhlABEZHIKMNOPTYXFaiknoptuxunoliI",
 )
-_SILENT = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe00-\ufe0f]")  # fmt: skip
+_SILENT = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\ufeff\ufe00-\ufe0f]"
+)
 # The metric, told from the verb by its capitals and by what stands beside it.
-_IS = re.compile(r"\bIS\b(?=\s*(?:[=:≈~↑↓(/)|]|of\b|[<>]?\d|$))|(?<=FID[,/ &])\s?IS\b|(?<=and )IS\b")
+_IS = re.compile(
+    r"\bIS\b(?=\s*(?:[=:≈~↑↓(/)|]|of\b|[<>]?\d|$))|(?<=FID[,/ &])\s?IS\b|(?<=and )IS\b"
+)
 _SPACE = re.compile(r"\s+")
 _QUOTES = str.maketrans("’‘‛ʼ＇“”„«»‐‑‒–—−·∙", "'''''\"\"\"\"\"------..")
 
@@ -51,8 +56,13 @@ def pattern(*choices: str) -> re.Pattern[str]:
     return re.compile("".join(kept))
 
 
+def bag(listed: str) -> frozenset[str]:
+    """The words of a list, for a table that is read by membership."""
+    return frozenset(listed.split())
+
+
 def words(listed: str) -> re.Pattern[str]:
-    """Words and stems of a list: `match*` any word that begins so; Latin and Cyrillic ones whole."""
+    """Words and stems of a list: `match*` any word that begins so; others are whole words."""
     return pattern(*(_word(entry) for entry in re.split(r"\s*[|\n]\s*", listed.strip()) if entry))
 
 

@@ -76,7 +76,7 @@ class Claim(Frozen):
     """A sentence somebody may want to say; its tier is computed, never declared.
 
     bounded   a weaker sentence on less evidence, which never stands in for the strict one
-    forbids   phrases of two words or more, or patterns in the language of `verify.prose.words`
+    forbids   phrases of two words or more, or patterns in the language of `verify.prose.forbidden`
     """
 
     id: ClaimId

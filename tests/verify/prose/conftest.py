@@ -1,8 +1,9 @@
-"""The fixed evidence, and labelled sentences as the files they would stand in."""
+"""The fixed evidence, and what the lint finds in a text."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,18 @@ from typing import Any
 import pytest
 import yaml
 
-from verify.outcome import Axis, Outcome
-from verify.prose.evidence import (
-    Evidence,
-    KnownAuthority,
-    KnownClaim,
-    KnownClause,
-    KnownFact,
-    numbers,
-)
-from verify.prose.judge import Finding, Ruling, judge_sentence
+from verify.outcome import Axis
+from verify.prose.evidence import Evidence, KnownAuthority, KnownClaim, KnownFact, numbers
+from verify.prose.judge import Finding, judge
+from verify.prose.markers import by_sentence, markers
 from verify.prose.reading import parse
-from verify.prose.support import Bench
 from verify.scope import Scope
 
 HERE = Path(__file__).parent
-NOT_A_CLAIM = "not-a-claim"
 
 
 def read_evidence(path: Path = HERE / "evidence.yaml") -> Evidence:
-    """The evidence that the labels refer to."""
+    """The evidence that the sentences are held against."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     return Evidence(
         bundle="20260101T000000Z-0123456789",
@@ -38,7 +31,6 @@ def read_evidence(path: Path = HERE / "evidence.yaml") -> Evidence:
         authorities=tuple(KnownAuthority(id=name, **a) for name, a in data["authorities"].items()),
         facts=tuple(_facts(data["facts"])),
         claims=tuple(_claim(dict(claim)) for claim in data["claims"]),
-        clauses=tuple(_clause(dict(clause)) for clause in data["clauses"]),
     )
 
 
@@ -53,102 +45,55 @@ def _facts(topics: dict[str, Any]) -> list[KnownFact]:
 
 
 def _claim(claim: dict[str, Any]) -> KnownClaim:
-    claim.pop("tier", None)
+    for name in ("tier", "clauses"):
+        claim.pop(name, None)
     claim["scope"] = Scope(claim["scope"])
     claim["axis"] = Axis(claim["axis"]) if "axis" in claim else None
-    for name in ("reasons", "clauses", "forbids"):
+    for name in ("reasons", "forbids"):
         claim[name] = tuple(claim.get(name, ()))
     return KnownClaim(**claim)
 
 
-def _clause(clause: dict[str, Any]) -> KnownClause:
-    clause.pop("kind")
-    survivors = clause.pop("survivors", ())
-    clause["outcome"] = Outcome(clause["outcome"])
-    clause["axis"] = Axis(clause["axis"]) if "axis" in clause else None
-    clause["authorities"] = tuple(clause.pop("sources"))
-    return KnownClause(sound=clause["outcome"] is Outcome.PASS and not survivors, **clause)
-
-
 @dataclass(frozen=True)
-class Labelled:
-    """A labelled sentence and the file it stands in."""
+class Entry:
+    """One text of a file of sentences, its kind, and whether it has to be flagged."""
 
-    id: str
-    label: str
+    kind: str
+    overclaim: bool
     text: str
     format: str
-    context: dict[str, Any]
 
     @property
     def held_out(self) -> bool:
         """Whether it belongs to the half that nothing was tuned on."""
-        return int(hashlib.sha256(self.id.encode()).hexdigest()[0], 16) >= 8
-
-    @property
-    def file(self) -> str:
-        """Name of the file, whose suffix says how it is read."""
-        return f"{self.id}.{self.format}"
-
-    def source(self) -> str:
-        """The sentence with its context, as it would stand in a file."""
-        if self.context.get("raw"):
-            return self.text
-        if self.format == "tex":
-            return self._latex()
-        return self._markdown()
-
-    def _latex(self) -> str:
-        context = self.context
-        if "column" in context:
-            row = f"{context['row']} & {self.text} \\\\"
-            head = f"model & {context['column']} \\\\ \\hline"
-            return f"\\begin{{tabular}}{{lc}}\n{head}\n{row}\n\\end{{tabular}}\n"
-        return f"{self.text}\n"
-
-    def _markdown(self) -> str:
-        context, parts = self.context, []
-        if "heading" in context:
-            parts.append(f"## {context['heading']}")
-        if "lead" in context:
-            parts.append(context["lead"])
-        if "column" in context:
-            beside = [context["beside"]] if "beside" in context else []
-            head = ["", context["column"], *(["state"] * len(beside))]
-            rows = [head, ["---"] * len(head), [context["row"], self.text, *beside]]
-            parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
-        elif "fence" in context:
-            language = context["fence"] if isinstance(context["fence"], str) else ""
-            parts.append(f"```{language}\n{self.text}\n```")
-        else:
-            parts.append(f"- {self.text}" if context.get("list") else self.text)
-        return "\n\n".join(parts) + "\n"
+        return int(hashlib.sha256(self.text.encode()).hexdigest()[0], 16) >= 8
 
 
-def read_labelled() -> list[Labelled]:
-    """All labelled sentences."""
-    data = yaml.safe_load((HERE / "labelled.yaml").read_text(encoding="utf-8"))
-    return [
-        Labelled(item["id"], item["label"], item["text"], item.get("format", "md"),
-                 item.get("context", {}))
-        for item in data["items"]
-    ]  # fmt: skip
+def entries(name: str) -> Iterator[Entry]:
+    """Every text of a file of sentences."""
+    data = yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+    for group, kinds in data.items():
+        for kind, texts in kinds.items():
+            for text in texts:
+                given = {"md": text} if isinstance(text, str) else text
+                ((form, source),) = given.items()
+                yield Entry(kind, group == "overclaims", source, form)
 
 
-def findings(source: str, file: str, bench: Bench) -> list[Finding]:
+def findings(source: str, file: str, evidence: Evidence) -> list[Finding]:
     """Every finding in a text."""
-    read = parse(source, file).sentences
-    return [found for s in read if (found := judge_sentence(s, bench)) is not None]
+    prose = parse(source, file)
+    marked = by_sentence(markers(prose), prose.sentences)
+    found = (judge(s, evidence, marked.get(s, ())) for s in prose.sentences)
+    return [finding for finding in found if finding is not None]
 
 
-def ruled(item: Labelled, bench: Bench) -> str:
-    """The worst ruling in a labelled sentence's file, as a label."""
-    order = list(Ruling)
-    found = [finding.ruling for finding in findings(item.source(), item.file, bench)]
-    return max(found, key=order.index).replace(" ", "-") if found else NOT_A_CLAIM
+def flagged(source: str, file: str, evidence: Evidence) -> bool:
+    """Whether somebody has to mend a text."""
+    return any(finding.ruling.flagged for finding in findings(source, file, evidence))
 
 
 @pytest.fixture(scope="session")
-def bench() -> Bench:
-    """The fixed evidence, prepared."""
-    return Bench.of(read_evidence())
+def evidence() -> Evidence:
+    """The fixed evidence."""
+    return read_evidence()

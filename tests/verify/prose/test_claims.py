@@ -65,18 +65,36 @@ def test_an_allowed_sentence_passes_and_a_denied_one_does_not(say: Callable[...,
     assert bad.code == 1
     assert "a.md:3:1: overclaim: " in bad.out
     assert "CLAIM-THIRD is denied: THING-003 stayed pass under its falsifier" in bad.out
-    assert "instead: Not shown: Right (" in bad.out
+    assert "instead: Not shown: " in bad.out
+    assert "(CLAIM-THIRD, denied)" in bad.out
 
 
-def test_figures_are_held_against_measurements_and_facts(say: Callable[..., Result]) -> None:
-    assert say("On the proxy axis the thing has FID 6.31.\n").code == 0
+def test_figures_are_held_against_claims_and_facts(say: Callable[..., Result]) -> None:
+    assert say("On the proxy axis the thing has FID 6.31.\n").code == 1  # a clause is no claim
     assert say("The book reports FID 1.54.\n").code == 0
-    bare = say("The thing has FID 6.31.\n")
-    assert (bare.code, "proxy axis (THING-002)" in bare.out) == (1, True)
-    quoted = say("A thing of this kind has FID 1.54.\n")
+    quoted = say("A model of this kind has FID 1.54.\n")
     assert quoted.code == 1
-    assert 'needs attribution: "A thing of this kind has FID 1.54."' in quoted.out
+    assert 'needs attribution: "A model of this kind has FID 1.54."' in quoted.out
     assert "instead: The book reports FID 1.54 (p. 7)." in quoted.out
+
+
+def test_markers_are_listed_and_a_denied_one_fails(say: Callable[..., Result]) -> None:
+    excused = say("<!-- no claim: a made-up example -->\nWe reach FID 1.2.\n")
+    assert excused.code == 0
+    assert "a.md:1: note: a marker, no claim: a made-up example, 1 found" in excused.out
+    tied = say("<!-- claim: CLAIM-THING -->\nThe thing is right, worst 0.\n")
+    assert tied.code == 0, tied.out
+    assert "a marker, claim: CLAIM-THING" in tied.out
+    denied = say("<!-- claim: CLAIM-THIRD -->\nIt rains.\n")
+    assert denied.code == 1
+    assert "CLAIM-THIRD is denied" in denied.out
+
+
+def test_how_well_it_tells_and_what_it_cannot_read_is_said(say: Callable[..., Result]) -> None:
+    out = say("It rains.\n").out
+    assert "of this lint: recall " in out
+    assert "flagged of each kind: figure " in out
+    assert "it cannot read: " in out
 
 
 def test_the_last_line_is_the_verdict_with_its_denominators(
@@ -84,7 +102,8 @@ def test_the_last_line_is_the_verdict_with_its_denominators(
 ) -> None:
     result = say("We reach FID 1.2. The book reports FID 1.54. It rains.\n")
     assert result.out.splitlines()[-1] == (
-        "NO-GO: 1 overclaims, 0 need attribution, 0 waived, 0 backed, 1 attributed: 2 assertions "
+        "NO-GO: 1 overclaims, 0 need attribution, 0 waived, 0 backed, 1 attributed, "
+        "0 marked as no claim: 2 assertions "
         f"in 3 sentences of 1 files; evidence: {measured[1].bundle.name}"
     )
 
@@ -96,6 +115,8 @@ def test_findings_as_data(say: Callable[..., Result], tmp_path: Path) -> None:
     assert data["schema"] == "verify/prose/1"
     assert data["verdict"] == {"line": result.out.splitlines()[-1], "exit_code": 1}
     (found,) = data["findings"]
+    assert data["markers"] == []
+    assert 0 < data["accuracy"]["recall"] <= 1
     assert (found["line"], found["column"], found["form"]) == (3, 10, "cell")
     assert (found["ruling"], found["act"], found["waiver"]) == ("overclaim", "figure", None)
     assert found["reason"]

@@ -10,8 +10,8 @@ import pytest
 
 from verify.outcome import Axis
 from verify.prose.evidence import Evidence, KnownClaim, gather
+from verify.prose.forbidden import says
 from verify.prose.judge import Ruling
-from verify.prose.support import Bench
 from verify.report.model import ClaimView
 from verify.scope import Form, Scope, Tier
 from verify.spec.pack import load
@@ -23,13 +23,13 @@ FORBIDS = ("state of the art", "beats|surpasses ?the paper*", "reach* .. @metric
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
+def bench() -> Evidence:
     claim = KnownClaim("CLAIM-A", "Names are kept", "Names are kept whole.", Scope.ALLOWED,
                        forbids=FORBIDS)  # fmt: skip
-    return Bench.of(Evidence(bundle="b", subject="babel", claims=(claim,)))
+    return Evidence(bundle="b", subject="babel", claims=(claim,))
 
 
-def ruling(text: str, bench: Bench) -> tuple[Ruling, str] | None:
+def ruling(text: str, bench: Evidence) -> tuple[Ruling, str] | None:
     found = findings(text, "a.md", bench)
     return (found[0].ruling, found[0].reason) if found else None
 
@@ -43,22 +43,25 @@ def ruling(text: str, bench: Bench) -> tuple[Ruling, str] | None:
         "This is the state of the art of tables.",
     ],
 )
-def test_what_fits_a_forbidden_phrase_or_pattern_is_an_overclaim(text: str, bench: Bench) -> None:
+def test_what_fits_a_forbidden_phrase_or_pattern_is_an_overclaim(
+    text: str, bench: Evidence
+) -> None:
     found = ruling(text, bench)
     assert found is not None
     assert found[0] is Ruling.OVERCLAIM
 
 
-def test_the_reason_names_the_claim_that_forbids(bench: Bench) -> None:
-    assert bench.vocabulary.forbidding("It surpasses the paper.") == ("CLAIM-A",)
-    assert bench.vocabulary.forbidding("It reaches a FID of about 3.1.") == ("CLAIM-A",)
+def test_the_reason_names_the_claim_that_forbids(bench: Evidence) -> None:
+    found = ruling("This is the state of the art of tables.", bench)
+    assert found is not None
+    assert "CLAIM-A forbids" in found[1]
 
 
 @pytest.mark.parametrize(
     "text", ["The paper surpasses us.", "We reach a FID.", "The art of the state."]
 )
-def test_other_orders_of_the_same_words_are_not_forbidden(text: str, bench: Bench) -> None:
-    assert bench.vocabulary.forbidding(text) == ()
+def test_other_orders_of_the_same_words_are_not_forbidden(text: str) -> None:
+    assert not any(says(phrase, text) for phrase in FORBIDS)
 
 
 class Said:
@@ -87,7 +90,7 @@ def test_a_bounded_form_backs_its_own_sentence_and_never_the_strict_one() -> Non
     assert (strict.id, strict.scope) == ("CLAIM-STAGE", Scope.DENIED)
     assert (bounded.id, bounded.scope) == ("CLAIM-STAGE (bounded)", Scope.ALLOWED)
     assert (strict.axis, bounded.axis) == (Axis.PAPER_EVAL, Axis.REPO_EVAL)
-    bench = Bench.of(evidence)
+    bench = evidence
     said = ruling(view.sentence, bench)
     assert said is not None
     assert said[0] is Ruling.BACKED
@@ -104,6 +107,6 @@ def test_a_strict_form_backs_the_strict_sentence() -> None:
     evidence = gather(pack, Said(view), "b")  # type: ignore[arg-type]
     (strict,) = evidence.claims
     assert strict.scope is Scope.ALLOWED
-    said = ruling(sentence, Bench.of(replace(evidence, bundle="b")))
+    said = ruling(sentence, replace(evidence, bundle="b"))
     assert said is not None
     assert said[0] is Ruling.BACKED
