@@ -87,7 +87,9 @@ def of_lint(result: Lint, otherwise: str) -> Finding:
     """A lint as a finding, with the first sentence that has to be mended."""
     if result.exit_code is ExitCode.GO:
         waived = f", {len(result.waived)} waived" if result.waived else ""
-        return passed(f"{len(result.findings)} assertions, none beyond the evidence{waived}")
+        marked = sum(1 for _, count in result.markers if count) - len({m for _, m in result.waived})
+        noted = f", {marked} markers" if marked > 0 else ""
+        return passed(f"{len(result.findings)} assertions, none beyond the evidence{waived}{noted}")
     first = result.flagged[0]
     place = f"{first.sentence.file.rpartition('/')[2]}:{first.sentence.line}"
     more = f", and {len(result.flagged) - 1} more" if len(result.flagged) > 1 else ""
