@@ -277,7 +277,8 @@ NOT_SUPERLATIVE = pattern(
     r"\s+(?:the\s+|its\s+)?(?:best|lowest|highest|smallest|top|most recent|closest)[\s-]+(?:\w+\s)?"
     r"(?:checkpoints?|alpha|guidance|loss|value|weights?|validation|step|score|epoch|fid on|"
     r"model (?:by|on|so|is|by))",
-    r"only (?:code|model|method|samples?|images?|results?)|(?:most|only) (?:of|recent|common|one|two|three|if|when|where|on|in|the|be|for)",
+    r"only (?:code|model|method|samples?|images?|results?)",
+    r"(?:most|only) (?:of|recent|common|one|two|three|if|when|where|on|in|the|be|for)",
 )
 
 # -- praise ---------------------------------------------------------------------------------------
