@@ -183,6 +183,7 @@ def _sentences(block: Block, file: str, lines: list[str]) -> Iterator[Sentence]:
     text = "".join(" " if c.isspace() else c for c, _ in chars)
     spans = [(0, len(text))] if block.form in WHOLE else list(_spans(text))
     parts = [(" ".join(text[a:b].split()), a, b) for a, b in spans if text[a:b].strip()]
+    parts = [piece for part in parts for piece in _pieces(*part, text)]
     whole = block.text
     for at, (said, start, end) in enumerate(parts):
         first = start + len(text[start:end]) - len(text[start:end].lstrip())
@@ -192,6 +193,20 @@ def _sentences(block: Block, file: str, lines: list[str]) -> Iterator[Sentence]:
         context = replace(block.context, before=before, after=after, block=whole)
         column = _column(said, lines[line - 1] if line <= len(lines) else "")
         yield Sentence(said, file, line, column, block.form, context, last, block.part)
+
+
+def _pieces(said: str, start: int, end: int, text: str) -> Iterator[tuple[str, int, int]]:
+    """A sentence that no person would read to its end, in pieces: what reads it is not linear."""
+    while end - start > _LONGEST:
+        cut = text.rfind(" ", start + 1, start + _LONGEST) + 1 or start + _LONGEST
+        if text[start:cut].strip():
+            yield " ".join(text[start:cut].split()), start, cut
+        start = cut
+    if text[start:end].strip():
+        yield " ".join(text[start:end].split()), start, end
+
+
+_LONGEST = 1200  # characters of a sentence
 
 
 def _column(said: str, line: str) -> int:

@@ -69,6 +69,13 @@ def test_no_text_is_a_crash(file: str, text: str) -> None:
         assert 1 <= sentence.line <= text.count("\n") + 1
 
 
+def test_a_sentence_without_an_end_is_read_in_pieces() -> None:
+    source = "word " * 2000 + "FID 1.54"
+    found = parse(source, "a.md").sentences
+    assert max(len(s.text) for s in found) <= 1200
+    assert " ".join(s.text for s in found) == source
+
+
 # -- Markdown -------------------------------------------------------------------------------------
 
 
