@@ -28,7 +28,7 @@ from drift.evaluate import folders, given
 from drift.evaluate.given import SourceError
 from drift.progress import progress
 from drift.sample import images, output, writing
-from drift.sample.loading import READ_BYTES, file_digest
+from drift.sample.loading import file_digest
 from drift.sample.sampler import Sampler
 
 BATCH = 64
@@ -291,7 +291,7 @@ def _require_whole(path: Path) -> None:
         for name in {SAMPLES, LABELS} & set(archive.namelist()):
             _require_no_bomb(f"{path}: {name}", archive.getinfo(name))
             with archive.open(name) as stream:
-                while stream.read(READ_BYTES):
+                while stream.read(header.READ_BYTES):
                     pass
 
 

@@ -30,7 +30,6 @@ from drift.state.checkpoint import Checkpoint
 
 EMA, RAW = "ema", "raw"
 NONE = "none"
-READ_BYTES = 1 << 22
 NO_GATES = "no gates are recorded for this faithful run"
 BYPASSED = "gates bypassed"
 
@@ -144,19 +143,15 @@ def checkpoint_of(folder: Path, step: int | None = None) -> Path:
             raise SampleError(str(folder), found="no checkpoint that verifies", expected="one")
         return checkpoint.path_of(checkpoints, kept.step)
     if step not in steps:
-        raise SampleError(
-            f"{folder}: step", found=step, expected=f"one of {', '.join(map(str, steps))}"
-        )
+        expected = f"one of {', '.join(map(str, steps))}"
+        raise SampleError(f"{folder}: step", found=step, expected=expected)
     return checkpoint.path_of(checkpoints, step)
 
 
 def file_digest(path: Path) -> str:
     """sha256 of a file, read in pieces."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(READ_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def chosen_weights(
@@ -171,11 +166,10 @@ def chosen_weights(
         ema_decay = decays[0]
     if ema_decay not in decays:
         raise SampleError(
-            f"checkpoint of step {kept.step}: EMA decay",
-            found=ema_decay or "none chosen",
+            f"checkpoint of step {kept.step}: EMA decay", found=ema_decay or "none chosen",
             expected=f"one of {', '.join(decays) or 'none: the file holds no average'}",
             remedy="Name it with --ema-decay, or ask for the raw weights with --weights raw.",
-        )
+        )  # fmt: skip
     return model | averaged(kept, ema_decay), ema_decay
 
 
@@ -282,13 +276,11 @@ def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:
     held = artifact.metadata.get("weights")
     if held != weights:
         raise SampleError(
-            str(path),
-            found=f"{held or 'unstated'} weights",
-            expected=f"{weights} weights",
+            str(path), found=f"{held or 'unstated'} weights", expected=f"{weights} weights",
             remedy="Raw weights are used only when asked for: --weights raw."
             if held == RAW
             else "An artefact holds one set of weights; `drift inspect` shows which.",
-        )
+        )  # fmt: skip
     if ema_decay is not None:
         raise SampleError(
             "--ema-decay", found=ema_decay, expected="no decay: an artefact holds one average"
