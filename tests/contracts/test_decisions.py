@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.reading import loaded
 from verify.spec.strict_yaml import parse, read
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +43,7 @@ TOPICS = {
     for path in (ROOT / "specs/facts").glob("*.yaml")
     for name, topic in read(path).value["topics"].items()
 }
-CLAUSES = {
-    clause["id"]
-    for path in (ROOT / "contracts").rglob("*.yaml")
-    for clause in read(path).value.get("clauses", ())
-}
+CLAUSES = {one.clause.id for one in loaded().stated}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from contracts.run import records as digits_run
 from contracts.subjects.engine import drift_subject
 from drift.config import fingerprint, load_template
+from tests.contracts.reading import clauses_of
 from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
 CLAUSES = {
     clause["id"]: clause
-    for clause in yaml.safe_load((ROOT / "contracts/run/contract.yaml").read_text())["clauses"]
+    for clause in clauses_of("run")
     if clause["check"].startswith("digits_run.")
 }
 NAMED = {

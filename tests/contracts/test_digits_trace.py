@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from click.testing import CliRunner
 from safetensors.numpy import load_file, save
 
@@ -25,13 +24,11 @@ from drift.commands.eval import command
 from drift.config import fingerprint
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.train import build
+from tests.contracts.reading import clauses_of
 from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
-CLAUSES = {
-    clause["id"]: clause
-    for clause in yaml.safe_load((ROOT / "contracts/run/contract.yaml").read_text())["clauses"]
-}
+CLAUSES = {clause["id"]: clause for clause in clauses_of("run")}
 NAMED = {
     entry.name: function
     for module in (digits_run, digits_trace)

@@ -15,12 +15,11 @@ import drift.loss
 import drift.semantics
 import drift.trace
 from contracts.divergences import register as divergences
+from tests.contracts.reading import clauses_of
 from verify.api import CheckContext, Measurement, registered
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = yaml.safe_load(
-    (ROOT / "contracts/divergences/contract.yaml").read_text(encoding="utf-8")
-)
+CLAUSES = clauses_of("divergences")
 REGISTER = yaml.safe_load((ROOT / "specs/known_divergences.yaml").read_text(encoding="utf-8"))
 NAMED = {
     (entry.role, entry.name): function
@@ -29,7 +28,7 @@ NAMED = {
 }
 FALSIFIERS = [
     pytest.param(clause, falsifier, id=f"{clause['id']}-{number}")
-    for clause in CONTRACT["clauses"]
+    for clause in CLAUSES
     for number, falsifier in enumerate(clause["falsifiers"])
 ]
 SUBJECT = SimpleNamespace(
@@ -54,7 +53,7 @@ def test_every_switch_has_a_mutant_that_ignores_it() -> None:
 
 
 def test_a_check_leaves_no_probe_behind() -> None:
-    run(CONTRACT["clauses"][1])
+    run(CLAUSES[1])
     assert sorted(drift.semantics.SEMANTICS) == ["paper", "reference"]
 
 

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save
 from contracts.evaluation import components as evaluation_components
 from contracts.evaluation import records as evaluation
 from drift.config import fingerprint, load_template
+from tests.contracts.reading import clauses_of
 from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +37,7 @@ FACTS = {
     for topic, entry in yaml.safe_load(path.read_text())["topics"].items()
     for authority, fact in entry["facts"].items()
 }
-CLAUSES = [
-    clause
-    for name in ("metrics", "evaluation")
-    for clause in yaml.safe_load((ROOT / "contracts" / name / "contract.yaml").read_text())[
-        "clauses"
-    ]
-]
+CLAUSES = clauses_of("metrics", "evaluation")
 # These ask for records that only a run at the paper's scale can give; they have their own tests.
 WITHOUT_RECORDS = [clause for clause in CLAUSES if not clause["check"].startswith("evaluation.")]
 FALSIFIERS = [(clause, f) for clause in WITHOUT_RECORDS for f in clause["falsifiers"]]

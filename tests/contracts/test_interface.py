@@ -11,14 +11,13 @@ import pytest
 import yaml
 
 from contracts.interface import signatures as interface
+from tests.contracts.reading import clauses_of
 from verify.api import CheckContext, Measurement, Outcome, registered
 from verify.spec.strict_yaml import read
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = yaml.safe_load((ROOT / "specs/interface/v1.yaml").read_text(encoding="utf-8"))
-CLAUSES = yaml.safe_load((ROOT / "contracts/interface/contract.yaml").read_text(encoding="utf-8"))[
-    "clauses"
-]
+CLAUSES = clauses_of("interface")
 MUTANTS = {
     entry.name: function
     for function in vars(interface).values()

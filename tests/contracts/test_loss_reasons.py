@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from contracts.loss import mutants_force as loss_mutants_force
 from contracts.loss import recorded as loss_golden
 from contracts.loss import stages as loss_stages
 from contracts.subjects.engine import drift_subject
+from tests.contracts.reading import clauses_of
 from verify.api import CheckContext, Measurement, registered
 
 ROOT = Path(__file__).parents[2]
@@ -41,11 +41,7 @@ FACTS = {
     for topic, entry in read(path)["topics"].items()
     for authority, fact in entry["facts"].items()
 }
-CLAUSES = list(
-    chain.from_iterable(
-        read(ROOT / f"contracts/{area}/contract.yaml")["clauses"] for area in ("field", "loss")
-    )
-)
+CLAUSES = clauses_of("field", "loss")
 FALSIFIERS = [
     pytest.param(clause, falsifier, id=f"{clause['id']}-{falsifier['mutant']}-{number}")
     for clause in CLAUSES

@@ -96,7 +96,7 @@ class MiniPack:
 
     def save(self) -> MiniPack:
         """Write contract and claims."""
-        contract = {"schema": "verify/contract/1", "contract": "THING", "title": "A thing"}
+        contract = {"schema": "verify/contract/2", "contract": "THING", "title": "A thing"}
         self.data("contracts/thing.yaml", {**contract, "clauses": self.clauses})
         if self.claims:
             self.data("contracts/claims.yaml", {"schema": "verify/claims/1", "claims": self.claims})
@@ -124,11 +124,17 @@ def clause(number: int = 1, **changes: Any) -> dict[str, Any]:
         "sources": ["book:thing.one"],
         "tolerance": {"value": 0.5, "unit": "units", "basis": "halfway to two"},
         "severity": "major",
-        "falsifiers": [{"mutant": "thing.two_for_one"}],
+        "falsifiers": ["thing.two_for_one"],
         "remedy": "Count again.",
         **changes,
     }
     return {name: value for name, value in whole.items() if value is not None}
+
+
+def config(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """A config clause: a field against the fact `book:thing.one`; None removes a key."""
+    without = {"kind": None, "check": None, "sources": None, "falsifiers": None}
+    return clause(number, **without, **{"field": "one", "fact": "book:thing.one", **changes})
 
 
 def claim(name: str = "CLAIM-THING", **needs: Any) -> dict[str, Any]:
@@ -287,7 +293,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         clause(3, check="odd.missing", required=False),
         clause(4, check="odd.raises", severity="minor"),
         clause(5, statement="Nothing catches it.", falsifiers=[
-            {"mutant": "thing.two_for_one", "with": {"by": 0.1}}]),
+            {"thing.two_for_one": {"by": 0.1}}]),
         clause(6, check="odd.wrong", statement="It is known to be wrong."),
     ]  # fmt: skip
     waiver = {"clause": "THING-006", "owner": "owner", "reason": "known", "expires": "2999-01-01"}

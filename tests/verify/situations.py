@@ -7,17 +7,31 @@ from collections.abc import Iterable
 from typing import Any
 
 from verify.outcome import Axis, Outcome, Reason
+from verify.problems import Problem
 from verify.provenance import Provenance
 from verify.run.results import FalsifierRun, Verdict
 from verify.scope import ClaimVerdict, Evidence, solve
 from verify.spec.model import Bounded, Claim, Clause, Decision, Manifest, Pack
+from verify.spec.resolve import resolve
+from verify.spec.strict_yaml import Document
+from verify.spec.written import SCHEMA, ContractFile
 
 from .conftest import claim as raw_claim
 from .conftest import clause as raw_clause
 
 
+def resolved(written: dict[str, Any]) -> Clause:
+    """The clause that a contract of only this one holds."""
+    whole = {"schema": SCHEMA, "contract": "THING", "title": "A thing", "clauses": [written]}
+    problems: list[Problem] = []
+    document = Document("thing.yaml", "", whole, ())
+    (one,) = resolve(document, ContractFile.model_validate_json(_json(whole)), problems)
+    assert problems == []
+    return one.clause
+
+
 def clause(number: int, **changes: Any) -> Clause:
-    return Clause.model_validate_json(_json(raw_clause(number, **changes)))
+    return resolved(raw_clause(number, **changes))
 
 
 def metric(number: int, axis: Axis) -> Clause:

@@ -16,7 +16,7 @@ from verify.outcome import Outcome, Reason
 from verify.run import columns
 from verify.run.columns import ABSENT, changed, look_up, replaced, same
 
-from .conftest import MiniPack, Result, clause, run_pack
+from .conftest import MiniPack, Result, config, run_pack
 
 Cli = Callable[..., Result]
 
@@ -56,16 +56,7 @@ def table(mini: MiniPack) -> MiniPack:
     mini.data("templates/s.yaml", template("S"))
     mini.data("templates/l.yaml", template("L"))
     mini.clauses = [
-        clause(
-            number,
-            kind="config",
-            check=None,
-            field=field,
-            fact=f"book:{field}",
-            sources=[f"book:{field}"],
-            falsifiers=[{"mutant": "config.changed"}],
-            remedy=f"Set {field} as the book says.",
-        )
+        config(number, field=field, fact=f"book:{field}", remedy=f"Set {field} as the book says.")
         for number, field in enumerate(FIELDS, start=1)
     ]
     return mini.save()
@@ -130,33 +121,28 @@ def test_the_value_of_another_column_is_caught_where_it_differs(table: MiniPack)
 def test_a_native_mutant_with_a_value_is_tried_where_the_value_is_wrong(
     table: MiniPack, tmp_path: Path
 ) -> None:
-    mutant = {"mutant": "config.value", "with": {"value": 64}}
-    table.clauses = [
-        {**c, "falsifiers": [mutant]} for c in table.clauses if c["field"] == "model.width"
-    ]
+    table.clauses = [{**c, "planted": [64]} for c in table.clauses if c["field"] == "model.width"]
     runs = run_pack(table.save(), tmp_path).report.falsifiers
-    assert [(run.label, run.killed) for run in runs] == [("config.value(value=64)[L]", True)]
+    assert [(run.label, run.killed) for run in runs] == [
+        ("config.changed[S]", True), ("config.changed[L]", True),
+        ("config.value(value=64)[L]", True),
+    ]  # fmt: skip
 
 
 def test_a_mutant_that_changes_nothing_survives_as_an_error(
     table: MiniPack, tmp_path: Path
 ) -> None:
-    mutant = {"mutant": "config.value", "with": {"value": True}}
-    table.clauses = [
-        {**c, "falsifiers": [mutant]} for c in table.clauses if c["field"] == "model.rope"
-    ]
+    table.clauses = [{**c, "planted": [True]} for c in table.clauses if c["field"] == "model.rope"]
     report = run_pack(table.save(), tmp_path).report
-    (run,) = report.falsifiers
+    *changed_, run = report.falsifiers
+    assert all(one.killed for one in changed_)
     assert (run.killed, run.outcome) == (False, Outcome.ERROR)
     assert "it is the right value everywhere" in run.reason
     assert report.verdict.exit_code == 1
 
 
 def test_config_clauses_without_columns_are_not_applicable(mini: MiniPack) -> None:
-    mini.clauses = [
-        clause(kind="config", check=None, field="a", fact="book:thing.one",
-               falsifiers=[{"mutant": "config.changed"}])
-    ]  # fmt: skip
+    mini.clauses = [config(field="a")]
     loaded = mini.save().load()
     verdict = columns.judge(loaded.pack.clauses[0], loaded, columns.templates(loaded))
     assert (verdict.outcome, verdict.cause) == (Outcome.NOT_APPLICABLE, Reason.NO_COLUMN)

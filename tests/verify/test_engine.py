@@ -95,13 +95,13 @@ def test_a_mutant_that_crashes_or_does_nothing_has_not_killed(
     saying: MiniPack, tmp_path: Path, mutant: str
 ) -> None:
     """An exception under a mutant says nothing about the clause: only a fail is a kill."""
-    finished = finish(saying, tmp_path, {"falsifiers": [{"mutant": mutant}]})
+    finished = finish(saying, tmp_path, {"falsifiers": [mutant]})
     assert len(finished.report.survivors) == 1
     assert finished.report.verdict.exit_code == ExitCode.FAILED
 
 
 def test_a_mutant_gets_its_arguments(saying: MiniPack, tmp_path: Path) -> None:
-    mutants = [{"mutant": "thing.two_for_one", "with": {"by": by}} for by in (0.1, 0.6, -3)]
+    mutants = [{"thing.two_for_one": {"by": by}} for by in (0.1, 0.6, -3)]
     finished = finish(saying, tmp_path, {"falsifiers": mutants})
     killed = {run.label: run.killed for run in finished.report.falsifiers}
     assert killed == {

@@ -15,7 +15,7 @@ from verify.report.bundle import EVIDENCE
 from verify.run import evidence
 from verify.spec import pack as packs
 
-from .conftest import MiniPack, clause, new_pack, run_pack
+from .conftest import MiniPack, clause, config, new_pack, run_pack
 
 
 @pytest.fixture
@@ -174,10 +174,7 @@ def test_a_template_is_held_against_the_column_it_names(mini: MiniPack) -> None:
     with (mini.root / "contracts/pack.yaml").open("a") as file:
         file.write("columns: [S]\ntemplates: {S: s.yaml}\n")
     mini.write("s.yaml", "column: S\nsize: 1.0\n")
-    mini.clauses = [
-        clause(kind="config", check=None, field="size", fact="book:thing.one",
-               falsifiers=[{"mutant": "config.changed"}])
-    ]  # fmt: skip
+    mini.clauses = [config(field="size")]
     mini.save()
     held = gate.against_column({"column": "S", "size": 1}, name="mine", pack=mini.root)
     assert held.faithful

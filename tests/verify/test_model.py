@@ -26,8 +26,9 @@ from verify.problems import PackError, Problem, UsageError, format_path
 from verify.run import answers
 from verify.run.answers import decode, encode, restate
 from verify.spec import pack as packs
-from verify.spec.model import Clause, Falsifier, Waiver
+from verify.spec.model import Falsifier, Waiver
 from verify.spec.pack import find_root
+from verify.spec.written import Row
 
 from .conftest import MiniPack, Result, clause
 
@@ -153,17 +154,17 @@ def test_a_text_is_one_printable_line_of_bounded_length() -> None:
 
 
 def test_models_are_frozen_and_know_no_other_keys() -> None:
-    parsed = Clause.model_validate_json(json.dumps(clause()))
+    parsed = Row.model_validate_json(json.dumps(clause()))
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         parsed.statement = "changed"  # type: ignore[misc]
     with pytest.raises(pydantic.ValidationError, match="Extra inputs"):
-        Clause.model_validate_json(json.dumps({**clause(), "extra": 1}))
+        Row.model_validate_json(json.dumps({**clause(), "extra": 1}))
 
 
 @pytest.mark.parametrize("bad", ["FIELD", "field-1", "FIELD_1", "FIELD-1 ", "-1", "FIELD-x", "1-1"])
 def test_a_clause_id_has_one_form(bad: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="should match pattern"):
-        Clause.model_validate_json(json.dumps(clause(id=bad)))
+        Row.model_validate_json(json.dumps(clause(id=bad)))
 
 
 def test_a_falsifier_is_labelled_by_its_arguments() -> None:

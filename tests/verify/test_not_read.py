@@ -16,7 +16,7 @@ from verify.spec.digests import digests
 from .conftest import MiniPack, Result, clause, decision
 
 Cli = Callable[..., Result]
-OTHER = "schema: verify/contract/1\ncontract: OTHER\n"
+OTHER = "schema: verify/contract/2\ncontract: OTHER\n"
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def make(tmp_path: Path) -> Scene:
     pack.clauses = [
         clause(1),
         clause(2, check="records.recomputed", required=False,
-               falsifiers=[{"mutant": "records.strict"}]),
+               falsifiers=["records.strict"]),
     ]  # fmt: skip
     pack.data(
         "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [TRACK]}
@@ -427,7 +427,7 @@ def test_evidence_about_the_evaluations_of_another_run_is_none_about_this_one(
     scene.pack.clauses.append(
         clause(3, kind="metric", axis="paper-eval", check="records.good",
                tolerance={"value": 3.0, "unit": "FID", "basis": "stated"},
-               falsifiers=[{"mutant": "records.worse"}])
+               falsifiers=["records.worse"])
     )  # fmt: skip
     track = {**TRACK, "needs": ["THING-001", "THING-003"]}
     scene.pack.data(

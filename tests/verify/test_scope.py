@@ -12,6 +12,7 @@ from verify.scope import Evidence, Scope, Tier
 from verify.spec.model import Conflict
 from verify.spec.rules_claims import SENTENCE_WORDS
 
+from .conftest import config
 from .situations import (
     claim,
     clause,
@@ -21,6 +22,7 @@ from .situations import (
     metric,
     only,
     pack_of,
+    resolved,
     verdict,
     ways,
 )
@@ -124,14 +126,11 @@ def test_a_falsifier_that_was_not_tried_denies() -> None:
 
 
 def test_native_falsifiers_count_by_the_label_before_their_column() -> None:
-    config = clause(
-        1, kind="config", check=None, field="a", fact="book:thing.one",
-        falsifiers=[{"mutant": "config.changed"}],
-    )  # fmt: skip
+    row = resolved(config(field="a"))
     red = Verdict(Outcome.FAIL, "red")
     run = FalsifierRun("THING-001", "config.changed[B]", red)
-    found = Evidence((config,), {"THING-001": verdict(Outcome.PASS)}, (run,), "thing")
-    assert only(pack_of((config,), [claim()]), found).scope is Scope.ALLOWED
+    found = Evidence((row,), {"THING-001": verdict(Outcome.PASS)}, (run,), "thing")
+    assert only(pack_of((row,), [claim()]), found).scope is Scope.ALLOWED
 
 
 @pytest.mark.parametrize(

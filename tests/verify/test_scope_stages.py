@@ -48,8 +48,8 @@ def waived(expires: str) -> Change:
 
 
 def unseen_mistake(pack: MiniPack) -> None:
-    old = "- mutant: stage.worse"
-    pack.edit("contracts/stage.yaml", old, f"{old}\n      - mutant: stage.nothing")
+    old = "- stage.worse"
+    pack.edit("contracts/stage.yaml", old, f"{old}\n      - stage.nothing")
 
 
 def undecided(pack: MiniPack) -> None:

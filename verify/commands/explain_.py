@@ -21,6 +21,7 @@ from verify.score import points_of
 from verify.spec.bindings import Binding
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
+from verify.spec.resolve import Stated
 from verify.spec.select import needed_by, one_claim, one_clause
 
 
@@ -50,14 +51,15 @@ def command(name: str, pack_dir: Path | None, reports: Path, evidence_dir: Path)
 def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
     required = "required" if clause.required else "not required"
     budget = f"{clause.budget.seconds:g} s, {clause.budget.memory_mb} MB"
-    tolerance = clause.tolerance
+    tolerance, stated = clause.tolerance, loaded.where(clause)
     allowed = "exact" if tolerance.exact else f"{tolerance.value:g} {tolerance.unit}".strip()
     return [
         f"{clause.id}  {clause.statement}",
         "",
         f"kind        {clause.kind}, {clause.severity}, {required}",
-        f"weight      {_points(clause, loaded)} points",
-        f"stands in   {_place(clause, loaded)}",
+        f"weight      {points_of(stated.contract, clause)} points",
+        f"stands in   {stated.document.file}:{stated.line}",
+        *_inherited(stated),
         *_check(clause, loaded),
         f"budget      {budget}",
         f"tolerance   {allowed}",
@@ -70,16 +72,18 @@ def _stated(clause: Clause, loaded: LoadedPack) -> list[str]:
     ]
 
 
-def _points(clause: Clause, loaded: LoadedPack) -> int:
-    found = (contract for _, _, contract, one in loaded.clauses() if one.id == clause.id)
-    return points_of(next(found), clause)
-
-
-def _place(clause: Clause, loaded: LoadedPack) -> str:
-    for document, position, _, found in loaded.clauses():
-        if found.id == clause.id:
-            return f"{document.file}:{document.locate(('clauses', position))[0]}"
-    raise KeyError(clause.id)
+def _inherited(stated: Stated) -> list[str]:
+    """Which keys the clause has from its table and from the contract's defaults, and where."""
+    groups: dict[tuple[str, int], list[str]] = {}
+    for key, path in stated.origins.items():
+        if path[:-1] != stated.path:
+            source = "defaults" if path[0] == "defaults" else "its table"
+            line = stated.document.locate(path, key=True)[0]
+            groups.setdefault((source, line), []).append(key)
+    return [
+        f"  from      {source}, line {line}: {', '.join(keys)}"
+        for (source, line), keys in sorted(groups.items(), key=lambda item: item[0][1])
+    ]
 
 
 def _check(clause: Clause, loaded: LoadedPack) -> list[str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from verify.commands.schema_ import schema_text
 from verify.problems import UsageError
 
-PARTS = ("contracts", "specs")
+PARTS = ("contracts", "specs", "settings")
 
 
 @click.command()
@@ -20,14 +21,14 @@ PARTS = ("contracts", "specs")
 def command(directory: Path) -> None:
     """Scaffold a pack for another project.
 
-    The scaffold passes `verify run`, and its clause LENGTH-001 fails on purpose while its falsifier
-    is active: change it step by step into your own.
+    The scaffold passes `verify run`, and each of its clauses fails on purpose while one of its
+    falsifiers is active: change it step by step into your own.
     """
     taken = [part for part in PARTS if (directory / part).exists()]
     if taken:
         raise UsageError(
-            f"{directory}: found {' and '.join(taken)} already there; expected neither; remedy: "
-            "choose another folder, nothing is overwritten"
+            f"{directory}: found {' and '.join(taken)} already there; expected none of them; "
+            "remedy: choose another folder, nothing is overwritten"
         )
     made: list[Path] = []
     partial = directory / f".verify-init-{os.getpid()}"
@@ -36,6 +37,9 @@ def command(directory: Path) -> None:
         with as_file(files("verify") / "scaffold") as scaffold:
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(scaffold, partial, ignore=ignore)
+        schema = partial / "specs" / "schema" / "contract-2.json"
+        schema.parent.mkdir()
+        schema.write_text(schema_text("contract"), encoding="utf-8")
         for part in PARTS:
             (partial / part).rename(directory / part)
             made.append(directory / part)
@@ -46,4 +50,5 @@ def command(directory: Path) -> None:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     shown = "" if directory == Path() else f" --pack {shlex.quote(str(directory))}"
-    click.echo(f"scaffolded contracts/ and specs/ in {directory}; next: verify run{shown}")
+    parts = ", ".join(f"{part}/" for part in PARTS)
+    click.echo(f"scaffolded {parts} in {directory}; next: verify run{shown}")

@@ -30,9 +30,15 @@ MODELS: dict[str, type[BaseModel]] = {
 def command(name: str) -> None:
     """Print the JSON Schema of a file format, for an editor that completes and checks it.
 
-    For the YAML language server, put this line at the top of a contract and save the schema beside
-    it: # yaml-language-server: $schema=contract.schema.json
+    That of a contract stands in specs/schema/contract-2.json of a pack; this line at the top of a
+    room's contract.yaml turns it on in an editor with the YAML language server:
+    # yaml-language-server: $schema=../../specs/schema/contract-2.json
     """
+    click.echo(schema_text(name), nl=False)
+
+
+def schema_text(name: str) -> str:
+    """The JSON Schema of a file format, as text."""
     schema = MODELS[name].model_json_schema(by_alias=True)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    click.echo(json.dumps(schema, indent=2))
+    return json.dumps(schema, indent=1) + "\n"

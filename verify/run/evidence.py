@@ -139,17 +139,18 @@ def _writable(path: Path) -> Iterator[None]:
 
 def describe(loaded: LoadedPack) -> Iterator[dict[str, Any]]:
     """What a reader of the report has to know about each clause of a pack."""
-    for document, position, contract, clause in loaded.clauses():
+    for one in loaded.stated:
+        clause = one.clause
         facts = [(source, loaded.pack.fact(source)) for source in clause.sources]
         yield {
             "id": clause.id,
-            "contract": contract.contract,
-            "file": document.file,
-            "line": document.locate(("clauses", position))[0],
+            "contract": one.contract.contract,
+            "file": one.document.file,
+            "line": one.line,
             "statement": clause.statement,
             "kind": clause.kind,
             "severity": clause.severity,
-            "weight": points_of(contract, clause),
+            "weight": points_of(one.contract, clause),
             "required": clause.required,
             "axis": clause.axis,
             "tags": list(clause.tags),

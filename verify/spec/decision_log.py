@@ -151,6 +151,14 @@ def _known(root: Path) -> tuple[Known, tuple[Problem, ...]]:
 def _ids(value: object) -> Iterator[tuple[str, str]]:
     for family in FAMILIES:
         items = value.get(family) if isinstance(value, dict) else None
-        for item in items if isinstance(items, list) else ():
-            if isinstance(item, dict) and isinstance(item.get("id"), str):
+        for item in _rows(items):
+            if isinstance(item.get("id"), str):
                 yield family, item["id"]
+
+
+def _rows(items: object) -> Iterator[dict[str, Any]]:
+    """The mappings of a list, and the rows of those that are tables."""
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            yield item
+            yield from _rows(item.get("rows"))

@@ -7,9 +7,11 @@ from verify.guard.model import DigestsFile, Frontier, ProtectedFile
 from verify.promotion.model import PromotionFile
 from verify.release.model import ReleaseFile
 from verify.spec.model import FILE_MODELS, Frozen
+from verify.spec.written import SCHEMA, ContractFile
 
 MODELS: dict[str, type[Frozen]] = {
     **FILE_MODELS,
+    SCHEMA: ContractFile,
     "verify/frontier/1": Frontier,
     "verify/protected/1": ProtectedFile,
     "verify/digests/1": DigestsFile,

@@ -12,7 +12,7 @@ from verify.guard import rules as rules_guard
 from verify.problems import Problem
 from verify.promotion import rules as rules_promotion
 from verify.release import rules as rules_release
-from verify.spec import rules_claims, rules_clauses, rules_code, rules_facts
+from verify.spec import rules_claims, rules_clauses, rules_code, rules_facts, rules_texts
 from verify.spec.pack import LoadedPack
 
 Rule = Callable[[LoadedPack], Iterator[Problem]]
@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     rules_clauses.config_clauses_can_be_judged,
     rules_clauses.falsifiers_name_something,
     rules_clauses.waivers_name_clauses,
+    rules_texts.sentences_are_read_alone,
     rules_clauses.optional_blockers_wait_for_evidence,
     rules_facts.ids_are_unique,
     rules_facts.facts_have_authorities,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from verify.guard import globs
 from verify.outcome import Axis
@@ -171,13 +171,33 @@ class Decision(Frozen):
 # -- contracts ------------------------------------------------------------------------------------
 
 
+# A tolerance is a number, or exact: as its JSON Schema says it.
+EITHER: list[JsonValue] = [
+    {"required": ["value"],
+     "properties": {"value": {"type": "number"}, "exact": {"const": False}}},
+    {"required": ["exact"],
+     "properties": {"exact": {"const": True}, "value": {"type": "null"}}},
+]  # fmt: skip
+
+
 class Tolerance(Frozen):
     """How far off is still right, and why; `exact` clauses have no number."""
 
-    value: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    exact: bool = False
-    unit: str = ""
-    basis: Text
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, json_schema_extra={"oneOf": EITHER}
+    )
+
+    value: Annotated[
+        Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
+        Field(description="The largest measured number that still passes."),
+    ] = None
+    exact: Annotated[
+        bool, Field(description="True where there is no number: it holds, or it does not.")
+    ] = False
+    unit: Annotated[str, Field(description="What the number counts, such as `relative`.")] = ""
+    basis: Annotated[
+        Text, Field(description="What was measured, on what, and the factor put on it.")
+    ]
 
     @model_validator(mode="after")
     def _one_of(self) -> Tolerance:
@@ -189,8 +209,12 @@ class Tolerance(Frozen):
 class Budget(Frozen):
     """What a clause may spend before it is stopped."""
 
-    seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    memory_mb: Annotated[int, Field(gt=0, le=1 << 20)] = 4096
+    seconds: Annotated[
+        float, Field(gt=0, le=3600, description="Seconds after imports are done.")
+    ] = 30.0
+    memory_mb: Annotated[
+        int, Field(gt=0, le=1 << 20, description="Private memory it may add, in MB.")
+    ] = 4096
 
 
 class Falsifier(Frozen):
@@ -246,9 +270,8 @@ class Clause(Frozen):
 
 
 class Contract(Frozen):
-    """The clauses of one area; `weight` multiplies their points in every score."""
+    """The clauses of one area, resolved; `weight` multiplies their points in every score."""
 
-    schema_: Annotated[Literal["verify/contract/1"], Field(alias="schema")]
     contract: ContractId
     title: Text
     weight: Annotated[int, Field(ge=1, le=10)] = 1
@@ -307,7 +330,6 @@ class WaiversFile(Frozen):
 
 FILE_MODELS: dict[str, type[Frozen]] = {
     "verify/pack/1": Manifest,
-    "verify/contract/1": Contract,
     "verify/claims/1": ClaimsFile,
     "verify/waivers/1": WaiversFile,
     "verify/authorities/1": Authorities,

@@ -22,7 +22,6 @@ from verify.spec.model import (
     ClaimsFile,
     Clause,
     ConflictsFile,
-    Contract,
     FactsFile,
     Frozen,
     Manifest,
@@ -31,8 +30,10 @@ from verify.spec.model import (
     WaiversFile,
 )
 from verify.spec.places import CONTRACTS, foreign, hidden, inside, visible
+from verify.spec.resolve import Stated, resolve
 from verify.spec.strict_yaml import Document, read
 from verify.spec.validation import validate
+from verify.spec.written import MIGRATION, SCHEMA, ContractFile
 
 MANIFEST = f"{CONTRACTS}/pack.yaml"
 READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*.yaml")
@@ -58,6 +59,7 @@ class LoadedPack:
     bindings: BindingIndex
     documents: dict[str, Document]
     models: dict[str, Frozen]
+    stated: tuple[Stated, ...]
 
     @property
     def specs_dir(self) -> Path:
@@ -75,11 +77,9 @@ class LoadedPack:
             if isinstance(model, kind):
                 yield self.documents[label], model
 
-    def clauses(self) -> Iterator[tuple[Document, int, Contract, Clause]]:
-        """Each clause with the file and the position where it stands."""
-        for document, contract in self.of(Contract):
-            for position, clause in enumerate(contract.clauses):
-                yield document, position, contract, clause
+    def where(self, clause: Clause) -> Stated:
+        """The places of a clause and of its parts."""
+        return next(one for one in self.stated if one.clause is clause)
 
 
 def find_root(start: Path | None) -> Path:
@@ -142,6 +142,12 @@ def load(root: Path) -> LoadedPack:
     problems: list[Problem] = []
     documents = {label: read(path, name=label) for label, path in _files(root, problems)}
     models = _models(documents, problems)
+    stated = [
+        one
+        for label, file in models.items()
+        if isinstance(file, ContractFile)
+        for one in resolve(documents[label], file, problems)
+    ]
     decisions = read_decisions(root / "specs" / "decisions", root, problems)
     bindings = index_bindings(root / CONTRACTS, root=root)
     problems.extend(bindings.problems)
@@ -156,7 +162,7 @@ def load(root: Path) -> LoadedPack:
         raise PackError(problems)
     pack = Pack.model_construct(
         manifest=manifest,
-        contracts=_gather(models, Contract),
+        contracts=tuple({id(one.contract): one.contract for one in stated}.values()),
         claims=tuple(c for file in _gather(models, ClaimsFile) for c in file.claims),
         waivers=tuple(w for file in _gather(models, WaiversFile) for w in file.waivers),
         authorities=tuple(a for file in _gather(models, Authorities) for a in file.authorities),
@@ -164,7 +170,7 @@ def load(root: Path) -> LoadedPack:
         conflicts=tuple(c for file in _gather(models, ConflictsFile) for c in file.conflicts),
         decisions=decisions,
     )
-    return LoadedPack(root, pack, bindings, documents, models)
+    return LoadedPack(root, pack, bindings, documents, models, tuple(stated))
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
@@ -252,6 +258,9 @@ def _validate(document: Document, problems: list[Problem]) -> Frozen | None:
     if model is None:
         if document.file.startswith("specs/") and isinstance(schema, str):
             return None  # data of the pack's own checks; read strictly all the same
+        if schema == "verify/contract/1":
+            problems.append(document.problem(("schema",), schema, SCHEMA, MIGRATION))
+            return None
         known = ", ".join(MODELS)
         problems.append(document.problem(("schema",), repr(schema), f"one of {known}", "name it"))
         return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from verify.problems import Problem
 from verify.spec.bindings import NATIVE_MUTANTS
-from verify.spec.model import Clause, Contract, Falsifier, Kind, Severity, WaiversFile
+from verify.spec.model import Falsifier, Kind, Severity, WaiversFile
 from verify.spec.pack import LoadedPack, ids
 from verify.spec.strict_yaml import Document, Path_
+from verify.spec.written import ContractFile
 
 Place = tuple[Document, Path_, str]
 
@@ -32,8 +32,8 @@ def duplicates(family: str, places: Iterable[Place]) -> Iterator[Problem]:
 
 def ids_are_unique(loaded: LoadedPack) -> Iterator[Problem]:
     """Clause and contract ids are used once, and a clause is waived once."""
-    contracts = [(document, ("contract",), c.contract) for document, c in loaded.of(Contract)]
-    clauses = [(document, ("clauses", at, "id"), c.id) for document, at, _, c in loaded.clauses()]
+    contracts = [(document, ("contract",), c.contract) for document, c in loaded.of(ContractFile)]
+    clauses = [(one.document, one.place("id"), one.clause.id) for one in loaded.stated]
     waivers = [
         (document, ("waivers", at, "clause"), waiver.clause)
         for document, file in loaded.of(WaiversFile)
@@ -46,80 +46,63 @@ def ids_are_unique(loaded: LoadedPack) -> Iterator[Problem]:
 
 def ids_carry_their_contract(loaded: LoadedPack) -> Iterator[Problem]:
     """`FIELD-003` belongs to contract FIELD, so an id tells where to look."""
-    for document, at, contract, clause in loaded.clauses():
-        if not clause.id.startswith(f"{contract.contract}-"):
-            expected = f"{contract.contract}-..."
-            yield document.problem(("clauses", at, "id"), clause.id, expected, "rename it")
+    for one in loaded.stated:
+        if not one.clause.id.startswith(f"{one.contract.contract}-"):
+            yield one.problem("id", one.clause.id, f"{one.contract.contract}-...", "rename it")
 
 
 def sources_exist(loaded: LoadedPack) -> Iterator[Problem]:
     """Every fact that a clause cites is stated, and cited once."""
-    for document, at, _, clause in loaded.clauses():
-        for number, source in enumerate(clause.sources):
-            path = ("clauses", at, "sources", number)
+    for one in loaded.stated:
+        sources = one.clause.sources
+        for number, source in enumerate(sources):
             if loaded.pack.fact(source) is None:
-                found, expected = f"the fact {source}", "a fact of specs/facts"
-                yield document.problem(path, found, expected, "add the fact or correct the id")
-            if source in clause.sources[:number]:
-                yield document.problem(path, f"{source} twice", "each source once", "remove one")
+                found, remedy = f"the fact {source}", "add the fact or correct the id"
+                yield one.problem("sources", found, "a fact of specs/facts", remedy, number)
+            if source in sources[:number]:
+                found, expected = f"{source} twice", "each source once"
+                yield one.problem("sources", found, expected, "remove one", number)
 
 
 def checks_exist(loaded: LoadedPack) -> Iterator[Problem]:
     """A clause's check is registered in the pack's code."""
-    for document, at, _, clause in loaded.clauses():
-        if clause.check is not None and loaded.bindings.find("check", clause.check) is None:
-            found, expected = f"the check {clause.check}", "a name registered in contracts/**/*.py"
-            yield document.problem(
-                ("clauses", at, "check"), found, expected, "define or correct it"
-            )
+    for one in loaded.stated:
+        name = one.clause.check
+        if name is not None and loaded.bindings.find("check", name) is None:
+            found, expected = f"the check {name}", "a name registered in contracts/**/*.py"
+            yield one.problem("check", found, expected, "define or correct it")
 
 
 def config_clauses_can_be_judged(loaded: LoadedPack) -> Iterator[Problem]:
-    """A config clause's fact is cited and states a value."""
-    for document, at, _, clause in loaded.clauses():
-        if clause.fact is None:
-            continue
-        path = ("clauses", at, "fact")
-        if clause.fact not in clause.sources:
-            yield document.problem(path, clause.fact, "one of the clause's sources", "cite it")
-        fact = loaded.pack.fact(clause.fact)
+    """A config clause's fact states a value."""
+    for one in loaded.stated:
+        fact = loaded.pack.fact(one.clause.fact) if one.clause.fact else None
         if fact is not None and fact.value is None:
-            found = f"{clause.fact}, which states no value"
-            yield document.problem(path, found, "a fact with a value", "name another fact")
+            found = f"{one.clause.fact}, which states no value"
+            yield one.problem("fact", found, "a fact with a value", "name another fact")
 
 
 def falsifiers_name_something(loaded: LoadedPack) -> Iterator[Problem]:
     """A falsifier is a registered mutant, or a native one on a config clause; each once."""
-    for document, at, _, clause in loaded.clauses():
-        labels = Counter(falsifier.label for falsifier in clause.falsifiers)
-        for number, falsifier in enumerate(clause.falsifiers):
-            path = ("clauses", at, "falsifiers", number)
-            problem = _misnamed(clause, falsifier, loaded)
+    for one in loaded.stated:
+        falsifiers = one.clause.falsifiers
+        labels = [falsifier.label for falsifier in falsifiers]
+        for number, falsifier in enumerate(falsifiers):
+            problem = _misnamed(falsifier, loaded) if one.clause.kind is not Kind.CONFIG else None
             if problem is not None:
-                yield document.problem(path, *problem)
-            if labels[falsifier.label] > 1:
+                yield one.problem("falsifiers", *problem, number)
+            if falsifier.label in labels[:number]:
                 found = f"{falsifier.label} twice"
-                yield document.problem(path, found, "each falsifier once", "remove one")
+                yield one.problem("falsifiers", found, "each once", "remove one", number)
 
 
-def _misnamed(
-    clause: Clause, falsifier: Falsifier, loaded: LoadedPack
-) -> tuple[str, str, str] | None:
-    """What is wrong with a falsifier's name or arguments: found, expected, remedy."""
-    name, arguments = falsifier.mutant, set(falsifier.arguments)
-    if name not in NATIVE_MUTANTS:
-        if clause.kind is Kind.CONFIG:
-            native = " or ".join(sorted(NATIVE_MUTANTS))
-            return f"the mutant {name}", native, "config clauses have native mutants only"
-        if loaded.bindings.find("mutant", name) is None:
-            return f"the mutant {name}", "a registered mutant", "define or correct it"
-        return None
-    if clause.kind is not Kind.CONFIG:
+def _misnamed(falsifier: Falsifier, loaded: LoadedPack) -> tuple[str, str, str] | None:
+    """What is wrong with a falsifier's name: found, expected, remedy."""
+    name = falsifier.mutant
+    if name in NATIVE_MUTANTS:
         return name, "a mutant of the subject", "config.* mutants change templates only"
-    wanted = NATIVE_MUTANTS[name]
-    if arguments != wanted:
-        found = f"{name} with {', '.join(sorted(arguments)) or 'no arguments'}"
-        return found, f"with {', '.join(wanted) or 'no arguments'}", "correct `with`"
+    if loaded.bindings.find("mutant", name) is None:
+        return f"the mutant {name}", "a registered mutant", "define or correct it"
     return None
 
 
@@ -136,10 +119,10 @@ def waivers_name_clauses(loaded: LoadedPack) -> Iterator[Problem]:
 def optional_blockers_wait_for_evidence(loaded: LoadedPack) -> Iterator[Problem]:
     """A blocker may be left open only where its check reads evidence that may not be there yet."""
     waiting = (Kind.METRIC, Kind.ARTIFACT)
-    for document, at, _, clause in loaded.clauses():
+    for one in loaded.stated:
+        clause = one.clause
         if clause.severity is not Severity.BLOCKER or clause.required or clause.kind in waiting:
             continue
         expected = f"`required: true`, or a clause of kind {' or '.join(waiting)}"
         found = f"a blocker of kind {clause.kind} that is not required"
-        path, remedy = ("clauses", at, "required"), "require it, or lower its severity"
-        yield document.problem(path, found, expected, remedy)
+        yield one.problem("required", found, expected, "require it, or lower its severity")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from verify.problems import Problem
 from verify.spec.model import Frozen
-from verify.spec.strict_yaml import MAX_PROBLEMS, Document
+from verify.spec.strict_yaml import MAX_PROBLEMS, Document, Path_
 
 _M = TypeVar("_M", bound=Frozen)
 
@@ -33,7 +33,7 @@ def _echo(item: dict[str, Any]) -> bool:
 
 
 def _explain(document: Document, model: type[Frozen], item: dict[str, Any]) -> Problem:
-    path = tuple(part for part in item["loc"] if part != "[key]")
+    path = _path(document.value, item["loc"])
     kind = item["type"]
     if kind == "extra_forbidden":
         known = _fields(model, path[:-1])
@@ -48,6 +48,17 @@ def _explain(document: Document, model: type[Frozen], item: dict[str, Any]) -> P
         found = found[:77] + "..."
     key = item["loc"][-1:] == ("[key]",)
     return document.problem(path, found, _expected(item), "correct the value", key=key)
+
+
+def _path(value: Any, location: tuple[str | int, ...]) -> Path_:
+    """Where an error is in the document: without the tags that pydantic adds for unions."""
+    path: list[str | int] = []
+    for last, part in enumerate(location, start=1 - len(location)):
+        known = part in value if isinstance(value, dict) else isinstance(part, int)
+        if part != "[key]" and (known or last == 0):
+            path.append(part)
+            value = value[part] if known else None
+    return tuple(path)
 
 
 def _expected(item: dict[str, Any]) -> str:
@@ -71,19 +82,23 @@ def _listing(known: list[str]) -> str:
 
 
 def _fields(model: type[Frozen], path: tuple[Any, ...]) -> list[str]:
-    """Field names of the model at a path, by walking its JSON schema."""
+    """Field names of the model at a path, by walking its JSON schema; of a union, all of them."""
     schema = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
     node: dict[str, Any] = schema
     for part in path:
-        node = _resolve(node, definitions)
+        options = [_resolve(one, definitions) for one in node.get("oneOf", [node])]
         if isinstance(part, int):
-            node = node.get("items", {})
+            node = options[0].get("items", {})
         else:
-            node = node.get("properties", {}).get(part) or node.get("additionalProperties", {})
+            found = [
+                one["properties"][part] for one in options if part in one.get("properties", {})
+            ]
+            node = found[0] if found else options[0].get("additionalProperties", {})
         if not isinstance(node, dict):
             return []
-    return sorted(_resolve(node, definitions).get("properties", {}))
+    options = node.get("oneOf", [node])
+    return sorted({n for one in options for n in _resolve(one, definitions).get("properties", {})})
 
 
 def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

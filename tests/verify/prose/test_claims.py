@@ -33,7 +33,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[MiniPack, Finish
         clause(2, check="thing.fid", kind="metric", axis="proxy", tolerance=tolerance,
                statement="FID of the thing stays below 7."),
         clause(3, statement="The thing is right in its third way.", falsifiers=[
-            {"mutant": "thing.two_for_one", "with": {"by": 0.1}}]),
+            {"thing.two_for_one": {"by": 0.1}}]),
     ]  # fmt: skip
     pack.claims = [claim(clauses=["THING-001"]), claim("CLAIM-THIRD", clauses=["THING-003"])]
     pack.claims[1]["sentence"] = "The third way of {subject} is proven right."

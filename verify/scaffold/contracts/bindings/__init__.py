@@ -1,1 +1,0 @@
-"""Subjects, checks and mutants of this pack."""
