@@ -91,7 +91,7 @@ def test_a_pack_that_is_neither_named_nor_here_is_said(
     mini: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(common, "find_root", lambda start: start or mini.root)
-    note = f"note: found no pack here; read the installed one, in {mini.root}\n"
+    note = f"found no pack here; read the installed one, in {mini.root}; `verify init` makes one\n"
     assert note in cli(*command).err
     assert "note: found no pack" not in cli(*command, "--pack", mini.root).err
     monkeypatch.chdir(mini.root)

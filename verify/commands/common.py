@@ -58,7 +58,10 @@ def pack_root(pack_dir: Path | None) -> Path:
     """Where the pack is; one that is neither named nor here is said to be another's."""
     root = find_root(pack_dir)
     if pack_dir is None and root != Path.cwd():
-        click.echo(f"note: found no pack here; read the installed one, in {root}", err=True)
+        click.echo(
+            f"note: found no pack here; read the installed one, in {root}; `verify init` makes one",
+            err=True,
+        )
     return root
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from verify.spec.pack import LoadedPack
-from verify.spec.places import of_an_editor, visible
+from verify.spec.places import name_of, named, of_an_editor, visible
 from verify.spec.sources import HARNESS
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
@@ -51,7 +51,7 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
     for path in paths:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256")
-        name = path.relative_to(root).as_posix()
+        name = name_of(path, root)
         digest.update(f"{name}\0".encode(errors="surrogateescape"))  # names are bytes
         digest.update(content.digest())
     return digest.hexdigest()
@@ -59,9 +59,11 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
 
 def code_files(loaded: LoadedPack) -> Iterator[Path]:
     """Files of the manifest's `code` and of the rooms but for the pack's texts, each once."""
-    places = {loaded.contracts_dir, *(loaded.root / name for name in loaded.pack.manifest.code)}
+    code = (named(loaded.root, name) for name in loaded.pack.manifest.code)
+    places = {loaded.contracts_dir, *(place for place in code if place is not None)}
     texts = {loaded.root / label for label in loaded.models}
-    yield from sorted({path for place in places for path in files_below(place)} - texts)
+    found = {path for place in places for path in files_below(place)} - texts
+    yield from sorted(found, key=lambda path: name_of(path, loaded.root))
 
 
 def files_below(place: Path) -> Iterator[Path]:

@@ -29,7 +29,7 @@ from verify.spec.model import (
     Topic,
     WaiversFile,
 )
-from verify.spec.places import CONTRACTS, foreign, hidden, inside, visible
+from verify.spec.places import CONTRACTS, foreign, hidden, named, visible
 from verify.spec.resolve import Stated, resolve
 from verify.spec.strict_yaml import Document, read
 from verify.spec.validation import validate
@@ -106,9 +106,10 @@ def installed_roots() -> Iterator[Path]:
     for entry in entry_points(group="verify.packs"):
         spec = importlib.util.find_spec(entry.value)
         for place in (spec.submodule_search_locations or []) if spec else []:
-            root = Path(place).parent
-            if (root / MANIFEST).is_file():
-                yield root
+            # A package that holds a pack, or the folder contracts/ of a source tree.
+            for root in (Path(place), Path(place).parent):
+                if (root / MANIFEST).is_file():
+                    yield root
 
 
 def shipped_root(code: Path | None = None) -> Path:
@@ -131,8 +132,9 @@ def shipped_root(code: Path | None = None) -> Path:
 def is_about(root: Path, code: Path) -> bool:
     """Whether a place of the manifest's `code` is, or lies above, this very package."""
     value = read(root / MANIFEST).value
-    named = value.get("code") if isinstance(value, dict) else None
-    places = [(root / name).resolve() for name in named or () if isinstance(name, str)]
+    listed = value.get("code") if isinstance(value, dict) else None
+    names = [name for name in listed or () if isinstance(name, str)]
+    places = [(named(root.resolve(), name) or root / name).resolve() for name in names]
     return any(code.resolve().is_relative_to(place) for place in places)
 
 
@@ -222,7 +224,7 @@ def _gather(models: dict[str, Frozen], kind: type[_M]) -> tuple[_M, ...]:
 def _templates(manifest: Manifest, root: Path) -> Iterator[tuple[str, Path]]:
     """Templates that exist inside the pack; lint names those that do not."""
     for relative in manifest.templates.values():
-        path = inside(root, relative)
+        path = named(root, relative)
         if path is not None and path.is_file():
             yield relative, path
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from verify.problems import Problem
 
 CONTRACTS = "contracts"  # the folder of a pack that holds its rooms
+HARNESS = Path(__file__).resolve().parents[1]  # the package verify
 MAX_BYTES = 1 << 20
 _EDITORS = re.compile(r"\.#.*|#.*#|.*~|\..*\.sw[a-z]|\.DS_Store", re.DOTALL)
 
@@ -34,6 +35,24 @@ def inside(root: Path, relative: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # a zero byte, a loop of links
         return None
     return path if path.is_relative_to(root) and not Path(relative).is_absolute() else None
+
+
+def named(root: Path, relative: str) -> Path | None:
+    """A place that a pack names: inside its root, or beside a root that is itself a package.
+
+    An installed pack lies under a name of its own beside the packages it is about; None where the
+    place leaves both.
+    """
+    here = inside(root, relative)
+    if here is None or here.exists() or (root.parent / "verify") != HARNESS:
+        return here
+    return inside(root.parent, relative)
+
+
+def name_of(path: Path, root: Path) -> str:
+    """How such a place is named: by its way from the root, or from the folder around it."""
+    home = root if path.is_relative_to(root) else root.parent
+    return path.relative_to(home).as_posix()
 
 
 def foreign(root: Path, label: str) -> Problem | None:

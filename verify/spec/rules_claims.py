@@ -14,7 +14,7 @@ from verify.spec.decision_rules import dangling, unsettled
 from verify.spec.floors import floors
 from verify.spec.model import Claim, ClaimsFile, Decision, Manifest, Needs
 from verify.spec.pack import LoadedPack, ids
-from verify.spec.places import inside
+from verify.spec.places import named
 from verify.spec.rules_clauses import duplicates
 from verify.spec.select import named_by, needed_by
 from verify.spec.strict_yaml import Document, Path_
@@ -199,7 +199,7 @@ def manifest_paths_stay_inside(loaded: LoadedPack) -> Iterator[Problem]:
         ]
         entries += [(("code", at), path) for at, path in enumerate(manifest.code)]
         for at, relative in entries:
-            path = inside(loaded.root, relative)
+            path = named(loaded.root, relative)
             if path is None:
                 found = f"{relative}, which leaves the pack"
                 yield document.problem(at, found, "a path inside the pack", "move it in")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from verify.problems import Problem
 from verify.spec.pack import LoadedPack, ids
-from verify.spec.places import inside
+from verify.spec.places import named
 from verify.spec.resolve import Stated
 
 ECHOES = re.compile(
@@ -77,7 +77,7 @@ def _clauses(key: str, text: str, known: set[str]) -> Iterator[Finding]:
 
 def _documents(text: str, loaded: LoadedPack) -> Iterator[Finding]:
     for match in FILE.finditer(text):
-        path = inside(loaded.root, match[0])
+        path = named(loaded.root, match[0])
         if path is None or not path.exists():
             found = f"{match[0]}, which is not in the repository"
             yield found, "a file by its path from the root", "name it so, or say what it says"
