@@ -21,12 +21,13 @@ from verify import __version__
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
 from verify.report.bundle import MANIFEST, head_of, newest_first, opened
-from verify.report.derive import Pins, evidence_of
+from verify.report.derive import evidence_of
 from verify.report.model import ClaimView, ClauseView, FalsifierView, Report, report_of
 from verify.run.cache import Earlier
 from verify.run.engine import PROFILES
 from verify.run.evidence import describe
 from verify.run.keys import Keys
+from verify.run.pins import Pins
 from verify.scope import solve
 from verify.spec.digests import digests, evaluations_digest
 from verify.spec.pack import LoadedPack

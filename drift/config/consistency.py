@@ -8,14 +8,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from drift.config.problems import FieldProblem
+from drift.config.sections import (
+    Cfg,
+    Data,
+    Encoder,
+    Evaluation,
+    Generator,
+    Loss,
+    Optimizer,
+    Queue,
+)
 
-if TYPE_CHECKING:
-    from drift.config.template import Template
 
-Rule = Callable[["Template"], Iterator[FieldProblem]]
+class Sections(Protocol):
+    """What the rules look at of a template."""
+
+    @property
+    def generator(self) -> Generator: ...
+    @property
+    def encoder(self) -> Encoder: ...
+    @property
+    def optimizer(self) -> Optimizer: ...
+    @property
+    def loss(self) -> Loss: ...
+    @property
+    def cfg(self) -> Cfg: ...
+    @property
+    def queue(self) -> Queue: ...
+    @property
+    def data(self) -> Data: ...
+    @property
+    def evaluation(self) -> Evaluation: ...
+
+
+Rule = Callable[[Sections], Iterator[FieldProblem]]
 NONE = "none"
 RGB = 3
 DECODER_GROUPS = 32  # GroupNorm of the masked autoencoder's decoder, whatever the width
@@ -28,12 +57,12 @@ _REVISIONS = {
 }
 
 
-def inconsistencies(template: Template) -> tuple[FieldProblem, ...]:
+def inconsistencies(template: Sections) -> tuple[FieldProblem, ...]:
     """Everything that does not fit together, in the order of the sections."""
     return tuple(problem for rule in RULES for problem in rule(template))
 
 
-def generator_fits(template: Template) -> Iterator[FieldProblem]:
+def generator_fits(template: Sections) -> Iterator[FieldProblem]:
     """Heads divide the width, patches divide the sample, sample and positions are possible."""
     g = template.generator
     height, width, _ = g.input_shape
@@ -57,7 +86,7 @@ def generator_fits(template: Template) -> Iterator[FieldProblem]:
         )
 
 
-def encoder_fits(template: Template) -> Iterator[FieldProblem]:
+def encoder_fits(template: Sections) -> Iterator[FieldProblem]:
     """Width, patchify, stages and masks fit the decoder and the sample that the generator makes."""
     e = template.encoder
     if e.decoder == "bridge-4-up":
@@ -82,7 +111,7 @@ def encoder_fits(template: Template) -> Iterator[FieldProblem]:
     yield from _divides("encoder.stage_sizes[0]", sizes[0], e.mask_patch, "encoder.mask_patch")
 
 
-def encoder_training_fits(template: Template) -> Iterator[FieldProblem]:
+def encoder_training_fits(template: Sections) -> Iterator[FieldProblem]:
     """Warm-up and fine-tuning lie inside the pre-training; no fine-tuning means no loss of it."""
     pretrain, finetune = template.encoder.pretrain, template.encoder.finetune
     for field, steps in (
@@ -105,7 +134,7 @@ def encoder_training_fits(template: Template) -> Iterator[FieldProblem]:
         )  # fmt: skip
 
 
-def second_encoder_fits(template: Template) -> Iterator[FieldProblem]:
+def second_encoder_fits(template: Sections) -> Iterator[FieldProblem]:
     """Model, weights and resize of the second encoder are all there or all absent; it sees RGB."""
     second = template.encoder.second_encoder
     absent = [value == NONE for value in (second.model, second.weights, second.resize)]
@@ -122,7 +151,7 @@ def second_encoder_fits(template: Template) -> Iterator[FieldProblem]:
         )  # fmt: skip
 
 
-def optimizer_fits(template: Template) -> Iterator[FieldProblem]:
+def optimizer_fits(template: Sections) -> Iterator[FieldProblem]:
     """The warm-up ends inside the run and rises; the decays of the averages differ."""
     o = template.optimizer
     yield from _at_most(
@@ -134,7 +163,7 @@ def optimizer_fits(template: Template) -> Iterator[FieldProblem]:
     yield from _ascending("optimizer.ema_decay", o.ema_decay)
 
 
-def loss_fits(template: Template) -> Iterator[FieldProblem]:
+def loss_fits(template: Sections) -> Iterator[FieldProblem]:
     """Sets are written once, in ascending order; queues can hold what a label draws."""
     loss, queue = template.loss, template.queue
     yield from _ascending("loss.temperatures", loss.temperatures)
@@ -150,7 +179,7 @@ def loss_fits(template: Template) -> Iterator[FieldProblem]:
     )
 
 
-def queue_fits(template: Template) -> Iterator[FieldProblem]:
+def queue_fits(template: Sections) -> Iterator[FieldProblem]:
     """Queues that are saved need no filling after a resume."""
     queue = template.queue
     if queue.resume == "saved" and queue.resume_prefill_steps:
@@ -160,7 +189,7 @@ def queue_fits(template: Template) -> Iterator[FieldProblem]:
         )  # fmt: skip
 
 
-def cfg_fits(template: Template) -> Iterator[FieldProblem]:
+def cfg_fits(template: Sections) -> Iterator[FieldProblem]:
     """Ranges of alpha go upwards; a run is evaluated at an alpha it was trained for."""
     low, high = template.cfg.alpha_range
     search = template.cfg.inference_alpha_search
@@ -178,7 +207,7 @@ def cfg_fits(template: Template) -> Iterator[FieldProblem]:
         )  # fmt: skip
 
 
-def data_fits(template: Template) -> Iterator[FieldProblem]:
+def data_fits(template: Sections) -> Iterator[FieldProblem]:
     """A tokenizer has a revision and a posterior; the sample is what the data give."""
     data, side = template.data, template.generator.input_shape[0]
     plain = data.tokenizer == NONE
@@ -223,7 +252,7 @@ def _sides(tokenizer: str, resolution: int) -> list[int]:
     return [resolution if kind == NONE else resolution // LATENT_STRIDE]
 
 
-def evaluation_fits(template: Template) -> Iterator[FieldProblem]:
+def evaluation_fits(template: Sections) -> Iterator[FieldProblem]:
     """There are enough samples for the splits and the neighbours."""
     e = template.evaluation
     yield from _at_most(

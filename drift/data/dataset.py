@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drift.artifacts.errors import shown
-from drift.data.source import DataError
+from drift.data.errors import DataError
 
 UNKNOWN = "unknown"
 DIGITS = "digits"

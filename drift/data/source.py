@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from drift.errors import DriftError, InputError
-
-if TYPE_CHECKING:
-    from drift.data.dataset import Dataset
-
-
-class DataError(DriftError):
-    """Real samples that are missing, damaged or not what they are said to be."""
+from drift.data.dataset import Dataset
+from drift.data.errors import DataError as DataError
+from drift.errors import InputError
 
 
 class Source(Protocol):

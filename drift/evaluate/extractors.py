@@ -6,7 +6,6 @@ The networks are in `networks`, which imports torch-fidelity; this module does n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,52 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.errors import DriftError
-from drift.evaluate import pins
+from drift.evaluate.kinds import FID_INCEPTION as FID_INCEPTION
+from drift.evaluate.kinds import INCEPTION_SHA256 as INCEPTION_SHA256
+from drift.evaluate.kinds import KINDS as KINDS
+from drift.evaluate.kinds import TENSORFLOW_INCEPTION as TENSORFLOW_INCEPTION
+from drift.evaluate.kinds import TINY as TINY
+from drift.evaluate.kinds import Kind as Kind
 from drift.sample import images
 from drift.sample.loading import file_digest
-
-FID_INCEPTION = "fid-inception-2015-12-05"
-TENSORFLOW_INCEPTION = "fid-inception-2015-12-05-tensorflow-resize"
-TINY = "drift-tiny"
-
-INCEPTION_SHA256 = pins.INCEPTION_SHA256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class ExtractorError(DriftError):
     """An extractor that cannot be opened."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """An extractor by name.
-
-    network     class in `networks`
-    resize      how an image is brought to the input size
-    pool        the layer whose vectors FID, KID, precision and recall compare
-    logits      the layer of the Inception score, None where there is none
-    sha256      digest of the only weights that have this name; None: the caller pins it
-    """
-
-    network: str
-    resize: str
-    pool: str
-    logits: str | None
-    sha256: str | None
-
-
-KINDS: Mapping[str, Kind] = {
-    FID_INCEPTION: Kind(
-        "ReferenceInception", "torchscript-bilinear-299", "2048", "logits_unbiased",
-        INCEPTION_SHA256,
-    ),
-    TENSORFLOW_INCEPTION: Kind(
-        "TensorflowInception", "tensorflow1-bilinear-299", "2048", "logits_unbiased",
-        INCEPTION_SHA256,
-    ),
-    TINY: Kind("Tiny", "none", "pool", "logits", None),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ They are registered with torch-fidelity, so `torch_fidelity.calculate_metrics(fe
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,8 +17,7 @@ from torch_fidelity import register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-if TYPE_CHECKING:
-    from drift.evaluate.extractors import Kind
+from drift.evaluate.kinds import Kind
 
 STAGES = (
     *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1"),

@@ -29,8 +29,8 @@ from verify.axes import (
 from verify.outcome import Axis, Outcome
 from verify.problems import PackError
 from verify.prose.evidence import Evidence, KnownClaim
+from verify.prose.page import Sentence
 from verify.prose.paraphrase import says_more
-from verify.prose.reading import Sentence
 from verify.report.model import ClauseView
 from verify.scope import Scope
 

@@ -11,7 +11,7 @@ from verify.prose import frames
 from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownAuthority, KnownFact
 from verify.prose.net import Act, catches, figures
-from verify.prose.reading import Form, Sentence
+from verify.prose.page import Form, Sentence
 from verify.prose.text import latin, pattern
 
 _NOT_OURS = re.compile(r"(?:and )?(?:not|never|none of) (?:ours|our own|us|we)\b|\bhere\b")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from verify.prose.reading import Block, Context, Form
+from verify.prose.page import Block, Context, Form
 from verify.prose.text import bag
 
 _EMPTY = re.compile(r"<!--?-?>")  # an empty comment, however it is closed

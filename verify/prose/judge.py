@@ -17,7 +17,7 @@ from verify.prose.evidence import Evidence, KnownClaim, KnownFact
 from verify.prose.forbidden import says
 from verify.prose.markers import Kind, Marker
 from verify.prose.net import Act, Catch, catches, figures, said
-from verify.prose.reading import Sentence
+from verify.prose.page import Sentence
 from verify.prose.text import latin
 
 

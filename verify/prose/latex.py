@@ -24,7 +24,7 @@ from pylatexenc.latexwalker import (
 from pylatexenc.macrospec import std_macro
 
 from verify.prose.formula import formula
-from verify.prose.reading import Block, Comment, Context, Form, Page
+from verify.prose.page import Block, Comment, Context, Form, Page
 from verify.prose.text import bag
 
 # What TeX takes letter by letter: its braces and percent signs are no syntax.

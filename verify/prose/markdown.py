@@ -17,7 +17,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 from verify.prose.formula import formula
 from verify.prose.html import Markup, visible
-from verify.prose.reading import Block, Comment, Context, Form, Page
+from verify.prose.page import Block, Comment, Context, Form, Page
 from verify.prose.text import bag
 
 # Languages whose fences are source code; any other fence shows output.

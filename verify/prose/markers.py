@@ -19,7 +19,7 @@ from datetime import date
 from enum import StrEnum
 
 from verify.problems import PackError, Problem
-from verify.prose.reading import Comment, Prose, Sentence
+from verify.prose.page import Comment, Prose, Sentence
 
 _START = re.compile(r"(verify|claim|no claim):\s*", re.I)
 _FIELD = re.compile(r"([a-z]+)\s*=\s*\"([^\"]*)\"")

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from verify.prose import frames
 from verify.prose import lexicon as lex
-from verify.prose.reading import Form, Sentence
+from verify.prose.page import Form, Sentence
 from verify.prose.text import fold, latin
 
 _Spell = Callable[[str], str]

@@ -9,7 +9,7 @@ from verify.prose import frames
 from verify.prose.attribution import value
 from verify.prose.evidence import Evidence, KnownClaim
 from verify.prose.net import Act, catches
-from verify.prose.reading import Sentence
+from verify.prose.page import Sentence
 from verify.prose.text import bag, latin
 
 # Words that widen or sharpen what is said: a paraphrase may have them only where the claim does.

@@ -12,7 +12,7 @@ from verify.prose.accuracy import HELD_OUT, UNREAD
 from verify.prose.evidence import Evidence
 from verify.prose.judge import Finding, Ruling, judge
 from verify.prose.markers import Kind, Marker, by_sentence, covered, markers
-from verify.prose.reading import Prose
+from verify.prose.page import Prose
 from verify.report.model import ExitCode
 
 SCHEMA = "verify/prose/1"

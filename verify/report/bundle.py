@@ -21,9 +21,10 @@ from verify import __version__, clock
 from verify.files import sync_folder, write
 from verify.problems import IntegrityError, UsageError
 from verify.report import html, junit, markdown, sarif
-from verify.report.derive import Pins, hold
+from verify.report.derive import hold
 from verify.report.model import Report, from_evidence
 from verify.run.environment import environment_text
+from verify.run.pins import Pins
 
 EVIDENCE = "evidence.jsonl"
 MANIFEST = "manifest.sha256"

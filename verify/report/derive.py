@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from verify.problems import IntegrityError
 from verify.provenance import provenance
 from verify.report.model import ClauseView, FalsifierView, Report
 from verify.run.evidence import SCHEMA, Record, records
+from verify.run.pins import Pins
 from verify.run.results import FalsifierRun, Verdict
 from verify.scope import Evidence, solve
 from verify.score import points_of
@@ -27,23 +28,6 @@ from verify.spec.model import Clause, Pack
 
 ONCE = ("run", "falsifiers_due", "touched", "claims", "end")
 MANY = ("clause", "falsifier")
-
-
-@dataclass(frozen=True)
-class Pins:
-    """What one bundle says that its judgements rest on.
-
-    whole    whether the run said at its end what it had touched; one that was cut off did not
-    imports  name -> digest of every file that was imported
-    reads    name -> digest of every other file that was read
-    records  (clause, falsifier or None) -> its record, with `key`, `reads` and the rest
-    """
-
-    head: dict[str, Any]
-    whole: bool
-    imports: dict[str, str]
-    reads: dict[str, str]
-    records: dict[tuple[str, str | None], dict[str, Any]]
 
 
 def hold(path: Path, report: Report) -> Pins:

@@ -6,15 +6,16 @@ import shlex
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError
 
-from verify.axes import Measured
-from verify.axes import measured as on_axis
-from verify.outcome import Axis, Outcome, Reason
+from verify.outcome import Axis, Outcome
 from verify.problems import IntegrityError
 from verify.report.scoring import proven, scored
 from verify.report.verdict import ExitCode as ExitCode
 from verify.report.verdict import VerdictView, verdict_of
+from verify.report.views import ClauseView as ClauseView
+from verify.report.views import FalsifierView as FalsifierView
+from verify.report.views import Part
 from verify.run.evidence import records
 from verify.scope import Form, LeafKind, Scope, Tier
 from verify.score import Score
@@ -35,77 +36,7 @@ _WORST_FIRST = [
 _SEVERE_FIRST = list(Severity)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SourceView(_Part):
-    """A cited fact."""
-
-    id: str
-    at: str
-    value: Any = None
-    says: str = ""
-
-
-class ClauseView(_Part):
-    """A clause with its outcome."""
-
-    id: str
-    contract: str
-    file: str
-    line: int
-    statement: str
-    kind: str
-    severity: Severity
-    weight: int
-    required: bool
-    axis: Axis | None
-    tags: list[str]
-    sources: list[SourceView]
-    tolerance: dict[str, Any]
-    remedy: str
-    falsifiers: list[str]
-    outcome: Outcome
-    cause: Reason
-    reason: str
-    measured: float | str | None
-    unit: str
-    measured_axis: Axis | None
-    provenance: dict[str, int | str]
-    details: dict[str, Any]
-    files: list[str]
-    elapsed_s: float
-    peak_mb: float
-    cached: bool
-
-    @model_validator(mode="after")
-    def _scores_are_labelled(self) -> ClauseView:
-        if self.axis is not None and self.measured is not None and self.measured_axis is None:
-            raise ValueError(f"{self.id} measured {self.measured} on no axis")
-        return self
-
-    @property
-    def number(self) -> Measured[Any] | None:
-        """What was measured, on its axis; None where there is no number or it is on none."""
-        if self.measured_axis is None or not isinstance(self.measured, (int, float)):
-            return None
-        return on_axis(self.measured, self.measured_axis, self.unit or self.id, place=self.id)
-
-
-class FalsifierView(_Part):
-    """A mutant tried against a clause."""
-
-    clause: str
-    label: str
-    killed: bool
-    outcome: Outcome
-    reason: str
-    elapsed_s: float
-    cached: bool
-
-
-class LeafView(_Part):
+class LeafView(Part):
     """One thing that somebody can change, and the command that changes it."""
 
     kind: LeafKind
@@ -117,7 +48,7 @@ class LeafView(_Part):
     floors: dict[str, int | str | None]
 
 
-class UnlockView(_Part):
+class UnlockView(Part):
     """The smallest set of leaves that raises a claim, and what it raises it to."""
 
     tier: Tier
@@ -126,7 +57,7 @@ class UnlockView(_Part):
     leaves: list[LeafView]
 
 
-class WaiverView(_Part):
+class WaiverView(Part):
     """A waiver that a verdict rests on."""
 
     clause: str
@@ -135,7 +66,7 @@ class WaiverView(_Part):
     expires: str
 
 
-class ClaimView(_Part):
+class ClaimView(Part):
     """What may be said, in which form, of what, and what would raise it."""
 
     claim: str
@@ -155,7 +86,7 @@ class ClaimView(_Part):
     needed: int
 
 
-class Report(_Part):
+class Report(Part):
     """All that one run found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

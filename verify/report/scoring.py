@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from verify.report.views import ClauseView, FalsifierView
 from verify.score import Score, Scored, score
-
-if TYPE_CHECKING:
-    from verify.report.model import ClauseView, FalsifierView
 
 
 def proven(clause: ClauseView, runs: list[FalsifierView], about: dict[str, Any]) -> bool:

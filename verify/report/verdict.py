@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from verify.outcome import Outcome
-
-if TYPE_CHECKING:
-    from verify.report.model import ClauseView, FalsifierView
+from verify.report.views import ClauseView, FalsifierView
 
 
 class ExitCode(IntEnum):

@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from verify.outcome import Outcome
 from verify.run.answers import decode
+from verify.run.pins import Pins
 from verify.run.results import Verdict
 from verify.spec.model import Clause, Kind
 from verify.spec.sources import differing, place_of
-
-if TYPE_CHECKING:  # reports are made of what this package leaves behind
-    from verify.report.derive import Pins
 
 KINDS = frozenset({Kind.PROPERTY, Kind.GOLDEN, Kind.METRIC, Kind.INTERFACE})
 JUDGED = (Outcome.PASS, Outcome.FAIL)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verify.problems import UsageError
-from verify.prose.reading import Form, Sentence, parse, read
+from verify.prose.page import Form, Sentence
+from verify.prose.reading import parse, read
 
 
 def texts(source: str, file: str = "a.md") -> list[str]:

@@ -1,0 +1,84 @@
+"""Clauses and falsifiers as a report shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from verify.axes import Measured
+from verify.axes import measured as on_axis
+from verify.outcome import Axis, Outcome, Reason
+from verify.spec.model import Severity
+
+
+class Part(BaseModel):
+    """Frozen, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceView(Part):
+    """A cited fact."""
+
+    id: str
+    at: str
+    value: Any = None
+    says: str = ""
+
+
+class ClauseView(Part):
+    """A clause with its outcome."""
+
+    id: str
+    contract: str
+    file: str
+    line: int
+    statement: str
+    kind: str
+    severity: Severity
+    weight: int
+    required: bool
+    axis: Axis | None
+    tags: list[str]
+    sources: list[SourceView]
+    tolerance: dict[str, Any]
+    remedy: str
+    falsifiers: list[str]
+    outcome: Outcome
+    cause: Reason
+    reason: str
+    measured: float | str | None
+    unit: str
+    measured_axis: Axis | None
+    provenance: dict[str, int | str]
+    details: dict[str, Any]
+    files: list[str]
+    elapsed_s: float
+    peak_mb: float
+    cached: bool
+
+    @model_validator(mode="after")
+    def _scores_are_labelled(self) -> ClauseView:
+        if self.axis is not None and self.measured is not None and self.measured_axis is None:
+            raise ValueError(f"{self.id} measured {self.measured} on no axis")
+        return self
+
+    @property
+    def number(self) -> Measured[Any] | None:
+        """What was measured, on its axis; None where there is no number or it is on none."""
+        if self.measured_axis is None or not isinstance(self.measured, (int, float)):
+            return None
+        return on_axis(self.measured, self.measured_axis, self.unit or self.id, place=self.id)
+
+
+class FalsifierView(Part):
+    """A mutant tried against a clause."""
+
+    clause: str
+    label: str
+    killed: bool
+    outcome: Outcome
+    reason: str
+    elapsed_s: float
+    cached: bool
