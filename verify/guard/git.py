@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from verify.problems import UsageError
@@ -112,6 +113,33 @@ def text_at(repository: Path, commit: str, path: str) -> str | None:
         raise UsageError(f"{path} at {commit[:10]}: found bytes that are not UTF-8") from None
 
 
+def files_of(repository: Path, commit: str) -> dict[str, str]:
+    """Path -> object of every regular file of a commit; links and submodules are none."""
+    listed = call(repository, "ls-tree", "-r", "-z", "--full-tree", commit)
+    found = {}
+    for entry in filter(None, listed.split(b"\0")):
+        head, _, name = entry.partition(b"\t")
+        mode, _, blob = head.decode("ascii").split()
+        if mode not in (LINK, SUBMODULE):
+            found[_text(name)] = blob
+    return found
+
+
+def write_out(repository: Path, blobs: Mapping[str, str], root: Path) -> dict[str, bytes]:
+    """Objects as files below a folder of their own, and their contents by path."""
+    asked = "".join(f"{blob}\n" for blob in blobs.values()).encode("ascii")
+    answer = BytesIO(call(repository, "cat-file", "--batch", given=asked))
+    found = {}
+    for path in blobs:
+        size = int(answer.readline().split()[2])
+        found[path] = answer.read(size)
+        answer.read(1)
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(found[path])
+    return found
+
+
 def blob_of(repository: Path, blob: str) -> bytes:
     """The contents of a small object."""
     size = int(call(repository, "cat-file", "-s", blob))
@@ -120,7 +148,7 @@ def blob_of(repository: Path, blob: str) -> bytes:
     return call(repository, "cat-file", "blob", blob)
 
 
-def call(repository: Path, *arguments: str) -> bytes:
+def call(repository: Path, *arguments: str, given: bytes = b"") -> bytes:
     """Standard output of one git command; raises UsageError with what git says."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     settings = [*_SETTINGS, f"safe.directory={repository.resolve()}"]
@@ -129,7 +157,7 @@ def call(repository: Path, *arguments: str) -> bytes:
         done = subprocess.run(
             [*command, "-C", str(repository), *arguments],
             env={**kept, **_ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             timeout=TIMEOUT_S,
             check=False,

@@ -10,6 +10,7 @@ from verify.problems import PackError, UsageError
 from verify.prose.evidence import gather
 from verify.prose.reading import read
 from verify.prose.result import Lint, lint
+from verify.ratchet.judge import refused
 from verify.release.finding import Finding, failed, passed, unknown
 from verify.release.model import (
     ByChangelog,
@@ -132,7 +133,8 @@ def protected(by: ByProtected, now: Situation) -> Finding:
 
 
 def frontier(by: ByFrontier, now: Situation) -> Finding:
-    """What was committed since the last tag keeps to the frontier; the rest is not looked at."""
+    """What was committed since the last tag keeps to the frontier, and no rule got looser by it
+    without a decision; what is not committed is not looked at."""
     base = git.base_of(now.root)
     if base is None:
         return unknown("the commit has no parent here: a shallow clone lacks the history")
@@ -145,7 +147,11 @@ def frontier(by: ByFrontier, now: Situation) -> Finding:
     if wrong:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return failed(f"{shown(wrong[0].path)} is {wrong[0].side}: {wrong[0].rule}{more}")
-    return passed(f"{len(found)} paths inside, since {which}")
+    looser = refused(now.root, commit, head)
+    if looser:
+        more = f", and {len(looser) - 1} more" if len(looser) > 1 else ""
+        return failed(f"{shown(looser[0])}{more}")
+    return passed(f"{len(found)} paths inside and no rule looser undecided, since {which}")
 
 
 def unreadable(error: UnreadableError) -> Finding:

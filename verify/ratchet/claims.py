@@ -1,0 +1,132 @@
+"""Claims and waivers: what may be said, on what, and which failures are accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from verify.ratchet.change import (
+    Change,
+    Judge,
+    Said,
+    Side,
+    by_key,
+    demands,
+    fields,
+    ignored,
+    lower_is_looser,
+    neutral,
+    ordered,
+    untold,
+)
+from verify.ratchet.clauses import MEASURED
+from verify.ratchet.trees import Tree
+
+
+def claims(base: Tree, head: Tree) -> Iterator[Change]:
+    """A claim more is a sentence more that may be said."""
+    before = by_key(base.pack["claims"], "id", "claims")
+    after = by_key(head.pack["claims"], "id", "claims")
+    path = head.place("claims", "")
+    for name in before.keys() - after.keys():
+        yield Change(Side.STRICTER, "claim", name, "removed: it may not be said", path)
+    for name in after.keys() - before.keys():
+        yield Change(Side.LOOSER, "claim", name, "added: it may be said", path)
+    for name in before.keys() & after.keys():
+        for side, what in _claim(before[name], after[name], base, head):
+            yield Change(side, "claim", name, what, path)
+
+
+def waivers(base: Tree, head: Tree) -> Iterator[Change]:
+    """A waiver more is a failure that is accepted."""
+    before = by_key(base.pack["waivers"], "clause", "waivers")
+    after = by_key(head.pack["waivers"], "clause", "waivers")
+    path = head.place("waivers", "") or "contracts/waivers.yaml"
+    for name in before.keys() - after.keys():
+        yield Change(Side.STRICTER, "waiver", name, "removed", path)
+    for name in after.keys() - before.keys():
+        yield Change(Side.LOOSER, "waiver", name, "added", path)
+    for name in before.keys() & after.keys():
+        for side, what in fields(_WAIVER, before[name], after[name]):
+            yield Change(side, "waiver", name, what, path)
+
+
+def _claim(one: Mapping[str, Any], other: Mapping[str, Any], base: Tree, head: Tree) -> Said:
+    yield from fields(_CLAIM, one, other)
+    yield from needs("needs", one["needs"], other["needs"], base, head)
+    was, now = one.get("bounded"), other.get("bounded")
+    if was and not now:
+        yield Side.STRICTER, "bounded form removed"
+    elif now and not was:
+        yield Side.LOOSER, "bounded form added: more may be said on less"
+    elif was and now:
+        yield from ((side, f"bounded {what}") for side, what in fields(_BOUNDED, was, now))
+        yield from needs("bounded needs", was["needs"], now["needs"], base, head)
+
+
+def needs(name: str, one: Mapping[str, Any], other: Mapping[str, Any], base: Tree, head: Tree
+) -> Said:  # fmt: skip
+    """What a form rests on; globs are told by the clauses they name, in both packs."""
+    yield from selected(f"{name}.clauses", one["clauses"], other["clauses"], base, head)
+    rest = [{k: v for k, v in side.items() if k not in ("clauses", "floors")} for side in
+            (one, other)]  # fmt: skip
+    yield from ((side, f"{name}.{what}") for side, what in fields(_NEEDS, *rest))
+    yield from floors(f"{name}.floors", one["floors"], other["floors"], base, head)
+
+
+def selected(name: str, one: Sequence[str], other: Sequence[str], base: Tree, head: Tree) -> Said:
+    """Ids or globs of clauses: those of either pack that only one side names."""
+    kept = [clause for clause in base.clauses if clause in head.clauses]
+    names = [*kept, *(clause for clause in head.clauses if clause not in base.clauses)]
+    was, now = ([c for c in names if any(fnmatchcase(c, g) for g in globs)] for globs in
+                (one, other))  # fmt: skip
+    yield from demands(name, was, now)
+    if was == now and sorted(one) != sorted(other):
+        yield Side.NEUTRAL, f"{name} names the same clauses in other words"
+
+
+def floors(name: str, one: Mapping[str, Any], other: Mapping[str, Any], base: Tree, head: Tree
+) -> Said:  # fmt: skip
+    """Floors as numbers, with what they cite looked up where it was cited."""
+    was = {key: base.cited(value) for key, value in one.items()}
+    now = {key: head.cited(value) for key, value in other.items()}
+    yield from ((side, f"{name}.{what}") for side, what in fields(_FLOORS, was, now))
+
+
+def _digest(name: str, before: Any, after: Any) -> Said:
+    """A digest is asked for, or not, or it is another."""
+    if before is None or after is None:
+        yield (Side.STRICTER if before is None else Side.LOOSER), f"{name} {before} -> {after}"
+    else:
+        yield from untold(name, before, after)
+
+
+def _expires(name: str, before: str, after: str) -> Said:
+    side = Side.LOOSER if after > before else Side.STRICTER
+    yield side, f"{name} {before} -> {after}"
+
+
+_CLAIM: Mapping[str, Judge] = {
+    "title": neutral,
+    "needs": ignored,  # told part by part
+    "bounded": ignored,
+    "forbids": demands,
+}  # another sentence, other semantics: not told
+_BOUNDED: Mapping[str, Judge] = {"needs": ignored}
+_NEEDS: Mapping[str, Judge] = {
+    "decisions": demands,
+    "conflicts": demands,
+    "axis": ordered(*MEASURED),
+    "produce": neutral,
+    "coverage": lower_is_looser,
+}
+_FLOORS: Mapping[str, Judge] = {
+    **dict.fromkeys(("steps", "images_seen", "samples", "seeds"), lower_is_looser),
+    "extractor_sha256": _digest,
+}
+_WAIVER: Mapping[str, Judge] = {
+    "owner": neutral,
+    "reason": neutral,
+    "expires": _expires,
+}
