@@ -14,7 +14,9 @@ from drift.generator import Generator
 from tests.verify.conftest import decision
 from tests.verify.guard.conftest import Repository
 from verify.outcome import Outcome
+from verify.release import texts
 from verify.release.finding import Word
+from verify.release.model import ByFrontier
 from verify.release.render import console
 from verify.report.model import ExitCode
 
@@ -186,3 +188,15 @@ def break_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
         return flat
 
     monkeypatch.setattr(architectures, "to_reference", lossy)
+
+
+def test_a_rule_made_looser_by_nobodys_decision_closes_the_gate_of_the_frontier(
+    stage: Stage,
+) -> None:
+    stage.pack.edit("contracts/thing.yaml", "value: 0.5", "value: 0.6")
+    Repository(stage.root).git("commit", "-q", "-m", "change", "contracts/thing.yaml")
+    gate = next(one for one in stage.situation().release.gates if one.id == "frontier")
+    assert isinstance(gate.by, ByFrontier)
+    finding = texts.frontier(gate.by, stage.situation())
+    assert finding.outcome is Outcome.FAIL
+    assert "widened 0.5 -> 0.6; no decision of this change governs" in finding.reason
