@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,16 @@ from torch import Tensor
 
 from drift.errors import InputError
 
-__all__ = ["Clouds", "check_features", "checked_temperatures", "fold_locations", "gather"]
+__all__ = [
+    "Centred",
+    "Clouds",
+    "centred",
+    "check_features",
+    "checked_temperatures",
+    "fold_locations",
+    "gather",
+    "pieces",
+]
 
 
 class Clouds(NamedTuple):
@@ -35,6 +44,43 @@ class Clouds(NamedTuple):
         return sum(cloud.shape[1] for cloud in self.targets[:-1])
 
 
+class Centred(NamedTuple):
+    """Samples of some groups about the mean of their generated ones, which no distance sees.
+
+    targets  [B, T, S], the first G of them the generated samples; centre [B, 1, S]
+    weight   [B, T]
+    """
+
+    targets: Tensor
+    centre: Tensor
+    weight: Tensor
+    generated: int
+    repelling: int
+
+    @property
+    def gen(self) -> Tensor:
+        """[B, G, S]."""
+        return self.targets[:, : self.generated]
+
+
+def centred(call: Clouds) -> Centred:
+    """All targets in one tensor, about the mean of the generated samples of their group.
+
+    What float32 keeps of a difference of samples, and of |x|^2 + |y|^2 - 2 x y, depends on how far
+    they are from the origin.
+    """
+    centre = call.gen.mean(dim=1, keepdim=True)
+    targets = torch.cat(call.targets, dim=1).sub_(centre)
+    return Centred(targets, centre, call.weight, call.gen.shape[1], call.repelling)
+
+
+def pieces(call: Clouds, groups: int) -> Iterator[Clouds]:
+    """The call, `groups` groups at a time; an empty call is one piece."""
+    for start in range(0, max(len(call.gen), 1), groups):
+        some = slice(start, start + groups)
+        yield Clouds(tuple(cloud[some] for cloud in call.targets), call.weight[some])
+
+
 def gather(
     gen: Tensor,
     pos: Tensor,
@@ -42,8 +88,12 @@ def gather(
     weight_gen: Tensor | None,
     weight_pos: Tensor | None,
     weight_neg: Tensor | None,
+    sharded: bool = False,
 ) -> Clouds:
-    """Check the arguments of `drift_loss` and cast them to float32, or float64 if gen has it."""
+    """Check the arguments of `drift_loss` and cast them to float32, or float64 if gen has it.
+
+    Only a process among others (`sharded`) may be left without any group.
+    """
     dtype = torch.float64 if gen.dtype == torch.float64 else torch.float32
     named = [("gen", gen, weight_gen), ("neg", neg, weight_neg), ("pos", pos, weight_pos)]
     if neg is None and weight_neg is not None:
@@ -52,15 +102,15 @@ def gather(
     for name, cloud, weight in named:
         if cloud is None:
             continue
-        _check_cloud(name, cloud, gen)
+        _check_cloud(name, cloud, gen, sharded)
         targets.append(cloud.detach().to(dtype))
         weights.append(_checked_weight(name, cloud, weight, dtype))
     return Clouds(tuple(targets), torch.cat(weights, dim=1))
 
 
-def _check_cloud(name: str, cloud: Tensor, gen: Tensor) -> None:
+def _check_cloud(name: str, cloud: Tensor, gen: Tensor, sharded: bool) -> None:
     found = list(cloud.shape)
-    may_be_empty = {1} if name == "neg" else set()
+    may_be_empty = ({0} if sharded else set()) | ({1} if name == "neg" else set())
     if cloud.ndim != 3 or any(not size and i not in may_be_empty for i, size in enumerate(found)):
         raise InputError(
             name,

@@ -18,10 +18,12 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-import drift.loss
+import drift.pairs
 import drift.semantics
 from drift.trace import LEADS
 from verify.api import CheckContext, Measurement, check, mutant
+
+from ..loss.mutants import owner_of
 
 REGISTER = "known_divergences.yaml"
 NEEDS = ("drift_loss", "feature_loss", "recording", "semantics")
@@ -190,14 +192,15 @@ def new_switch(subject: object) -> Iterator[None]:
 def ignored_switch(subject: object, *, switch: str) -> Iterator[None]:
     """The code at one switch always does what the reference does."""
     function, position = PLACES[switch]
-    original = getattr(drift.loss, function)
+    owner = owner_of(function)
+    original = getattr(owner, function)
     kept = drift.semantics.REFERENCE
     fixed = kept.affinity_floor if switch == "affinity_floor" else kept
 
     def always_reference(*args: Any) -> Any:
         return original(*args[:position], fixed, *args[position + 1 :])
 
-    with patch.object(drift.loss, function, always_reference):
+    with patch.object(owner, function, always_reference):
         yield
 
 
@@ -221,7 +224,7 @@ def by_name(subject: object) -> Iterator[None]:
         yield
 
 
-# switch -> function of drift.loss that obeys it, and the place of the argument that carries it
+# switch -> function of the loss that obeys it, and the place of the argument that carries it
 PLACES = {
     "self_mask": ("normalised_distances", 2),
     "uncond_weight": ("softmaxes", 2),
@@ -233,7 +236,7 @@ PLACES = {
 
 @contextmanager
 def _without_own_distances(applies: Callable[[Any], bool]) -> Iterator[None]:
-    original = drift.loss.normalised_distances
+    original = drift.pairs.normalised_distances
 
     def normalised(dist: Tensor, scale: Tensor, switches: Any) -> Tensor:
         targets = dist.shape[-1]
@@ -241,7 +244,7 @@ def _without_own_distances(applies: Callable[[Any], bool]) -> Iterator[None]:
             dist, scale * targets / (targets - 1) if applies(switches) else scale, switches
         )
 
-    with patch.object(drift.loss, "normalised_distances", normalised):
+    with patch.object(drift.pairs, "normalised_distances", normalised):
         yield
 
 

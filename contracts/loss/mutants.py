@@ -6,8 +6,9 @@ Each changes one function, constant or switch of the engine in place.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +17,9 @@ from torch import Tensor
 
 import drift.clouds
 import drift.loss
+import drift.pairs
 import drift.semantics
+import drift.target
 from verify.api import mutant
 
 Function = Callable[..., Any]
@@ -24,9 +27,15 @@ Function = Callable[..., Any]
 
 @contextmanager
 def replaced(name: str, change: Callable[[Function], Function]) -> Iterator[None]:
-    """`drift.loss.NAME` becomes `change(original)`."""
-    with patch.object(drift.loss, name, change(getattr(drift.loss, name))):
+    """The loss's function NAME becomes `change(original)`, in the module that calls it."""
+    owner = owner_of(name)
+    with patch.object(owner, name, change(getattr(owner, name))):
         yield
+
+
+def owner_of(name: str) -> ModuleType:
+    """The module of the loss that defines NAME."""
+    return next(m for m in (drift.pairs, drift.target, drift.loss) if name in vars(m))
 
 
 @contextmanager
@@ -56,14 +65,10 @@ def squared_distance(subject: object) -> Iterator[None]:
 def scale_per_group(subject: object) -> Iterator[None]:
     """One mean distance for each class instead of one for the batch."""
 
-    def change(original: Function) -> Function:
-        def mean_distance(dist: Tensor, weight: Tensor) -> Tensor:
-            each = [original(d[None], w[None]) for d, w in zip(dist, weight, strict=True)]
-            return torch.stack(each)[:, None, None]
+    def each(figures: Sequence[Tensor], group: object) -> list[Tensor]:
+        return [one.double()[:, None, None] for one in figures]
 
-        return mean_distance
-
-    with replaced("mean_distance", change):
+    with replaced("distance_totals", lambda _: each):
         yield
 
 
@@ -71,7 +76,7 @@ def scale_per_group(subject: object) -> Iterator[None]:
 @contextmanager
 def scale_without_weights(subject: object) -> Iterator[None]:
     """The mean distance counts every column once."""
-    with replaced("mean_distance", lambda original: lambda d, w: original(d, torch.ones_like(w))):
+    with replaced("distance_sums", lambda original: lambda d, w: original(d, torch.ones_like(w))):
         yield
 
 
@@ -81,14 +86,14 @@ def scale_without_own(subject: object) -> Iterator[None]:
     """Self-distances, which are zero, are left out of the mean."""
 
     def change(original: Function) -> Function:
-        def mean_distance(dist: Tensor, weight: Tensor) -> Tensor:
-            pairs = dist.shape[-1] / (dist.shape[-1] - 1)
-            scale: Tensor = original(dist, weight)
-            return scale * pairs
+        def distance_sums(dist: Tensor, weight: Tensor) -> Tensor:
+            figures: Tensor = original(dist, weight)
+            figures[:, 0] *= dist.shape[-1] / (dist.shape[-1] - 1)
+            return figures
 
-        return mean_distance
+        return distance_sums
 
-    with replaced("mean_distance", change):
+    with replaced("distance_sums", change):
         yield
 
 
@@ -96,7 +101,7 @@ def scale_without_own(subject: object) -> Iterator[None]:
 @contextmanager
 def fixed_scale(subject: object) -> Iterator[None]:
     """Features are not normalised at all."""
-    with replaced("mean_distance", lambda original: lambda d, w: torch.ones_like(original(d, w))):
+    with replaced("mean_distance", lambda original: lambda total: torch.ones_like(original(total))):
         yield
 
 
@@ -162,8 +167,9 @@ def softmax_across_groups(subject: object) -> Iterator[None]:
 
     def change(original: Function) -> Function:
         def softmaxes(logits: Tensor, *call: Any) -> tuple[Tensor, Tensor]:
-            across = logits.flatten(0, 1).softmax(dim=0).view_as(logits)
-            return original(logits, *call)[0], across
+            moved = logits.movedim(-2, 1)
+            across = moved.flatten(0, 1).softmax(dim=0).view_as(moved)
+            return original(logits, *call)[0], across.movedim(1, -2)
 
         return softmaxes
 
@@ -178,7 +184,7 @@ def drop_zero_weight_columns(subject: object) -> Iterator[None]:
 
     def change(original: Function) -> Function:
         def softmaxes(logits: Tensor, weight: Tensor, *call: Any) -> tuple[Tensor, Tensor]:
-            gone = (weight == 0)[:, None, :]
+            gone = (weight == 0)[..., None, :]
             kept = original(logits.masked_fill(gone, -torch.inf), weight, *call)
             return kept[0].masked_fill(gone, 0.0), kept[1].masked_fill(gone, 0.0)
 

@@ -13,7 +13,9 @@ from torch import Tensor
 import drift.cfg
 import drift.clouds
 import drift.loss
+import drift.pairs
 import drift.precision
+import drift.target
 from verify.api import mutant
 
 from .mutants import Function, replaced, switched
@@ -43,9 +45,11 @@ def mean_position(subject: object) -> Iterator[None]:
     """The mean sample is subtracted instead of x times the sum of coefficients."""
 
     def change(original: Function) -> Function:
-        return lambda coefficients, call: (
-            original(coefficients, call) - call.gen.mean(1, keepdim=True)
-        )
+        def force(coefficients: Tensor, call: drift.clouds.Centred) -> Tensor:
+            right: Tensor = original(coefficients, call)
+            return right - (call.centre if right.ndim == 3 else call.centre[:, None])
+
+        return force
 
     with replaced("force", change):
         yield
@@ -55,7 +59,11 @@ def mean_position(subject: object) -> Iterator[None]:
 @contextmanager
 def force_norm_per_group(subject: object) -> Iterator[None]:
     """The force is normalised within each class."""
-    with replaced("force_power", lambda _: lambda raw: raw.square().mean((1, 2), keepdim=True)):
+
+    def each(products: Sequence[Tensor], group: object) -> list[Tensor]:
+        return [drift.target.with_count(one.double()) for one in products]
+
+    with replaced("power_totals", lambda _: each):
         yield
 
 
@@ -110,13 +118,13 @@ def gradient_through_scale(subject: object) -> Iterator[None]:
         call[:] = [gather(*arguments)]
         return call[0]
 
-    def attach_gradient(gen: Tensor, drifted: drift.loss.Drift) -> Tensor:
+    def attach_gradient(gen: Tensor, drifted: drift.target.Drift) -> Tensor:
         x = gen.to(drifted.force.dtype)
-        # Distances of coincident points have no gradient: the expansion is clipped there.
-        pairs = [drift.loss.distances(x, y) for y in (x, *call[0].targets[1:])]
-        scale = drift.loss.mean_distance(torch.cat(pairs, dim=-1), call[0].weight)
-        x_n = x / drift.loss.coordinate_scale(scale, x.shape[-1])
-        return drift.loss.mean_square(x_n - (x_n + drifted.force).detach())
+        dist = drift.pairs.distances(x, torch.cat([x, *call[0].targets[1:]], dim=1))
+        figures = drift.target.distance_sums(dist, call[0].weight)
+        scale = drift.target.mean_distance(figures.sum(dim=0))
+        x_n = x / drift.target.coordinate_scale(scale, x.shape[-1])
+        return (x_n - (x_n + drifted.force).detach()).square().mean(dim=(1, 2))
 
     with (
         patch.object(drift.clouds, "gather", remember),

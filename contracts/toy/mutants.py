@@ -8,7 +8,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from drift import digits, loss, queue, schedule
+from drift import digits, loss, pairs, queue, schedule
 from drift.toy import train
 from verify.api import mutant
 
@@ -41,8 +41,8 @@ def uphill(subject: object) -> Any:
 @mutant("toy.kernel_too_wide")
 def kernel_too_wide(subject: object) -> Any:
     """Temperatures of 20 to 200 mean distances: the kernel no longer tells near from far."""
-    real = loss.softmaxes
-    return patch.object(loss, "softmaxes", lambda logits, *rest: real(logits * 1e-3, *rest))
+    real = pairs.softmaxes
+    return patch.object(pairs, "softmaxes", lambda logits, *rest: real(logits * 1e-3, *rest))
 
 
 @mutant("toy.no_updates")
@@ -107,7 +107,7 @@ def relabelled(subject: object) -> Any:
 
 def _cross_weights(repelling_factor: float, pulling_factor: float) -> Any:
     """Multiply the coefficients of both sides."""
-    real = loss.cross_weights
+    real = pairs.cross_weights
 
     def scaled(affinity: Tensor, sum_pos: Tensor, sum_neg: Tensor, repelling: int) -> Tensor:
         coefficients = real(affinity, sum_pos, sum_neg, repelling)
@@ -115,4 +115,4 @@ def _cross_weights(repelling_factor: float, pulling_factor: float) -> Any:
         coefficients[..., repelling:] *= pulling_factor
         return coefficients
 
-    return patch.object(loss, "cross_weights", scaled)
+    return patch.object(pairs, "cross_weights", scaled)

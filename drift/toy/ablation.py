@@ -1,8 +1,8 @@
 """The drifting loss without its repulsion: "V+ only" of the paper's Table 1 (DEC-0001).
 
-Affinities, their sums and all normalisations are those of `drift.loss`, whose functions are called
-here one by one. What is dropped is the force that the generated samples exert on one another: their
-coefficients are set to zero, and with them their share of -(sum_j c_j) x.
+Affinities, their sums and all normalisations are those of the whole loss, whose functions are
+called here one by one. What is dropped is the force that the generated samples exert on one
+another: their coefficients are set to zero, and with them their share of -(sum_j a_j) x.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from drift import clouds, loss
-from drift.semantics import semantics_named
+from drift import clouds, loss, pairs, target
+from drift.semantics import Semantics, semantics_named
 
 
 def attraction_only_loss(
@@ -26,19 +26,23 @@ def attraction_only_loss(
     """gen [B, G, S], pos [B, P, S] -> loss [B] and info, as `drift.loss.drift_loss` gives them."""
     switches = semantics_named(semantics)
     taus = clouds.checked_temperatures(temperatures)
-    call = clouds.gather(gen, pos, None, None, None, None)
+    whole = clouds.gather(gen, pos, None, None, None, None)
     with torch.no_grad():
-        dist = torch.cat([loss.distances(call.gen, y) for y in call.targets], dim=-1)
-        scale = loss.mean_distance(dist, call.weight)
-        c = loss.coordinate_scale(scale, gen.shape[-1])
-        d_n = loss.normalised_distances(dist, scale, switches)
-        total, info = torch.zeros_like(call.gen), {"scale": scale}
-        for tau in taus:
-            coefficients = loss.pair_coefficients(d_n / -tau, call, switches)
-            coefficients[..., : call.repelling] = 0.0  # V+ alone
-            raw = loss.force(coefficients, call) / c
-            f = loss.force_power(raw)
-            info[f"loss_{tau}"] = f
-            total += raw / f.clamp_min(loss.FORCE_POWER_FLOOR).sqrt()
-    drift = loss.Drift(total, c, loss.mean_square(total), info)
-    return loss.attach_gradient(gen, drift), info
+        call = clouds.centred(whole)
+        dist = pairs.distances(call.gen, call.targets)
+        (total,) = target.distance_totals([target.distance_sums(dist, call.weight)], None)
+        scale = target.mean_distance(total).to(dist.dtype)
+        c = target.coordinate_scale(scale, gen.shape[-1])
+        d_n = pairs.normalised_distances(dist, scale, switches)
+        forces = torch.stack([_attraction(d_n / -tau, call, switches) for tau in taus], dim=1)
+        pulled = target.Pulled([forces], target.products(forces, c), scale, c)
+        (total,) = target.power_totals([pulled.products], None)
+        drift = target.outcome(pulled, total, taus, switches)
+    return loss.attach_gradient(gen, drift), drift.info
+
+
+def _attraction(logits: Tensor, call: clouds.Centred, switches: Semantics) -> Tensor:
+    """The force [B, G, S] of the positives alone."""
+    coefficients = pairs.pair_coefficients(logits, call.weight, call.repelling, switches)
+    coefficients[..., : call.repelling] = 0.0
+    return pairs.force(coefficients, call)

@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from drift import loss as engine
-from drift import trace
+from drift import pairs, trace
 from drift.cfg import uncond_weight
 from drift.errors import InputError
 from drift.loss import drift_loss, feature_loss
@@ -78,13 +77,13 @@ def test_a_reduced_product_precision_is_lifted_inside_and_restored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inside: list[str] = []
-    original = engine.distances
+    original = pairs.distances
 
     def watched(x: Tensor, y: Tensor) -> Tensor:
         inside.append(torch.get_float32_matmul_precision())
         return original(x, y)
 
-    monkeypatch.setattr(engine, "distances", watched)
+    monkeypatch.setattr(pairs, "distances", watched)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

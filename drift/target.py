@@ -1,0 +1,287 @@
+"""The target that the drifting loss regresses on: scale, forces, their norms and their sum.
+
+Shapes as in `drift.loss`; R temperatures. Groups are treated a few at a time, a piece, whose pairs
+stay in cache, and all temperatures of a piece together. Two sums over groups couple them: that of
+the distances, without which nothing can be normalised, and that of the products of forces, whose
+mean squares are f. Each is one collective where the groups are spread over processes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from drift import clouds, pairs, trace
+from drift.errors import InputError
+from drift.semantics import Semantics
+from drift.totals import ProcessGroup, totals
+
+FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperature
+
+PIECE_BYTES = 1 << 22  # of the pairs of the groups that are treated at once
+KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
+
+
+class Measured(NamedTuple):
+    """A call before its scale is known: the figures of each group, [B, 3].
+
+    kept  the distances of each piece, None where they are computed again
+    """
+
+    call: clouds.Clouds
+    figures: Tensor
+    kept: list[Tensor | None]
+
+
+class Pulled(NamedTuple):
+    """Forces [., R, G, S] of each piece before any norm, and their mean products [B, R, R].
+
+    scale and coordinate_scale are scalars
+    """
+
+    forces: list[Tensor]
+    products: Tensor
+    scale: Tensor
+    coordinate_scale: Tensor
+
+
+class Drift(NamedTuple):
+    """What the loss regresses on: force [B, G, S] (summed over tau) in normalised coordinates.
+
+    loss [B]; mean, the mean loss over the groups of all processes, which are `groups`
+    """
+
+    force: Tensor
+    coordinate_scale: Tensor
+    loss: Tensor
+    mean: Tensor
+    groups: Tensor
+    info: dict[str, Tensor]
+
+
+def drifts(
+    calls: Mapping[str, clouds.Clouds],
+    taus: Sequence[float],
+    switches: Semantics,
+    group: ProcessGroup | None,
+) -> dict[str, Drift]:
+    """The regression target, its value and the raw figures of several calls, by name.
+
+    Two sums over groups are needed: of the distances, before anything can be normalised, and of the
+    products of forces. Those of all calls travel together.
+    """
+    measured, room = dict[str, Measured](), KEPT_BYTES
+    for name, call in calls.items():
+        with _stages(name):
+            measured[name] = _measure(call, room)
+        room -= sum(one.nbytes for one in measured[name].kept if one is not None)
+    pulled = dict[str, Pulled]()
+    sums = distance_totals([one.figures for one in measured.values()], group)
+    for (name, one), total in zip(measured.items(), sums, strict=True):
+        with _stages(name):
+            pulled[name] = _pull(one, total, taus, switches, group)
+    sums = power_totals([one.products for one in pulled.values()], group)
+    return {
+        name: outcome(one, total, taus, switches)
+        for (name, one), total in zip(pulled.items(), sums, strict=True)
+    }
+
+
+def _stages(name: str) -> AbstractContextManager[None]:
+    return trace.scope(f"{name}/step32" if name else "step32")
+
+
+def _measure(call: clouds.Clouds, room: int) -> Measured:
+    """Distances of all pairs, kept where they take no more than `room` bytes."""
+    size = len(call.gen) * call.gen.shape[1] * call.weight.shape[1] * call.gen.element_size()
+    figures, kept = list[Tensor](), list[Tensor | None]()
+    for piece in clouds.pieces(call, _groups_at_once(call)):
+        dist = _distances(clouds.centred(piece))
+        figures.append(distance_sums(dist, piece.weight))
+        kept.append(dist if size <= room else None)
+    return Measured(call, torch.cat(figures), kept)
+
+
+def _groups_at_once(call: clouds.Clouds) -> int:
+    """Groups whose pairs fit into PIECE_BYTES; all of them for a trace."""
+    if trace.active():
+        return max(len(call.gen), 1)
+    pairs_of_one = call.gen.shape[1] * call.weight.shape[1] * call.gen.element_size()
+    return max(1, PIECE_BYTES // pairs_of_one)
+
+
+def _distances(call: clouds.Centred) -> Tensor:
+    dist = pairs.distances(call.gen, call.targets)
+    trace.record("dist", dist)
+    return dist
+
+
+def distance_sums(dist: Tensor, weight: Tensor) -> Tensor:
+    """dist [B, G, T], weight [B, T] -> [B, 3]: mean of d w over i, j, mean of w, and one."""
+    weighted = (dist.mean(dim=1) * weight).mean(dim=1)
+    return torch.stack([weighted, weight.mean(dim=1), torch.ones_like(weighted)], dim=1)
+
+
+def distance_totals(figures: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
+    """Figures [B, 3] of each call -> [3], over the groups of all processes."""
+    return totals(figures, group)
+
+
+def mean_distance(total: Tensor) -> Tensor:
+    """scale = mean(d w_j) / mean(w_j) over the whole call, self-distances included (A.6, A.7)."""
+    weighted, weight, groups = total.unbind(dim=-1)
+    trace.record("weighted_dist_mean", weighted / groups)
+    trace.record("targets_w_mean", weight / groups)
+    return weighted / weight
+
+
+def coordinate_scale(scale: Tensor, features: int) -> Tensor:
+    """c, the divisor of coordinates: after it the mean distance is sqrt(S) (A.6)."""
+    return (scale / math.sqrt(features)).clamp_min(pairs.SCALE_FLOOR)
+
+
+def _pull(
+    measured: Measured,
+    total: Tensor,
+    taus: Sequence[float],
+    switches: Semantics,
+    group: ProcessGroup | None,
+) -> Pulled:
+    """The forces of all temperatures, piece by piece."""
+    call = measured.call
+    groups, _, features = call.gen.shape
+    if not groups and not total[..., -1].any():
+        raise InputError("gen", found="no groups on any process", expected="at least one group")
+    scale = mean_distance(total).to(call.gen.dtype)
+    trace.record("scale", scale)
+    c = coordinate_scale(scale, features)
+    trace.record("scale_inputs", c)
+    each = torch.split(scale.expand(groups, 1, 1), _groups_at_once(call))
+    forces, inner = list[Tensor](), list[Tensor]()
+    pieces = clouds.pieces(call, _groups_at_once(call))
+    for piece, dist, of_piece in zip(pieces, measured.kept, each, strict=True):
+        some = clouds.centred(piece)
+        d_n = pairs.normalised_distances(
+            pairs.distances(some.gen, some.targets) if dist is None else dist, of_piece, switches
+        )
+        trace.record("dist_normed_masked", d_n)
+        if trace.active():
+            forces.append(_traced_forces(d_n, some, taus, switches, c, group))
+        else:
+            forces.append(_forces(d_n, some, taus, switches))
+        inner.append(products(forces[-1], coordinate_scale(of_piece, features)))
+    return Pulled(forces, torch.cat(inner), scale, c)
+
+
+def _forces(
+    d_n: Tensor, call: clouds.Centred, taus: Sequence[float], switches: Semantics
+) -> Tensor:
+    """Forces [B, R, G, S] in the coordinates of the input, all temperatures at once."""
+    logits = d_n[:, None] / -d_n.new_tensor(taus)[:, None, None]
+    coefficients = pairs.pair_coefficients(logits, call.weight[:, None], call.repelling, switches)
+    return pairs.force(coefficients, call)
+
+
+def _traced_forces(
+    d_n: Tensor,
+    call: clouds.Centred,
+    taus: Sequence[float],
+    switches: Semantics,
+    c: Tensor,
+    group: ProcessGroup | None,
+) -> Tensor:
+    """The same, temperature by temperature, each with its stages."""
+    forces = []
+    for tau in taus:
+        with trace.scope(f"R{tau}"):
+            coefficients = pairs.pair_coefficients(
+                d_n / -tau, call.weight, call.repelling, switches
+            )
+            forces.append(pairs.force(coefficients, call))
+            trace.record("force_raw", forces[-1] / c)
+            (total,) = power_totals([products(forces[-1][:, None], c)], group)
+            f = force_power(_mean_products(total)).to(d_n.dtype)
+            trace.record("f_norm", f[..., 0])
+            trace.record("force_scale", force_norm(f)[..., 0])
+    return torch.stack(forces, dim=1)
+
+
+def products(forces: Tensor, c: Tensor) -> Tensor:
+    """[B, R, G, S] -> [B, R, R]: mean over G and S of F_tau F_tau', in normalised coordinates."""
+    flat = forces.flatten(2)
+    return torch.bmm(flat, flat.mT) / (c.square() * flat.shape[2])
+
+
+def with_count(products: Tensor) -> Tensor:
+    """[B, R, R] -> [B, R R + 1]: the figures that are added up, and one for each group."""
+    return torch.nn.functional.pad(products.flatten(1), (0, 1), value=1.0)
+
+
+def _mean_products(total: Tensor) -> Tensor:
+    """[..., R R + 1] -> [..., R, R]."""
+    size = math.isqrt(total.shape[-1] - 1)
+    return torch.unflatten(total[..., :-1] / total[..., -1:], -1, (size, size))
+
+
+def power_totals(products: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
+    """Products [B, R, R] of each call -> [R R + 1], over the groups of all processes."""
+    return totals([with_count(one) for one in products], group)
+
+
+def force_power(products: Tensor) -> Tensor:
+    """f [..., R]: the mean square of the force over the whole call (A.6: the entire batch)."""
+    return products.diagonal(dim1=-2, dim2=-1)
+
+
+def force_norm(f: Tensor) -> Tensor:
+    """What the force of a temperature is divided by, [..., R]."""
+    return f.clamp_min(FORCE_POWER_FLOOR).sqrt()
+
+
+def outcome(pulled: Pulled, total: Tensor, taus: Sequence[float], switches: Semantics) -> Drift:
+    """The summed force, its loss, and the figures of the call."""
+    mean = _mean_products(total)
+    f = force_power(mean)
+    norms = force_norm(f)
+    dtype = pulled.scale.dtype
+    info = {"scale": pulled.scale}
+    info |= {f"loss_{tau}": f[..., i].to(dtype) for i, tau in enumerate(taus)}
+    return Drift(
+        summed_force(pulled, norms.to(dtype)),
+        pulled.coordinate_scale,
+        objective(pulled.products, norms.to(dtype), switches),
+        objective(mean, norms, switches).to(dtype),
+        total[..., -1].to(dtype),
+        info,
+    )
+
+
+def summed_force(pulled: Pulled, norms: Tensor) -> Tensor:
+    """[B, G, S]: the sum over R of forces over c and their norms [R]; consumes the forces."""
+    groups, temperatures = pulled.products.shape[:2]
+    divisors = (norms * pulled.coordinate_scale.reshape(-1, 1)).expand(groups, temperatures)
+    total = pulled.forces[0].new_empty(groups, *pulled.forces[0].shape[2:])
+    start = 0
+    while pulled.forces:
+        some = pulled.forces.pop(0)
+        stop = start + len(some)
+        shares = divisors[start:stop, None].reciprocal()
+        total[start:stop] = torch.bmm(shares, some.flatten(2)).view_as(some[:, 0])
+        start = stop
+    return total
+
+
+def objective(products: Tensor, norms: Tensor, switches: Semantics) -> Tensor:
+    """loss [...] of [..., R, R] and [..., R]: of the summed force, or the sum over R of one each.
+
+    mean |sum F / n|^2 = sum over both temperatures of mean (F_tau F_tau') / (n_tau n_tau').
+    """
+    shares = products / (norms[..., :, None] * norms[..., None, :])
+    if switches.temperature_aggregation == "sum_forces":
+        return shares.sum(dim=(-2, -1))
+    return shares.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
