@@ -73,12 +73,12 @@ def drift_loss(
     weight_gen: Any = None,
     weight_pos: Any = None,
     weight_neg: Any = None,
-    temperatures: Sequence[float] = (0.02, 0.05, 0.2),
+    temperatures: Sequence[float] = (0.02, 0.05, 0.2),  # the default that interface v1 froze
     semantics: str = "reference",
 ) -> tuple[Array, dict[str, float]]:
     """As `drift.loss.drift_loss`, on anything that converts to an array."""
     weights = {"gen": weight_gen, "pos": weight_pos, "neg": weight_neg}
-    result = trace_loss(gen, pos, neg, weights, temperatures, semantics)
+    result = trace_loss(gen, pos, neg, weights, temperatures=temperatures, semantics=semantics)
     return result.loss, result.info
 
 
@@ -87,7 +87,8 @@ def trace_loss(
     pos: Any,
     neg: Any = None,
     weights: Mapping[str, Any] | None = None,
-    temperatures: Iterable[float] = (0.02, 0.05, 0.2),
+    *,
+    temperatures: Iterable[float],
     semantics: str = "reference",
 ) -> Result:
     """The loss with its gradient and its stages under the names of the recorded cases."""

@@ -1,4 +1,4 @@
-"""Laws of the drifting loss on random clouds (method section 2; paper A.6 and A.7)."""
+"""Laws of the drifting loss on random clouds (paper A.6 and A.7)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..common.laws import judge_law
 from ..common.plain import plain_loss
 
 NEEDS = ("drift_loss",)
-TEMPERATURES = (0.02, 0.05, 0.2)
+TEMPERATURES = "paper:drifting_loss.temperatures"
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,23 @@ def inputs(draw: LossDraw, *, weighted: bool = True) -> dict[str, Array]:
     return draw.clouds() | (draw.weights() if weighted else {})
 
 
-def expected_of(given: Mapping[str, Any], semantics: str = "reference") -> oracle.Result:
+def temperatures(ctx: CheckContext) -> tuple[float, ...]:
+    """The set of temperatures, as the clause's fact states it."""
+    return tuple(ctx.fact(TEMPERATURES))
+
+
+def expected_of(
+    ctx: CheckContext, given: Mapping[str, Any], semantics: str = "reference"
+) -> oracle.Result:
     """The oracle on the same arrays."""
     weights = {name: given.get(f"weight_{name}") for name in ("gen", "pos", "neg")}
     return oracle.trace_loss(
-        given["gen"], given["pos"], given["neg"], weights, TEMPERATURES, semantics
+        given["gen"],
+        given["pos"],
+        given["neg"],
+        weights,
+        temperatures=temperatures(ctx),
+        semantics=semantics,
     )
 
 
@@ -90,9 +102,9 @@ def against_oracle(ctx: CheckContext) -> Measurement:
         for weighted in (False, True):
             given = inputs(draw, weighted=weighted)
             found = run_loss(
-                ctx, given, ctx.params["dtype"], semantics=semantics, temperatures=TEMPERATURES
+                ctx, given, ctx.params["dtype"], semantics=semantics, temperatures=temperatures(ctx)
             )
-            worst = max(worst, distance_to(expected_of(given, semantics), found))
+            worst = max(worst, distance_to(expected_of(ctx, given, semantics), found))
         return worst
 
     law = f"the loss under {semantics} semantics is the oracle's"
@@ -109,7 +121,7 @@ def batch_scale(ctx: CheckContext) -> Measurement:
         for index, name in enumerate(("gen", "pos", "neg")):
             given[name] = given[name] * np.array([1.0, 8.0, 0.2])[: draw.b, None, None]
             given[name] = given[name] + index * 0.1 * draw.spread
-        found = run_loss(ctx, given, temperatures=TEMPERATURES)
+        found = run_loss(ctx, given, temperatures=temperatures(ctx))
         x, y = given["gen"], np.concatenate([given["gen"], given["neg"], given["pos"]], axis=1)
         w = np.concatenate([given[f"weight_{name}"] for name in ("gen", "neg", "pos")], axis=1)
         distance = np.maximum(np.linalg.norm(x[:, :, None] - y[:, None], axis=-1), 1e-4)
@@ -117,7 +129,7 @@ def batch_scale(ctx: CheckContext) -> Measurement:
         if found.info["scale"].shape != ():
             return math.inf
         return max(
-            largest(found.info["scale"] - mean) / mean, distance_to(expected_of(given), found)
+            largest(found.info["scale"] - mean) / mean, distance_to(expected_of(ctx, given), found)
         )
 
     law = "one scale and one norm for the whole batch, whatever the classes' widths"
@@ -137,8 +149,8 @@ def permutation(ctx: CheckContext) -> Measurement:
             key: value[groups][:, orders[key.removeprefix("weight_")]]
             for key, value in given.items()
         }
-        before = run_loss(ctx, given, temperatures=TEMPERATURES)
-        after = run_loss(ctx, moved, temperatures=TEMPERATURES)
+        before = run_loss(ctx, given, temperatures=temperatures(ctx))
+        after = run_loss(ctx, moved, temperatures=temperatures(ctx))
         error = largest(after.loss - before.loss[groups])
         if before.gradient is None or after.gradient is None:
             return error
@@ -159,8 +171,8 @@ def isometry(ctx: CheckContext) -> Measurement:
         r, _ = np.linalg.qr(rng.normal(size=(draw.s, draw.s)))
         t = 3.0 * draw.spread * rng.normal(size=draw.s)
         moved = {k: v if k.startswith("weight_") else v @ r + t for k, v in given.items()}
-        before = run_loss(ctx, given, temperatures=TEMPERATURES)
-        after = run_loss(ctx, moved, temperatures=TEMPERATURES)
+        before = run_loss(ctx, given, temperatures=temperatures(ctx))
+        after = run_loss(ctx, moved, temperatures=temperatures(ctx))
         error = largest(after.loss - before.loss)
         if before.gradient is None or after.gradient is None:
             return error
@@ -177,11 +189,11 @@ def scale_invariance(ctx: CheckContext) -> Measurement:
 
     def error(draw: LossDraw) -> float:
         given = inputs(draw)
-        before = run_loss(ctx, given, temperatures=TEMPERATURES)
+        before = run_loss(ctx, given, temperatures=temperatures(ctx))
         worst = 0.0
         for factor in ctx.params["factors"]:
             scaled = {k: v if k.startswith("weight_") else v * factor for k, v in given.items()}
-            after = run_loss(ctx, scaled, temperatures=TEMPERATURES)
+            after = run_loss(ctx, scaled, temperatures=temperatures(ctx))
             worst = max(worst, largest(after.loss - before.loss))
             for key, value in before.info.items():
                 expected = value * (factor if key == "scale" else 1.0)
@@ -204,7 +216,7 @@ def gradient(ctx: CheckContext) -> Measurement:
         clouds = [given[name].clone().requires_grad_() for name in ("gen", "pos", "neg")]
         weights = {key: value for key, value in given.items() if key.startswith("weight_")}
         loss, _ = ctx.subject.drift_loss(
-            *clouds[:2], clouds[2], temperatures=TEMPERATURES, **weights
+            *clouds[:2], clouds[2], temperatures=temperatures(ctx), **weights
         )
         upstream = torch.linspace(1.0, 2.0, draw.b, dtype=torch.float64)
         torch.autograd.backward((loss * upstream).sum())
@@ -212,16 +224,16 @@ def gradient(ctx: CheckContext) -> Measurement:
             return math.inf
         gen = given["gen"].clone().requires_grad_()
         weight = torch.cat([given[f"weight_{name}"] for name in ("gen", "neg", "pos")], dim=1)
-        plain = plain_loss(gen, given["pos"], given["neg"], weight, TEMPERATURES)
+        plain = plain_loss(gen, given["pos"], given["neg"], weight, temperatures(ctx))
         torch.autograd.backward((plain * upstream).sum())
-        closed = expected_of(inputs(draw)).gradient * as_array(upstream)[:, None, None]
+        closed = expected_of(ctx, inputs(draw)).gradient * as_array(upstream)[:, None, None]
         return max(
             largest(as_array(clouds[0].grad) - as_array(reference)) / largest(reference)
             for reference in (gen.grad, closed)
         )
 
     probe = LossDraw(0, 1, 2, 2, 0, 2, 1.0, 0.0)
-    if run_loss(ctx, inputs(probe)).gradient is None:
+    if run_loss(ctx, inputs(probe), temperatures=temperatures(ctx)).gradient is None:
         return ctx.missing("the subject's loss carries no gradient")
     law = "the gradient is that of the regression onto a frozen target"
     return judge_law(ctx, loss_draws(), error, law=law)
@@ -250,19 +262,19 @@ def summed_forces(ctx: CheckContext) -> Measurement:
 
     def error(draw: LossDraw) -> float:
         given = inputs(draw)
-        single = [run_loss(ctx, given, temperatures=(tau,)) for tau in TEMPERATURES]
+        single = [run_loss(ctx, given, temperatures=(tau,)) for tau in temperatures(ctx)]
         gradients = [one.gradient for one in single if one.gradient is not None]
-        together = run_loss(ctx, given, temperatures=TEMPERATURES)
+        together = run_loss(ctx, given, temperatures=temperatures(ctx))
         per_square = single[0].loss.sum() / np.sum(gradients[0] ** 2)
         expected = np.sum(np.sum(gradients, axis=0) ** 2, axis=(1, 2)) * per_square
         norms = []
-        for tau, one in zip(TEMPERATURES, single, strict=True):
+        for tau, one in zip(temperatures(ctx), single, strict=True):
             f = float(np.mean(one.info[f"loss_{tau}"]))
             norms.append(abs(float(one.loss.mean()) - f / max(f, 1e-8)))
         return max(largest(together.loss - expected), *norms)
 
     probe = LossDraw(0, 1, 2, 2, 0, 2, 1.0, 0.0)
-    if run_loss(ctx, inputs(probe)).gradient is None:
+    if run_loss(ctx, inputs(probe), temperatures=temperatures(ctx)).gradient is None:
         return ctx.missing("the subject's loss carries no gradient")
     law = "the loss is the mean square of the summed forces, each of mean square one"
     return judge_law(ctx, loss_draws(least_samples=2), error, law=law)

@@ -112,7 +112,7 @@ def compare_oracle(case: golden.Case) -> tuple[golden.Comparison, golden.Compari
     given = case.group("in")
     weights = {name: given.get(f"weight_{name}") for name in CLOUDS}
     result = oracle.trace_loss(
-        given["gen"], given["pos"], given.get("neg"), weights, case.meta["R_list"]
+        given["gen"], given["pos"], given.get("neg"), weights, temperatures=case.meta["R_list"]
     )
     rule = golden.stage_rule(case)
 

@@ -13,7 +13,7 @@ from ..common import oracle
 from ..common.arrays import Array, as_array, largest
 from ..common.draws import LossDraw, loss_draws
 from ..common.laws import judge_law
-from .laws import TEMPERATURES, inputs
+from .laws import inputs, temperatures
 
 NEEDS = ("drift_loss", "recording")
 
@@ -23,7 +23,7 @@ def stages_of(ctx: CheckContext, given: dict[str, Array]) -> dict[str, Array]:
     tensors = {name: torch.tensor(value) for name, value in given.items()}
     with ctx.subject.recording() as trace:
         ctx.subject.drift_loss(
-            tensors.pop("gen"), tensors.pop("pos"), temperatures=TEMPERATURES, **tensors
+            tensors.pop("gen"), tensors.pop("pos"), temperatures=temperatures(ctx), **tensors
         )
     return {name.removeprefix("step32/"): as_array(value) for name, value in trace.items()}
 
@@ -38,7 +38,7 @@ def zero_weight(ctx: CheckContext) -> Measurement:
         stages = stages_of(ctx, given)
         others = slice(draw.g, draw.g + draw.n)
         worst = 0.0
-        for tau in TEMPERATURES:
+        for tau in temperatures(ctx):
             row, col = (stages[f"R{tau}/affinity_{axis}"] for axis in ("row", "col"))
             logits = -stages["dist_normed_masked"] / tau
             worst = max(
@@ -63,7 +63,7 @@ def linear_weight(ctx: CheckContext) -> Measurement:
         w = np.concatenate([given[f"weight_{name}"] for name in ("gen", "neg", "pos")], axis=1)
         repelling = draw.g + draw.n
         worst = 0.0
-        for tau in TEMPERATURES:
+        for tau in temperatures(ctx):
             at_tau = {name: stages[f"R{tau}/{name}"] for name in STAGES}
             other = np.where(
                 np.arange(w.shape[1]) >= repelling,
@@ -104,7 +104,7 @@ def affinity_floor(ctx: CheckContext) -> Measurement:
     """The smallest affinity of far apart samples is the square root of the stated floor."""
     floor = float(ctx.fact(ctx.params["fact"]))
     stages = stages_of(ctx, inputs(LossDraw(1, 2, 4, 4, 3, 3, 1.0, 0.0)))
-    smallest = {tau: float(stages[f"R{tau}/affinity_clipped"].min()) for tau in TEMPERATURES}
+    smallest = {tau: float(stages[f"R{tau}/affinity_clipped"].min()) for tau in temperatures(ctx)}
     expected = floor**0.5
     off = max(abs(value - expected) / expected for value in smallest.values())
     return ctx.judge(
@@ -123,7 +123,7 @@ def features(ctx: CheckContext) -> Measurement:
         gen, real, alpha = feature_maps(draw)
         call: dict[str, Any] = {
             "positives": draw.p,
-            "temperatures": TEMPERATURES,
+            "temperatures": temperatures(ctx),
             "semantics": semantics,
         }
         tensors = [

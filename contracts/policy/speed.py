@@ -15,13 +15,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from drift.config import load_template
 from drift.loss import drift_loss
 from drift.queue import SampleQueue
 from verify.api import CheckContext, Measurement, check
 
 from ..common.plain import plain_loss
 
-TEMPERATURES = (0.02, 0.05, 0.2)
 AGREEMENT = 2.0e-3  # float32, of the largest entry: both round differently
 WARM_UP = 2
 
@@ -39,15 +39,16 @@ def loss(ctx: CheckContext) -> Measurement:
         for name in ("generated", "positives", "negatives")
     ]
     gen, pos, neg = clouds
+    temperatures = load_template("latent-b2").loss.temperatures
     weight = torch.ones(shape["groups"], sum(cloud.shape[1] for cloud in clouds))
 
     def ours() -> Tensor:
         x = gen.clone().requires_grad_()
-        return _grad(drift_loss(x, pos, neg, temperatures=TEMPERATURES)[0], x)
+        return _grad(drift_loss(x, pos, neg, temperatures=temperatures)[0], x)
 
     def plain() -> Tensor:
         x = gen.clone().requires_grad_()
-        return _grad(plain_loss(x, pos, neg, weight, TEMPERATURES), x)
+        return _grad(plain_loss(x, pos, neg, weight, temperatures), x)
 
     one, two = ours(), plain()
     off = float((one - two).abs().max() / two.abs().max())

@@ -50,7 +50,9 @@ def test_the_loss_of_one_point_and_one_positive_by_hand() -> None:
 def test_its_gradient_is_the_slope_of_the_regression_onto_the_frozen_goal() -> None:
     rng = np.random.default_rng(0)
     gen, pos, neg = (rng.normal(size=(2, k, 3)) for k in (4, 5, 2))
-    result = oracle.trace_loss(gen, pos, neg, {"neg": [[0.0, 3.0], [1.0, 0.5]]})
+    result = oracle.trace_loss(
+        gen, pos, neg, {"neg": [[0.0, 3.0], [1.0, 0.5]]}, temperatures=(0.02, 0.05, 0.2)
+    )
     c, goal = result.stages["scale_inputs"], result.stages["goal_scaled"]
     step = 1e-6
     for index in ((0, 0, 0), (1, 3, 2)):
