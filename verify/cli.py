@@ -37,9 +37,11 @@ COMMANDS = {
 EXIT_CODES = """\b
 Exit codes:
   0  everything required passed
-  1  a clause failed, or a falsifier survived
+  1  a clause failed, or a falsifier survived; where none were tried (--no-falsify), also a check
+     that broke or a required clause that is unknown
   2  bad contract or usage
-  3  incomplete: a required clause is unknown, nothing evaluated, or a selector matched nothing
+  3  incomplete: a required clause is unknown, a check broke, no falsifiers were tried, nothing
+     was evaluated, or a selector matched nothing
   4  integrity: a pin, digest or hash chain does not match
   5  internal error
 """

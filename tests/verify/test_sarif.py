@@ -23,7 +23,7 @@ LEVEL = {"enum": ["none", "note", "warning", "error"]}
 RULE = {
     "type": "object", "required": ["id"], "additionalProperties": False,
     "properties": {
-        "id": TEXT, "shortDescription": MESSAGE, "help": MESSAGE,
+        "id": TEXT, "shortDescription": MESSAGE, "fullDescription": MESSAGE, "help": MESSAGE,
         "defaultConfiguration": {
             "type": "object", "properties": {"level": LEVEL}, "additionalProperties": False
         },

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from verify.commands.common import pack_option, sound_pack
+from verify.files import write
 from verify.problems import PackError, Problem
+from verify.report.template_sarif import render
 from verify.run.columns import Departure
 from verify.run.faithful import Comparison, Misfit, compare
 from verify.spec.pack import LoadedPack
-from verify.spec.strict_yaml import read
+from verify.spec.strict_yaml import Document, read
 
 
 @click.command()
@@ -20,9 +22,19 @@ from verify.spec.strict_yaml import read
 )
 @click.option("--column", metavar="NAME", help="Column that each file has to name and keep.")
 @click.option("--faithful", is_flag=True, help="Refuse declared deviations too.")
+@click.option(
+    "--sarif",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Also write what departs, at its lines, for a code scanner.",
+)
 @pack_option
 def command(
-    files: tuple[Path, ...], column: str | None, faithful: bool, pack_dir: Path | None
+    files: tuple[Path, ...],
+    column: str | None,
+    faithful: bool,
+    sarif: Path | None,
+    pack_dir: Path | None,
 ) -> int:
     """Hold your own configuration files against the column of cited facts that they name.
 
@@ -34,25 +46,29 @@ def command(
     loaded = sound_pack(pack_dir)
     code = 0
     unreadable: list[Problem] = []
+    found: list[tuple[Document, Comparison, bool]] = []
     for file in files:
         try:
-            result = _compared(loaded, file, column)
+            document, result = _compared(loaded, file, column)
         except PackError as error:  # say it after the files that can be judged
             unreadable += error.problems
             continue
         good = result.faithful if faithful else result.good
         code = code if good else 1
+        found.append((document, result, good))
         _show(result, good)
+    if sarif is not None:
+        write(sarif, render(loaded, found, code))
     if unreadable:
         raise PackError(unreadable)
     return code
 
 
-def _compared(loaded: LoadedPack, file: Path, column: str | None) -> Comparison:
+def _compared(loaded: LoadedPack, file: Path, column: str | None) -> tuple[Document, Comparison]:
     document = read(file)
     if document.problems:
         raise PackError(document.problems)
-    return compare(loaded, document, column)
+    return document, compare(loaded, document, column)
 
 
 def _show(result: Comparison, good: bool) -> None:

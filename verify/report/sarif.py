@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +14,12 @@ from verify.spec.model import Severity
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
-# SARIF 3.27.9: only a failure has a level; what could not be decided is open.
+MAX_TEXT = 1024  # of a description; GitHub cuts, and shows no more than 20 tags and 25,000 results
+MAX_TAGS = 20
+MAX_RESULTS = 25_000
+
+# SARIF 3.27.9: only a failure has a level; what could not be decided is open. Of a required clause
+# the missing judgement is itself the failure.
 _KINDS = {
     Outcome.FAIL: "fail",
     Outcome.WAIVED: "fail",
@@ -23,81 +30,139 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What is said of a clause, or of something that no clause says, as a rule."""
+
+    id: str
+    statement: str
+    remedy: str
+    kind: str
+    severity: Severity
+    tags: Sequence[str]
+
+    @property
+    def level(self) -> str:
+        """How loud a scanner says it."""
+        return "warning" if self.severity is Severity.MINOR else "error"
+
+
+def rule_of(clause: ClauseView) -> Rule:
+    """A clause as a rule."""
+    return Rule(
+        clause.id, clause.statement, clause.remedy, clause.kind, clause.severity, clause.tags
+    )
+
+
 def render(report: Report) -> str:
     """The whole report as one SARIF run; a passing clause is a rule without a result."""
     index = {clause.id: number for number, clause in enumerate(report.clauses)}
     by_id = {clause.id: clause for clause in report.clauses}
-    results = [_result(clause, index) for clause in report.troubled]
-    results += [_survivor(f, by_id[f.clause], index) for f in report.survivors]
-    for result in results:
-        _below(report.about.get("place", ""), result)
-    driver = {
-        "name": "verify",
-        "version": report.about["verify"],
-        "rules": [_rule(clause) for clause in report.clauses],
-    }
+    place = report.about.get("place", "")
+    results = [_result(clause, index, place) for clause in report.troubled]
+    results += [_survivor(f, by_id[f.clause], index, place) for f in report.survivors]
     invocation = {
         "executionSuccessful": not report.about["interrupted"],
         "exitCode": report.verdict.exit_code,
         "startTimeUtc": report.about["started"],
         "endTimeUtc": report.about["finished"],
     }
+    rules = [rule(rule_of(clause), _sources(clause)) for clause in report.clauses]
+    properties = {"verdict": report.verdict.line, "evidence": report.evidence_head}
+    return document(report.about["verify"], rules, results, invocation, properties)
+
+
+def document(
+    version: str,
+    rules: Sequence[dict[str, Any]],
+    results: Sequence[dict[str, Any]],
+    invocation: dict[str, Any],
+    properties: dict[str, Any],
+) -> str:
+    """One run of this program."""
     run = {
-        "tool": {"driver": driver},
+        "tool": {"driver": {"name": "verify", "version": version, "rules": list(rules)}},
         "invocations": [invocation],
-        "results": results,
-        "properties": {"verdict": report.verdict.line, "evidence": report.evidence_head},
+        "results": list(results)[:MAX_RESULTS],
+        "properties": properties,
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
 
 
-def _rule(clause: ClauseView) -> dict[str, Any]:
+def rule(clause: Rule, sources: str = "") -> dict[str, Any]:
+    """A clause as a rule: its sentence, what it rests on, and what mends it."""
+    whole = f"{clause.statement} Held against {sources}." if sources else clause.statement
     return {
         "id": clause.id,
-        "shortDescription": {"text": clause.statement},
-        "help": {"text": clause.remedy},
-        "defaultConfiguration": {"level": _level(clause)},
-        "properties": {"tags": sorted({clause.kind, *clause.tags}), "severity": clause.severity},
+        "shortDescription": {"text": _cut(clause.statement)},
+        "fullDescription": {"text": _cut(whole)},
+        "help": {"text": f"{clause.remedy} `verify explain {clause.id}` says more."},
+        "defaultConfiguration": {"level": clause.level},
+        "properties": {
+            "tags": sorted({clause.kind, *clause.tags})[:MAX_TAGS],
+            "severity": clause.severity,
+            "problem.severity": clause.level,
+        },
     }
 
 
-def _result(clause: ClauseView, index: dict[str, int]) -> dict[str, Any]:
-    result = _located(clause, index, f"{clause.reason} Remedy: {clause.remedy}", clause.id)
-    result["kind"] = _KINDS[clause.outcome]
-    result["level"] = _level(clause) if result["kind"] == "fail" else "none"
+def _sources(clause: ClauseView) -> str:
+    return ", ".join(f"{source.id} ({source.at})" for source in clause.sources)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
+
+
+def _result(clause: ClauseView, index: dict[str, int], place: str) -> dict[str, Any]:
+    text = f"{clause.reason} Remedy: {clause.remedy}"
+    found = result(rule_of(clause), index[clause.id], text, clause.id, locations(clause, place))
+    found["kind"] = "fail" if clause.owed else _KINDS[clause.outcome]
+    found["level"] = found["level"] if found["kind"] == "fail" else "none"
     if clause.outcome is Outcome.WAIVED:
-        result["suppressions"] = [{"kind": "external", "justification": clause.reason}]
-    return result
+        found["suppressions"] = [{"kind": "external", "justification": clause.reason}]
+    return found
 
 
 def _survivor(
-    falsifier: FalsifierView, clause: ClauseView, index: dict[str, int]
+    falsifier: FalsifierView, clause: ClauseView, index: dict[str, int], place: str
 ) -> dict[str, Any]:
     text = f"The clause did not turn red under {falsifier.label}: {falsifier.reason}"
-    result = _located(clause, index, text, f"{clause.id} {falsifier.label}")
-    return {**result, "kind": "fail", "level": _level(clause)}
+    name = f"{clause.id} {falsifier.label}"
+    return result(
+        rule_of(clause),
+        index[clause.id],
+        text,
+        name,
+        [location(place + quote(clause.file), clause.line)],
+    )
 
 
-def _located(
-    clause: ClauseView, index: dict[str, int], text: str, fingerprint: str
+def result(
+    clause: Rule, number: int, text: str, fingerprint: str, places: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    artifact = {"uri": quote(clause.file), "uriBaseId": "%SRCROOT%"}
-    place = {"artifactLocation": artifact, "region": {"startLine": clause.line}}
+    """A failure of a rule; `number` is its place among the rules."""
     return {
         "ruleId": clause.id,
-        "ruleIndex": index[clause.id],
+        "ruleIndex": number,
         "message": {"text": text},
-        "locations": [{"physicalLocation": place}],
+        "kind": "fail",
+        "level": clause.level,
+        "locations": places,
         "partialFingerprints": {"clause/v1": fingerprint},
     }
 
 
-def _below(place: str, result: dict[str, Any]) -> None:
-    """Scanners look below the repository's root; a contract's file is named below the pack's."""
-    for location in result["locations"]:
-        artifact = location["physicalLocation"]["artifactLocation"]
-        artifact["uri"] = place + artifact["uri"]
+def locations(clause: ClauseView, place: str) -> list[dict[str, Any]]:
+    """The wrong lines of templates, of which a scanner shows the first, then the clause itself."""
+    wrong = clause.details.get("places") or ()
+    found = [location(place + quote(one["file"]), one["line"]) for one in wrong]
+    return [*found, location(place + quote(clause.file), clause.line)]
 
 
-def _level(clause: ClauseView) -> str:
-    return "warning" if clause.severity is Severity.MINOR else "error"
+def location(uri: str, line: int) -> dict[str, Any]:
+    """A line of a file; the URI is below the repository's root, where scanners look."""
+    artifact = {"uri": uri, "uriBaseId": "%SRCROOT%"}
+    return {
+        "physicalLocation": {"artifactLocation": artifact, "region": {"startLine": max(line, 1)}}
+    }

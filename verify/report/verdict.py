@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from verify.outcome import Outcome
+from verify.outcome import Outcome, Reason
 from verify.report.views import ClauseView, FalsifierView
 
 
@@ -46,13 +46,22 @@ class VerdictView(BaseModel):
 
 
 def verdict_of(
-    clauses: list[ClauseView], falsifiers: list[FalsifierView], due: int | None
+    clauses: list[ClauseView],
+    falsifiers: list[FalsifierView],
+    due: int | None,
+    *,
+    falsify: bool = True,
 ) -> VerdictView:
-    """The verdict on findings; `due` falsifiers, else those that passing clauses promise."""
+    """The verdict on findings; `due` falsifiers, else those that passing clauses promise.
+
+    falsify   whether falsifiers were asked for
+    """
     count = Counter(clause.outcome for clause in clauses)
     killed = sum(falsifier.killed for falsifier in falsifiers)
     expected = due if due is not None else _promised(clauses)
     code = _exit_code(clauses, len(falsifiers) - killed, len(falsifiers) == expected)
+    if code is ExitCode.INCOMPLETE and not falsify and any(map(_undecided, clauses)):
+        code = ExitCode.FAILED  # 3 is what such a run says where nothing is wrong with it
     word: Literal["GO", "NO-GO"] = "GO" if code is ExitCode.GO else "NO-GO"
     return VerdictView(
         word=word,
@@ -107,8 +116,11 @@ def _exit_code(clauses: list[ClauseView], survivors: int, all_ran: bool) -> Exit
     """
     if any(clause.outcome is Outcome.FAIL for clause in clauses) or survivors:
         return ExitCode.FAILED
-    broken = (Outcome.ERROR, Outcome.TIMEOUT)
-    open_ = (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE)
-    incomplete = any(c.outcome in broken or (c.required and c.outcome in open_) for c in clauses)
+    incomplete = any(c.broken or c.owed for c in clauses)
     nothing = not any(clause.outcome.evaluated for clause in clauses)
     return ExitCode.INCOMPLETE if incomplete or nothing or not all_ran else ExitCode.GO
+
+
+def _undecided(clause: ClauseView) -> bool:
+    """Whether a clause was due and has no judgement; an interrupt says that of itself."""
+    return (clause.broken or clause.owed) and clause.cause is not Reason.INTERRUPTED

@@ -65,6 +65,16 @@ class ClauseView(Part):
         return self
 
     @property
+    def broken(self) -> bool:
+        """Whether its check did not come to an end; that is to be mended, required or not."""
+        return self.outcome in (Outcome.ERROR, Outcome.TIMEOUT)
+
+    @property
+    def owed(self) -> bool:
+        """Whether it is required and nothing was judged: evidence is missing, not a reason."""
+        return self.required and self.outcome in (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE)
+
+    @property
     def number(self) -> Measured[Any] | None:
         """What was measured, on its axis; None where there is no number or it is on none."""
         if self.measured_axis is None or not isinstance(self.measured, (int, float)):

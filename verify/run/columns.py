@@ -109,7 +109,10 @@ def judge(clause: Clause, loaded: LoadedPack, by_column: Mapping[str, Any]) -> V
         if (found := departure(clause, loaded, column, template))
     ]
     if departures:
-        details = {"departures": [f"{item.column}: {item}" for item in departures]}
+        details = {
+            "departures": [f"{item.column}: {item}" for item in departures],
+            "places": [_place(item, loaded) for item in departures],
+        }
         return Verdict(
             Outcome.FAIL,
             f"column {departures[0].column}: {departures[0]}",
@@ -123,6 +126,13 @@ def judge(clause: Clause, loaded: LoadedPack, by_column: Mapping[str, Any]) -> V
         measured=0.0,
         unit="columns departing",
     )
+
+
+def _place(item: Departure, loaded: LoadedPack) -> dict[str, str | int]:
+    """Where in its template a field departs; of one that is missing, where it would belong."""
+    file = loaded.pack.manifest.templates[item.column]
+    line, _ = loaded.documents[file].locate(tuple(item.field.split(".")))
+    return {"file": file, "line": line}
 
 
 def falsify(
