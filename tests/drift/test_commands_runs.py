@@ -235,12 +235,7 @@ def test_a_corrupted_shard(command: str, place: Path, refused: Refused, tmp_path
     said = refused(*usual, "--out", "run")
     assert "cache/" in said
     assert "sha256" in said
-    if command == "train":  # the warm-up reads before anything is written
-        assert list(place.iterdir()) == []
-        return
-    assert json.loads((place / "run/run_metadata.json").read_text())["status"] == "failed"
-    assert checkpoint.steps(place / "run/checkpoints") == []
-    assert not (place / "run/encoder.safetensors").exists()
+    assert list(place.iterdir()) == [], "a sample is read before anything is written"
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 3, 4, 5])

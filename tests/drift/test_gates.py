@@ -259,7 +259,7 @@ def test_a_stamped_template_makes_no_artefact_a_columns(tmp_path: Path) -> None:
         store.save_artifact(path, metrics_cases.generator(), fields)
         origin = sample.load(path).origin
         assert (origin.template, origin.fingerprint) == ("latent-l2", fingerprint(stated))
-        assert (origin.column, origin.dataset) == (None, "imagenet")
+        assert (origin.column, origin.dataset) == (None, "unknown")
 
 
 def test_a_run_is_not_resumed_under_another_header(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_explain_tells_the_last_verdict_and_each_step_up(mini: MiniPack, cli: Cl
     assert result.code == 0, result.err
     assert "  verdict   denied" in result.out
     assert "  about     strict form, subject thing; 1/2 needed clauses pass" in result.out
-    assert "  because   THING-002 was not selected in this run" in result.out
+    assert "  because   THING-002 unknown: no current evidence: no bundle that counts" in result.out
     assert "to allowed, tier C (1):" in result.out
     assert "     $ verify run THING-002" in result.out
 
@@ -50,7 +50,9 @@ def test_explain_says_where_its_evidence_is_older_than_the_code(mini: MiniPack, 
     assert cli("explain", "CLAIM-THING", "--pack", mini.root).err == ""
     mini.edit("contracts/bindings/thing.py", '"one": 1.0', '"one": 2.0')
     result = cli("explain", "CLAIM-THING", "--pack", mini.root)
-    assert "note: the evidence is older than the code; remedy: verify run" in result.err
+    assert " is older than the code, and counts for nothing" in result.err
+    assert "note: found nothing current in reports; remedy: verify run" in result.err
+    assert "  may say" not in result.out
 
 
 def test_explain_of_a_near_miss_names_the_likely_claim(cli: Cli) -> None:
