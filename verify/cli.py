@@ -18,6 +18,7 @@ COMMANDS = {
     "list": "List clauses, claims, checks, mutants or subjects.",
     "explain": "Explain a clause or a claim: what it says, rests on, last showed, and lacks.",
     "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
+    "mutate": "Change the code in one place at a time: what share do the clauses notice?",
     "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",
     "bundle": "Re-verify a sealed bundle, or seal the evidence that a run left behind.",

@@ -21,7 +21,7 @@ from verify.report.bundle import EVIDENCE, open_partial, seal
 from verify.report.model import Report
 from verify.run.engine import Event, Options, RunFinished, run
 from verify.run.evidence import EvidenceWriter
-from verify.run.pool import Stop
+from verify.run.spread import Stop
 from verify.scope import Evidence
 from verify.spec.digests import digests
 from verify.spec.lint import lint

@@ -73,7 +73,7 @@ def test_an_answer_beyond_all_bounds_ends_the_worker(
 def test_a_worker_that_does_not_keep_the_protocol(
     mini: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot: str, reason: str
 ) -> None:
-    monkeypatch.setattr(pool, "_BOOT", boot)
+    monkeypatch.setattr(pool.Worker, "boot", boot)
     found = only(run_pack(mini, tmp_path))
     assert (found.outcome, found.cause) == (Outcome.ERROR, Reason.WORKER_DIED)
     assert found.reason == reason

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from verify.problems import PackError, UsageError
+from verify.run.spread import Stop
 from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, find_root, load
 
@@ -92,3 +96,28 @@ def audited_subject(loaded: LoadedPack, name: str | None) -> str:
     if known and chosen not in known:
         raise UsageError(f"--subject: found {chosen!r}; expected one of {', '.join(sorted(known))}")
     return chosen
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """The first interrupt or termination ends the run in order, the second at once.
+
+    What was ignored when the program began (nohup, a job in the background) stays ignored.
+    """
+    stop = Stop()
+    before: dict[signal.Signals, Any] = {}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.requested = True
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+    with suppress(ValueError):  # only the main thread hears signals
+        for known in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(known) is not signal.SIG_IGN:
+                before[known] = signal.signal(known, ask)
+    try:
+        yield stop
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)

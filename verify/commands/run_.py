@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +20,7 @@ from verify.commands.common import (
     pack_option,
     reports_option,
     sound_pack,
+    stopping,
 )
 from verify.files import write
 from verify.known import earlier_in
@@ -35,7 +33,6 @@ from verify.run.cache import Earlier
 from verify.run.engine import PROFILES, Event, Options, run
 from verify.run.environment import repository
 from verify.run.evidence import EvidenceWriter
-from verify.run.pool import Stop
 from verify.spec.digests import digests
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
@@ -124,7 +121,7 @@ def _run_and_seal(
 ) -> tuple[Path, Report]:
     """The run and its bundle; where it cannot be sealed, its evidence stays behind, named so."""
     partial = open_partial(reports)
-    with _stopping() as stop:
+    with stopping() as stop:
         try:
             writer = EvidenceWriter(partial / EVIDENCE, loaded, about)
             with closing(writer), _progress() as progress:
@@ -141,31 +138,6 @@ def _run_and_seal(
             if said is not None:
                 click.echo(f"verify: {said}", err=True)
             raise
-
-
-@contextmanager
-def _stopping() -> Iterator[Stop]:
-    """The first interrupt or termination ends the run in order, the second at once.
-
-    What was ignored when the program began (nohup, a job in the background) stays ignored.
-    """
-    stop = Stop()
-    before: dict[signal.Signals, Any] = {}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.requested = True
-        for known, handler in before.items():
-            signal.signal(known, handler)
-
-    with suppress(ValueError):  # only the main thread hears signals
-        for known in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(known) is not signal.SIG_IGN:
-                before[known] = signal.signal(known, ask)
-    try:
-        yield stop
-    finally:
-        for known, handler in before.items():
-            signal.signal(known, handler)
 
 
 def _progress() -> Any:

@@ -12,8 +12,9 @@ from verify import clock
 from verify.outcome import Outcome, Reason
 from verify.run import columns
 from verify.run.keys import Keys
-from verify.run.pool import Stop, StoppedError, Task, execute
+from verify.run.pool import Task, execute
 from verify.run.results import FalsifierRun, Verdict, waived
+from verify.run.spread import Stop, StoppedError
 from verify.run.tasks import make_task
 from verify.scope import ClaimVerdict, Evidence, solve
 from verify.spec.model import Clause, Falsifier, Kind, Waiver

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import secrets
 import select
@@ -32,12 +31,12 @@ from verify.run.meter import Meter
 from verify.run.processes import MARK, end, held_kb
 from verify.run.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.results import Verdict
+from verify.run.spread import POLL_S, Stop, spread
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
 GRACE_S = 2.0  # after a budget, at most: for the worker to write where it is
 WHERE_SIGNAL = signal.SIGUSR1  # a worker answers it with its stack
-POLL_S = 0.1
 LOG_TAIL = 8000  # bytes of a worker's standard error that are searched for an explanation
 LOG_LINES = 8
 
@@ -59,19 +58,10 @@ class Task:
     seconds: float
 
 
-@dataclass
-class Stop:
-    """A request to end a run early; set by a signal handler, read between results."""
-
-    requested: bool = False
-
-
-class StoppedError(Exception):
-    """The run was asked to end before all tasks were done."""
-
-
 class Worker:
     """One process and its pipes. `run` belongs to one thread; `close` may come from another."""
+
+    boot = _BOOT
 
     def __init__(self, root: Path, threads: int) -> None:
         self._root = root
@@ -198,7 +188,7 @@ class Worker:
                 reason = "the run was interrupted"
                 raise LostError(Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOT, str(self._root), _HOME],
+                [sys.executable, "-P", "-c", self.boot, str(self._root), _HOME],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -285,57 +275,10 @@ def execute(
     tasks: Iterable[Task], *, root: Path, jobs: int, stop: Stop
 ) -> Iterator[tuple[Task, Verdict]]:
     """Verdicts as they arrive; each worker takes the next task when it is free."""
-    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    total = 0
-    for task in tasks:
-        waiting.put(task)
-        total += 1
-    done: queue.SimpleQueue[tuple[Task, Verdict] | BaseException] = queue.SimpleQueue()
+    waiting = list(tasks)
     threads_each = max(1, (os.cpu_count() or 1) // max(1, jobs))
-    workers = [Worker(root, threads_each) for _ in range(min(jobs, total))]
-    threads = [
-        threading.Thread(target=_serve, args=(worker, waiting, done), daemon=True)
-        for worker in workers
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        for _ in range(total):
-            yield _next(done, stop)
-    finally:
-        for worker in workers:
-            worker.close()
-        for thread in threads:
-            thread.join()
-
-
-def _serve(
-    worker: Worker,
-    waiting: queue.SimpleQueue[Task],
-    done: queue.SimpleQueue[tuple[Task, Verdict] | BaseException],
-) -> None:
-    try:
-        while not worker.closed:
-            task = waiting.get_nowait()
-            done.put((task, worker.run(task)))
-    except queue.Empty:
-        pass
-    except BaseException as error:  # handed to the thread that waits
-        done.put(error)
-    finally:
-        worker.dispose()
-
-
-def _next(
-    done: queue.SimpleQueue[tuple[Task, Verdict] | BaseException], stop: Stop
-) -> tuple[Task, Verdict]:
-    while not stop.requested:
-        with suppress(queue.Empty):
-            item = done.get(timeout=POLL_S)
-            if isinstance(item, BaseException):
-                raise item
-            return item
-    raise StoppedError
+    workers = [Worker(root, threads_each) for _ in range(min(jobs, len(waiting)))]
+    yield from spread(waiting, workers, Worker.run, stop)
 
 
 def _exit_in_words(code: int) -> str:

@@ -41,18 +41,29 @@ _OWN_FOLDER = str(Path(__file__).parents[1])
 def main() -> None:
     """Serve the pack at argv[1] until the tasks end."""
     root = Path(sys.argv[1])
+    tasks, answers = open_pipes()
+    settle()
+    faulthandler.enable(file=2)
+    faulthandler.register(signal.SIGUSR1, file=2)  # the pool asks where a check is
+    watch = Watch(root)
+    write(answers, {"ready": True})
+    for line in tasks:
+        serve(json.loads(line), root, answers, watch)
+
+
+def open_pipes() -> tuple[TextIO, TextIO]:
+    """Tasks and answers; what a check reads or prints goes elsewhere from here on."""
     tasks = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    return tasks, answers
+
+
+def settle() -> None:
+    """What a process that serves has to be told of itself; a fork has to be told again."""
     _die_with_parent()
     _adopt_orphans()
-    faulthandler.enable(file=2)
-    faulthandler.register(signal.SIGUSR1, file=2)  # the pool asks where a check is
-    watch = Watch(root)
-    _write(answers, {"ready": True})
-    for line in tasks:
-        serve(json.loads(line), root, answers, watch)
 
 
 def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> None:
@@ -70,7 +81,7 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> No
             mount(root)
         loaded = load(task)
         allowed = granted(int(task["memory_mb"]))
-        _write(answers, {"loaded": True, "held_kb": held_kb(owner), "nonce": nonce})
+        write(answers, {"loaded": True, "held_kb": held_kb(owner), "nonce": nonce})
         started = time.monotonic()
         answer = encode(execute(task, loaded, root, watch))
         if os.getpid() == owner:
@@ -87,10 +98,11 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> No
     answer["elapsed_s"] = time.monotonic() - started
     answer["peak_mb"] = peak_mb()
     answer["touched"] = watch.answer()
-    _write(answers, {**answer, "left_behind": _left_behind(threads), "nonce": nonce})
+    write(answers, {**answer, "left_behind": _left_behind(threads), "nonce": nonce})
 
 
-def _write(answers: TextIO, answer: dict[str, Any]) -> None:
+def write(answers: TextIO, answer: dict[str, Any]) -> None:
+    """One line of the protocol."""
     answers.write(json.dumps(answer) + "\n")
     answers.flush()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verify.card.model import CardFile
 from verify.guard.model import DigestsFile, Frontier, ProtectedFile
+from verify.mutate.model import EquivalentsFile
 from verify.promotion.model import PromotionFile
 from verify.release.model import ReleaseFile
 from verify.spec.model import FILE_MODELS, Frozen
@@ -18,4 +19,5 @@ MODELS: dict[str, type[Frozen]] = {
     "verify/release/1": ReleaseFile,
     "verify/promotion/1": PromotionFile,
     "verify/card/1": CardFile,
+    "verify/equivalents/1": EquivalentsFile,
 }

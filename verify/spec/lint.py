@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from verify.guard import rules as rules_guard
+from verify.mutate import equivalents
 from verify.problems import Problem
 from verify.promotion import rules as rules_promotion
 from verify.release import rules as rules_release
@@ -55,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     rules_release.it_stands_at_its_place,
     rules_release.ids_are_unique,
     rules_release.what_decides_exists,
+    equivalents.they_still_stand,
 )
 
 

@@ -1,0 +1,163 @@
+"""Which lines of the code each clause runs, found out once: only those clauses can see a change.
+
+Every clause gets a program of its own, so that what runs on import counts for each of them. What a
+clause starts as another process is not seen, and neither is a change in there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from verify.files import write_bytes
+from verify.mutate.source import Mutant
+from verify.mutate.workers import Programs
+from verify.run.pool import Task
+from verify.run.results import Verdict
+from verify.run.spread import Stop, spread
+from verify.spec.model import Clause, Kind
+
+TRACED = 5.0  # a budget's factor while lines are counted
+LEAST_S, FACTOR = 5.0, 10.0  # of a clause's own time, before a changed program counts as hanging
+NEAREST = 3
+_NOT_JUDGED = (Kind.CONFIG, Kind.BENCHMARK)  # of templates; of speed, which is another each time
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What one clause did with the code as it is; lines by file, as paths from the pack's root."""
+
+    clause: str
+    outcome: str
+    reason: str
+    seconds: float
+    lines: Mapping[str, frozenset[int]]
+
+    @property
+    def size(self) -> int:
+        """How much it runs in all: a clause that runs little is about what it runs."""
+        return sum(map(len, self.lines.values()))
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Of all clauses, with what every program needs; `own` are files no changed text reaches."""
+
+    clauses: Mapping[str, Reached]
+    libraries: tuple[str, ...]
+    own: frozenset[str]
+
+    def judges(self, mutant: Mutant, inside: frozenset[int]) -> list[Reached]:
+        """Clauses that pass and run the changed lines, the cheapest first.
+
+        What runs on import is reached by all who import it: who also runs a function of the file
+        comes first. inside: lines of functions of that file.
+        """
+        wanted = set(mutant.lines)
+        found = [
+            one
+            for one in self.clauses.values()
+            if one.outcome == "pass" and wanted & one.lines.get(mutant.file, frozenset())
+        ]
+        if mutant.inside:
+            return sorted(found, key=lambda one: (one.seconds, one.clause))
+        return sorted(
+            found, key=lambda one: (not inside & one.lines[mutant.file], one.seconds, one.clause)
+        )
+
+    def nearest(self, mutant: Mutant, judges: Sequence[Reached]) -> list[str]:
+        """Where a clause that sees a survivor would stand: who runs its lines, else its file."""
+        near = list(judges) or [one for one in self.clauses.values() if mutant.file in one.lines]
+        near.sort(key=lambda one: (one.size, one.clause))
+        return [one.clause for one in near[:NEAREST]]
+
+
+def limit_s(reached: Reached, clause: Clause) -> float:
+    """How long a clause may take on a changed program."""
+    return min(clause.budget.seconds, max(LEAST_S, FACTOR * reached.seconds))
+
+
+def judging(clauses: Sequence[Clause]) -> list[Clause]:
+    """Clauses that run code and say the same each time."""
+    return [clause for clause in clauses if clause.kind not in _NOT_JUDGED]
+
+
+class Finder:
+    """Finds it out, and keeps it in a file for as long as nothing has changed."""
+
+    def __init__(self, root: Path, places: Sequence[Path], kept: Path, about: str) -> None:
+        self._root = root
+        self._places = [f"{place}/" if place.is_dir() else str(place) for place in places]
+        self._kept = kept
+        self._about = about
+        self._found: dict[str, Reached] = {}
+        self._libraries: list[str] = []
+        self._own: set[str] = set()
+        self._read()
+
+    def find(
+        self, tasks: Sequence[Task], jobs: int, stop: Stop, tell: Callable[[str, int], None]
+    ) -> Reach:
+        """Of the clauses of some tasks; `tell` hears a clause and how many are left."""
+        due = [task for task in tasks if task.key[0] not in self._found]
+        workers = [Programs(self._root, 1, self._libraries) for _ in range(min(jobs, len(due)))]
+        left = len(due)
+        try:
+            for task, reached in spread(due, workers, self._one, stop):
+                left -= 1
+                self._found[task.key[0]] = reached
+                tell(f"{reached.clause} {reached.outcome}", left)
+        finally:
+            if due:
+                self._write()
+        wanted = {task.key[0] for task in tasks}
+        found = {name: one for name, one in self._found.items() if name in wanted}
+        return Reach(found, tuple(self._libraries), frozenset(self._own))
+
+    def _one(self, worker: Programs, task: Task) -> Reached:
+        worker.turn({"file": None, "text": None, "traced": self._places})
+        verdict: Verdict = worker.run(replace(task, seconds=TRACED * task.seconds))
+        touched, worker.touched = worker.touched, {}
+        self._libraries += [n for n in touched.get("libraries", ()) if n not in self._libraries]
+        self._own |= worker.own
+        worker.learn(touched.get("libraries", ()))
+        lines = dict(self._lines(touched.get("lines", {})))
+        name = task.key[0]
+        return Reached(name, verdict.outcome, verdict.reason, verdict.elapsed_s, lines)
+
+    def _lines(self, found: Mapping[str, list[int]]) -> Iterator[tuple[str, frozenset[int]]]:
+        for file, lines in found.items():
+            path = Path(file)
+            if path.is_relative_to(self._root):
+                yield path.relative_to(self._root).as_posix(), frozenset(lines)
+
+    def _read(self) -> None:
+        try:
+            kept = json.loads(self._kept.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        if kept.get("about") != self._about:
+            return
+        for item in kept["clauses"]:
+            lines = {file: frozenset(found) for file, found in item["lines"].items()}
+            self._found[item["clause"]] = Reached(**{**item, "lines": lines})
+        self._libraries, self._own = kept["libraries"], set(kept["own"])
+
+    def _write(self) -> None:
+        clauses = [
+            {**asdict(one), "lines": {file: sorted(found) for file, found in one.lines.items()}}
+            for one in self._found.values()
+        ]
+        whole: dict[str, Any] = {"about": self._about, "clauses": clauses}
+        whole |= {"libraries": self._libraries, "own": sorted(self._own)}
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(self._kept, json.dumps(whole).encode())
+
+
+def digest(value: Any) -> str:
+    """sha256 of JSON data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
