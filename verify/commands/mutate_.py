@@ -24,8 +24,8 @@ from verify.files import write
 from verify.mutate import record as records
 from verify.mutate.equivalents import recorded
 from verify.mutate.judge import Code, Found, Kept, Trial, try_all
+from verify.mutate.rate import FOLDER, Rate
 from verify.mutate.reach import Finder, Reach, digest, judging
-from verify.mutate.record import FOLDER, Rate
 from verify.problems import NothingSelectedError, UsageError
 from verify.report.words import printable
 from verify.run.engine import PROFILES
@@ -96,13 +96,13 @@ def command(
     equivalent = sum(one.name in recorded(loaded) for one in code.mutants)
     about = {
         "pack": loaded.pack.manifest.pack, "subject": name, "digests": digests(loaded),
-        "finished": clock.now().isoformat(timespec="seconds"), "seed": seed, "profile": profile,
+        "finished": clock.now().isoformat(timespec="milliseconds"), "seed": seed, "profile": profile,
         "patterns": list(patterns), "selectors": list(selectors), "drawn": len(drawn),
         "universe": len(code.mutants), "equivalent": equivalent, "clauses": len(reach.clauses),
         "not_green": [one.clause for one in reach.clauses.values() if one.outcome != "pass"],
     }  # fmt: skip
     whole = records.record(about, found)
-    place = folder / f"{clock.now().strftime('%Y%m%dT%H%M%SZ')}-{digest(whole)[:8]}.json"
+    place = folder / f"{clock.now().strftime('%Y%m%dT%H%M%S.%fZ')}-{digest(whole)[:8]}.json"
     write(place, json.dumps(whole, indent=1) + "\n")
     _show(whole, found, place)
     return 0 if len(found) == len(drawn) else 3

@@ -24,6 +24,7 @@ from verify.commands.common import (
 )
 from verify.files import write
 from verify.known import earlier_in
+from verify.mutate import rate as detection
 from verify.problems import UsageError
 from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal
 from verify.report.console import summary
@@ -103,7 +104,7 @@ def command(
         evidence_dir=evidence_dir,
     )
     earlier = earlier_in(reports, loaded, evidence_dir) if cached else None
-    about = _about(loaded, options, selectors)
+    about = _about(loaded, options, selectors, reports)
     bundle, report = _run_and_seal(loaded, clauses, options, about, reports, earlier)
     _show(report, bundle)
     for kind, path in wanted:
@@ -174,7 +175,11 @@ def _output(text: str) -> tuple[str, Path]:
     return kind, Path(path)
 
 
-def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> dict[str, Any]:
+def _about(
+    loaded: LoadedPack, options: Options, selectors: tuple[str, ...], reports: Path
+) -> dict[str, Any]:
+    now = digests(loaded)
+    tried = detection.newest(reports, now, options.subject)
     return {
         "verify": __version__,
         "pack": loaded.pack.manifest.pack,
@@ -187,7 +192,8 @@ def _about(loaded: LoadedPack, options: Options, selectors: tuple[str, ...]) -> 
         "python": platform.python_version(),
         "platform": platform.platform(),
         "repository": repository(loaded.root),
-        "digests": digests(loaded),
+        "digests": now,
+        "detection": tried and detection.stated(tried),
     }
 
 

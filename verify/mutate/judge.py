@@ -7,11 +7,11 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from verify.mutate.operators import mutants
+from verify.mutate.rate import Fate
 from verify.mutate.reach import Reach, Reached, limit_s
 from verify.mutate.source import Mutant, Source
 from verify.mutate.workers import Programs
@@ -21,20 +21,6 @@ from verify.run.pool import Task
 from verify.run.spread import Stop, spread
 from verify.spec.digests import files_below
 from verify.spec.model import Clause
-
-
-class Fate(StrEnum):
-    """What became of a change."""
-
-    JUDGED = "judged"  # a clause failed: it says what is wrong
-    CRASHED = "crashed"  # a clause broke, hung or had nothing to say: noticed, but not judged
-    SURVIVED = "survived"  # every clause that runs it still passes
-    UNREACHED = "unreached"  # no clause runs it
-
-    @property
-    def noticed(self) -> bool:
-        """Whether `verify run` would not have been green."""
-        return self in (Fate.JUDGED, Fate.CRASHED)
 
 
 @dataclass(frozen=True)
@@ -169,10 +155,10 @@ class Kept:
         return {one.mutant: one for one in found}
 
     def add(self, found: Found) -> None:
-        """One more."""
+        """One more, on a line of its own whatever became of the one before."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(found)) + "\n")
+            file.write("\n" + json.dumps(asdict(found)))
 
 
 def _parsed(line: str) -> Found | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import click
 
+from verify.mutate import rate as detection
 from verify.outcome import Outcome
 from verify.report import claims
 from verify.report.model import ClaimView, ClauseView, Report
@@ -194,6 +195,7 @@ def _ending(report: Report, bundle: str | None) -> Iterator[Line]:
         yield Line(f"{verdict.cached} of {total} results were reused from earlier runs")
     yield Line(f"pack {report.about['pack']}, subject {report.about['subject']}")
     yield Line(f"score {report.score.overall.line}")
+    yield Line(detection.sentence(report.about.get("detection")))
     if bundle:
         yield Line(f"bundle {bundle}")
     colour = "green" if verdict.word == "GO" else "red"

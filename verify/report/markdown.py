@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from verify.mutate import rate as detection
 from verify.outcome import Outcome
 from verify.report import claims
 from verify.report.model import ClaimView, ClauseView, Report
@@ -44,7 +45,7 @@ def _about(report: Report) -> str:
         text += " **The run was interrupted**; what it did not reach is unknown."
     if report.verdict.cached:
         text += f" {report.verdict.cached} results were reused from earlier runs (`--cached`)."
-    return text
+    return f"{text} Of {detection.sentence(report.about.get('detection'))}."
 
 
 def _digests(report: Report) -> str:
