@@ -96,7 +96,8 @@ def command(
     equivalent = sum(one.name in recorded(loaded) for one in code.mutants)
     about = {
         "pack": loaded.pack.manifest.pack, "subject": name, "digests": digests(loaded),
-        "finished": clock.now().isoformat(timespec="milliseconds"), "seed": seed, "profile": profile,
+        "finished": clock.now().isoformat(timespec="milliseconds"),
+        "seed": seed, "profile": profile,
         "patterns": list(patterns), "selectors": list(selectors), "drawn": len(drawn),
         "universe": len(code.mutants), "equivalent": equivalent, "clauses": len(reach.clauses),
         "not_green": [one.clause for one in reach.clauses.values() if one.outcome != "pass"],
