@@ -1,8 +1,8 @@
 """Rules that a change may touch only along with a decision of its own.
 
-A decision is the change's where its record is new or differs from the base, is settled at the end
-of the change, and names the path, or a glob for it, in `governs`. The digest of the path has to be
-recorded under it. What a decision of earlier days governs stays as that day left it.
+A decision is the change's where it is settled at the end of the change, was not at the base, and
+names the path, or a glob for it, in `governs`. The digest of the path has to be recorded under it.
+What a decision of earlier days governs stays as that day left it, whatever is edited in its record.
 """
 
 from __future__ import annotations
@@ -74,12 +74,18 @@ def decided(repository: Path, base: str, head: str, differing: Iterable[str]) ->
             continue
         if git.text_at(repository, base, path) is None:
             new.add(path)
-        text = git.text_at(repository, head, path)
-        record = record_in(text, path) if text is not None else None
-        if record and record.status.settled and path == own_record(record):
+        record = _settled(repository, head, path)
+        if record and _settled(repository, base, path) is None:
             fresh[record.id] = record
     before, after = (_digests(repository, commit) for commit in (base, head))
     return Decided(fresh, frozenset(new), before, after)
+
+
+def _settled(repository: Path, commit: str, path: str) -> Decision | None:
+    """The record at a path of a commit, where it is one that is in force under its own name."""
+    text = git.text_at(repository, commit, path)
+    record = record_in(text, path) if text is not None else None
+    return record if record and record.status.settled and path == own_record(record) else None
 
 
 def _digests(repository: Path, commit: str) -> _Digests:

@@ -93,6 +93,33 @@ def test_an_approval_under_a_decision_of_earlier_days_is_denied(
     assert "denied   specs/protected.yaml changed" in result.out
 
 
+@pytest.mark.parametrize("front", [{}, {"date": "2026-11-23"}, {"title": "All rules, again"}])
+def test_a_decision_of_earlier_days_is_not_this_changes_whatever_is_edited_in_its_record(
+    ruled: Repository, judge: Callable[[], Result], front: dict[str, str]
+) -> None:
+    """One word more under Residual risk made a record that governs every rule a new decision."""
+    weaker(ruled)
+    decide(ruled, "DEC-0001", "rules/**", **front)
+    place = ruled.root / "specs/decisions/DEC-0001.md"
+    ruled.write("specs/decisions/DEC-0001.md", place.read_text() + "\nOne word more.\n")
+    record(ruled, a="DEC-0001", b="DEC-0001")
+    result = judge()
+    assert result.code == 1
+    assert "denied   rules/a.yaml changed" in result.out
+
+
+def test_a_decision_counts_in_the_change_that_puts_it_in_force(
+    ruled: Repository, judge: Callable[[], Result]
+) -> None:
+    decide(ruled, "DEC-0002", "rules/a.yaml", status="proposed")
+    decide(ruled, "DEC-0003", "specs/decisions/DEC-0002.md", status="proposed")
+    ruled.commit()
+    weaker(ruled)
+    decide(ruled, "DEC-0002", "rules/a.yaml")
+    record(ruled, a="DEC-0002", b="DEC-0001")
+    assert "inside   rules/a.yaml changed" in judge().out
+
+
 @pytest.mark.parametrize(
     ("governs", "front"),
     [
