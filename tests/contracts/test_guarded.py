@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from verify.guard.decided import Decided
 from verify.guard.frontier import Side, judge, read_frontier
 from verify.guard.model import FRONTIER
 from verify.guard.protect import State, check, guard_of
@@ -14,6 +15,8 @@ from verify.spec.pack import LoadedPack, load
 from verify.spec.strict_yaml import read
 
 ROOT = Path(__file__).parents[2]
+# A change without any decision, in which the digest of a contract went lost.
+UNDECIDED = Decided({}, frozenset(), {"contracts/loss/contract.yaml": ("0" * 64, "DEC-0236")}, {})
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,9 @@ def loaded() -> LoadedPack:
     [
         ("drift/loss.py", Side.INSIDE),
         ("README.md", Side.INSIDE),
-        ("specs/facts/loss.yaml", Side.INSIDE),
+        ("specs/facts/loss.yaml", Side.DENIED),  # nothing decides here: see UNDECIDED
+        ("contracts/loss/contract.yaml", Side.DENIED),
+        ("drift/templates/latent-l2.yaml", Side.DENIED),
         ("specs/golden/manifest.sha256", Side.DENIED),
         ("specs/golden", Side.DENIED),
         ("contracts/policy/frontier.yaml", Side.DENIED),
@@ -39,7 +44,7 @@ def loaded() -> LoadedPack:
     ],
 )
 def test_a_change_may_touch_what_it_should(path: str, side: Side) -> None:
-    assert judge(path, read_frontier(read(ROOT / FRONTIER)))[0] is side
+    assert judge(path, read_frontier(read(ROOT / FRONTIER)), UNDECIDED)[0] is side
 
 
 def test_the_recordings_are_as_their_own_list_says_and_stand_in_no_other(
@@ -63,8 +68,8 @@ def test_every_condition_of_a_release_has_its_gate(loaded: LoadedPack) -> None:
     release = release_of(loaded)
     kinds = {gate.by.kind for gate in release.gates}
     assert kinds == {
-        "benchmark", "bundle", "card", "changelog", "check", "clauses", "decisions", "licence",
-        "prose", "protected", "signature", "tests", "version",
+        "benchmark", "bundle", "card", "changelog", "check", "clauses", "decisions",
+        "frontier", "licence", "prose", "protected", "signature", "tests", "version",
     }  # fmt: skip
     maintained = {gate.id for gate in release.gates if gate.kind == "maintainer"}
     assert {"legal-review", "publish-tag", "upload-weights"} <= maintained

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ from verify.card.model import CardFile
 from verify.outcome import Outcome
 from verify.release.model import ByBenchmark, ByCheck, ReleaseFile
 from verify.report.bundle import check
+from verify.report.derive import _described
 from verify.report.model import Report
+from verify.run.evidence import describe
 from verify.scope import Form, Scope, Tier
+from verify.spec.model import Pack
 from verify.spec.pack import load
 
 ROOT = Path(__file__).parents[2]
@@ -143,3 +147,11 @@ def test_fid_1_54_is_denied_with_what_is_missing(report: Report) -> None:
     assert clause.outcome is Outcome.UNKNOWN
     assert "50000 samples of EMA weights" in clause.reason
     assert any("paper-eval" in reason for reason in claim.reasons)
+
+
+def test_evidence_of_this_pack_is_told_again_as_it_was_written() -> None:
+    """Its texts come back with their keys in order; every description has to come out the same."""
+    loaded = load(ROOT)
+    kept = json.dumps(loaded.pack.model_dump(mode="json", by_alias=True), sort_keys=True)
+    head = {"clauses": list(describe(loaded)), "selectors": []}
+    assert list(_described(head, Pack.model_validate_json(kept))) == []

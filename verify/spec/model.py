@@ -5,6 +5,7 @@ Words are those of ARCHITECTURE.md.
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -227,10 +228,11 @@ class Falsifier(Frozen):
 
     @property
     def label(self) -> str:
-        """Name with its arguments, unique within a clause."""
+        """Name with its arguments, unique within a clause; no order of keys changes it."""
         if not self.arguments:
             return self.mutant
-        return f"{self.mutant}({', '.join(f'{k}={v}' for k, v in self.arguments.items())})"
+        ordered = json.loads(json.dumps(self.arguments, sort_keys=True))  # as evidence keeps it
+        return f"{self.mutant}({', '.join(f'{k}={v}' for k, v in ordered.items())})"
 
 
 class Clause(Frozen):
