@@ -213,7 +213,7 @@ def test_without_any_pack_the_remedy_is_named(
 
 
 def test_the_label_of_a_falsifier_does_not_know_the_order_of_its_arguments() -> None:
-    """Evidence keeps keys in order: labels that kept the file's made a sound bundle a damaged one."""
+    """Evidence sorts keys: labels that did not made a sound bundle a damaged one."""
     one = Falsifier.model_validate({"mutant": "a.b", "with": {"of": "x", "by": {"z": 1, "c": 2}}})
     other = Falsifier.model_validate_json(
         json.dumps(one.model_dump(mode="json", by_alias=True), sort_keys=True)
