@@ -35,6 +35,7 @@ __all__ = [
     "Outcome",
     "Reason",
     "Subject",
+    "SubjectError",
     "above",
     "best_first",
     "check",
@@ -71,6 +72,18 @@ class Measurement:
     axis: str | None = None
     provenance: Mapping[str, int | str | None] = field(default_factory=dict)
     cause: Reason = Reason.JUDGED
+
+
+class SubjectError(Exception):
+    """A foreign subject gave no answer: a check lets it pass, for the worker says what that means.
+
+    kind  raised, nonsense or died: a finding about the subject, which was given what it says it
+          takes; hung, memory or gone: the subject was not judged
+    """
+
+    def __init__(self, kind: str, said: str) -> None:
+        super().__init__(said)
+        self.kind = kind
 
 
 class Subject(Protocol):
@@ -167,6 +180,10 @@ class CheckContext:
             files=files or {},
             provenance=provenance or {},
         )
+
+    def outside(self, reason: str) -> Measurement:
+        """NOT_APPLICABLE: the subject says that it does not do this; no required clause may."""
+        return Measurement(outcome=Outcome.NOT_APPLICABLE, reason=reason, cause=Reason.DOMAIN)
 
     def missing(self, reason: str, *, cause: Reason = Reason.EVIDENCE_MISSING) -> Measurement:
         """UNKNOWN: what the clause needs is not there; name it and say how to produce it."""

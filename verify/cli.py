@@ -14,6 +14,7 @@ from verify.problems import IntegrityError, NothingSelectedError, PackError, Usa
 
 COMMANDS = {
     "run": "Evaluate clauses and their falsifiers; report what may be claimed.",
+    "audit": "Judge an implementation from elsewhere: AGREES, DEPARTS or INCOMPLETE.",
     "lint": "Check the pack itself: YAML, references, citations, conflicts, falsifiers.",
     "list": "List clauses, claims, checks, mutants or subjects.",
     "explain": "Explain a clause or a claim: what it says, rests on, last showed, and lacks.",

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     EVIDENCE_MISSING = "evidence_missing"
     CAPABILITY_MISSING = "capability_missing"
     DEPENDENCY_MISSING = "dependency_missing"
+    DOMAIN = "domain"  # the subject says that it does not do this
     CHECK_RAISED = "check_raised"
     MEMORY_BUDGET = "memory_budget"
     TIME_BUDGET = "time_budget"

@@ -69,6 +69,41 @@ ENGINE = {
     "generator_to_reference": ("drift.interop.generator_layout", "generator_to_reference"),
 }
 
+# The functions of arrays by which an implementation from elsewhere is audited (`protocol`).
+for _module, _names in {
+    "..audit.engine": (
+        "drift_loss_and_gradient",
+        "stage_distance",
+        "stage_scale",
+        "stage_coordinate_scale",
+        "stage_masked_distance",
+        "stage_affinity",
+        "stage_weighted_affinity",
+        "stage_coefficients",
+        "stage_force",
+        "stage_normalised_force",
+        "stage_loss",
+        "stage_gradient",
+        "feature_loss_value",
+        "queue_after_resume",
+    ),
+    "..audit.engine_models": (
+        "attention_logits",
+        "rotated",
+        "style_embedding",
+        "style_unless_asked",
+        "sampled_weights",
+        "alpha_embedding",
+        "class_embedding",
+        "head_output",
+        "initial_samples",
+        "encoder_norm",
+        "encoder_stages",
+        "input_statistic",
+    ),
+}.items():
+    ENGINE |= {name: (_module, name) for name in _names}
+
 # The oracle computes values, not gradients, and records no trace of interface v1.
 ORACLE = {
     name: ("..common.oracle", name)

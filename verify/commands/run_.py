@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,26 @@ def command(
     for kind, path in wanted:
         write(path, RENDERERS[kind](report))
     return report.verdict.exit_code
+
+
+def runner(
+    loaded: LoadedPack, reports: Path, earlier: Earlier | None
+) -> Callable[[tuple[Clause, ...], Options, dict[str, Any]], tuple[Path, Report]]:
+    """Runs that are sealed in a folder; judgements are reused but for a subject from elsewhere."""
+
+    def sealed(
+        clauses: tuple[Clause, ...], options: Options, more: dict[str, Any]
+    ) -> tuple[Path, Report]:
+        about = {**_about(loaded, options, (), reports), **more}
+        reused = earlier if options.foreign is None else None
+        return _run_and_seal(loaded, clauses, options, about, reports, reused)
+
+    return sealed
+
+
+def wanted_outputs(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """What --output asks for; raises UsageError for what cannot be written."""
+    return [_output(text) for text in texts]
 
 
 def _run_and_seal(

@@ -167,7 +167,7 @@ def report_of(
 ) -> Report:
     """A report of findings; verdict and score follow from them."""
     return Report(
-        verdict=verdict_of(clauses, falsifiers, due, falsify=about["falsify"]),
+        verdict=verdict_of(clauses, falsifiers, due, about),
         score=scored(clauses, falsifiers, about),
         about=about,
         claims=claims,

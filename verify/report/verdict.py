@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from verify.outcome import Outcome, Reason
 from verify.report.views import ClauseView, FalsifierView
+
+Word = Literal["GO", "NO-GO", "AGREES", "DEPARTS", "INCOMPLETE"]
 
 
 class ExitCode(IntEnum):
@@ -28,7 +31,7 @@ class VerdictView(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    word: Literal["GO", "NO-GO"]
+    word: Word
     line: str
     exit_code: int
     clauses: int
@@ -49,23 +52,25 @@ def verdict_of(
     clauses: list[ClauseView],
     falsifiers: list[FalsifierView],
     due: int | None,
-    *,
-    falsify: bool = True,
+    about: Mapping[str, Any],
 ) -> VerdictView:
     """The verdict on findings; `due` falsifiers, else those that passing clauses promise.
 
-    falsify   whether falsifiers were asked for
+    A run that audits an implementation from elsewhere has words of its own: see `audited`.
     """
     count = Counter(clause.outcome for clause in clauses)
     killed = sum(falsifier.killed for falsifier in falsifiers)
     expected = due if due is not None else _promised(clauses)
     code = _exit_code(clauses, len(falsifiers) - killed, len(falsifiers) == expected)
-    if code is ExitCode.INCOMPLETE and not falsify and any(map(_undecided, clauses)):
+    if code is ExitCode.INCOMPLETE and not about["falsify"] and any(map(_undecided, clauses)):
         code = ExitCode.FAILED  # 3 is what such a run says where nothing is wrong with it
-    word: Literal["GO", "NO-GO"] = "GO" if code is ExitCode.GO else "NO-GO"
+    word: Word = "GO" if code is ExitCode.GO else "NO-GO"
+    line = f"{word}: {_in_words(clauses, count)}, falsifiers {killed}/{expected}"
+    if "audit" in about:
+        word, code, line = audited(clauses, about)
     return VerdictView(
         word=word,
-        line=f"{word}: {_in_words(clauses, count)}, falsifiers {killed}/{expected}",
+        line=line,
         exit_code=code,
         clauses=len(clauses),
         evaluated=_evaluated(count),
@@ -80,6 +85,31 @@ def verdict_of(
         falsifiers_killed=killed,
         cached=sum(c.cached for c in clauses) + sum(f.cached for f in falsifiers),
     )
+
+
+def audited(clauses: list[ClauseView], about: Mapping[str, Any]) -> tuple[Word, ExitCode, str]:
+    """AGREES, DEPARTS or INCOMPLETE: what was seen of a stranger's code, which is never a GO.
+
+    A clause counts where the same clause passed on the pack's own subject and each of its
+    falsifiers turned it red there; what the subject says it does not do is outside.
+    """
+    audit = about["audit"]
+    counted = [c for c in clauses if c.outcome.evaluated and c.id in audit["trusted"]]
+    departs = [c for c in counted if c.outcome is Outcome.FAIL]
+    outside = [c for c in clauses if c.outcome is Outcome.NOT_APPLICABLE]
+    open_ = len(clauses) - len(counted) - len(outside)
+    code = ExitCode.FAILED if departs else ExitCode.GO if counted else ExitCode.INCOMPLETE
+    if not departs and (open_ or about.get("interrupted")):
+        code = ExitCode.INCOMPLETE
+    word: Word = {ExitCode.FAILED: "DEPARTS", ExitCode.GO: "AGREES"}.get(code, "INCOMPLETE")  # type: ignore[assignment]
+    domain = "; ".join(f"{name} {value}" for name, value in audit["domain"].items())
+    line = (
+        f"{word}: {len(counted)} of {audit['clauses']} clauses judged, "
+        f"{len(counted) - len(departs)} agree, {len(departs)} depart, {open_} open, "
+        f"{len(outside)} outside its domain ({domain or 'nothing stated'}), "
+        f"{audit['lacking']} ask for what it does not offer"
+    )
+    return word, code, line
 
 
 def _evaluated(count: Counter[Outcome]) -> int:

@@ -62,6 +62,17 @@ def broken(cause: Reason, reason: str, details: Mapping[str, Any] | None = None)
     return {**answer, "outcome": kind}
 
 
+def subject_lost(kind: str, said: str) -> dict[str, Any]:
+    """The answer where a foreign subject gave none: a finding, or nothing judged."""
+    outcome, cause = {
+        "hung": (Outcome.TIMEOUT, Reason.TIME_BUDGET),
+        "memory": (Outcome.ERROR, Reason.MEMORY_BUDGET),
+        "gone": (Outcome.ERROR, Reason.WORKER_DIED),
+    }.get(kind, (Outcome.FAIL, Reason.JUDGED))
+    answer = encode(Measurement(Outcome.UNKNOWN, said, cause=cause, details={"subject": kind}))
+    return {**answer, "outcome": outcome}
+
+
 def too_large(memory_mb: int) -> Verdict:
     """The verdict of a check that used more memory than its clause allows."""
     return Verdict(Outcome.ERROR, over_budget(memory_mb), Reason.MEMORY_BUDGET)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verify import clock
 from verify.outcome import Outcome, Reason
@@ -28,9 +28,13 @@ PROFILES = {"quick": 20, "default": 50, "nightly": 2000}
 
 @dataclass(frozen=True)
 class Options:
-    """How to run; all that changes a result is part of the evidence."""
+    """How to run; all that changes a result is part of the evidence.
+
+    foreign  of a subject outside the pack: what a worker needs to reach it (`verify.audit`)
+    """
 
     subject: str
+    foreign: Mapping[str, Any] | None = None
     seed: int = 0
     profile: str = "default"
     jobs: int = 2
@@ -147,7 +151,7 @@ class _Session:
                 self._record(clause, columns.judge(clause, self.loaded, self.templates))
         planned = [(clause, None) for clause in _costly_first(clauses)]
         for clause, _, verdict in self._execute(planned):
-            self._record(clause, _decided(clause, verdict))
+            self._record(clause, verdict if self.options.foreign else _decided(clause, verdict))
 
     def falsify(self, clauses: tuple[Clause, ...]) -> None:
         """Falsifiers are due for clauses that passed: what is red needs no turning red."""
@@ -206,6 +210,7 @@ class _Session:
             clause,
             falsifier,
             subject=self.options.subject,
+            foreign=self.options.foreign,
             seed=self.options.seed,
             examples=PROFILES[self.options.profile],
             evidence_dir=self.options.evidence_dir,

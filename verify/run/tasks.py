@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ def make_task(
     falsifier: Falsifier | None,
     *,
     subject: str,
+    foreign: Mapping[str, Any] | None = None,
     seed: int,
     examples: int,
     evidence_dir: Path,
@@ -31,7 +33,7 @@ def make_task(
     payload = {
         "clause": clause.id,
         "check": _place(loaded.bindings.find("check", clause.check)),
-        "subject": _place(loaded.bindings.find("subject", subject)),
+        "subject": foreign or _place(loaded.bindings.find("subject", subject)),
         "mutant": mutant,
         "params": clause.params,
         "tolerance": clause.tolerance.value,

@@ -24,9 +24,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from verify.api import CheckContext, Measurement, registered
+from verify.api import CheckContext, Measurement, SubjectError, registered
 from verify.outcome import Axis, Outcome, Reason
-from verify.run.answers import broken, encode, over_budget
+from verify.run.answers import broken, encode, over_budget, subject_lost
 from verify.run.memory import granted, lift, peak_mb
 from verify.run.processes import held_kb
 from verify.run.watch import Watch
@@ -86,6 +86,9 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> No
         answer = encode(execute(task, loaded, root, watch))
         if os.getpid() == owner:
             allowed.settle()
+    except SubjectError as error:
+        lift()
+        answer = subject_lost(error.kind, str(error))
     except BaseException as error:  # SystemExit and its like end neither worker nor run
         lift()
         answer = _explain(error, task, root)
@@ -125,11 +128,21 @@ def load(task: dict[str, Any]) -> Loaded:
     function = _member(task["check"])
     entry = next(e for e in registered(function) if e.name == task["check"]["name"])
     return Loaded(
-        subject=_member(task["subject"])() if task["subject"] else None,
+        subject=_subject(task["subject"]),
         function=function,
         needs=entry.needs,
         mutate=_member(task["mutant"]) if task["mutant"] else None,
     )
+
+
+def _subject(named: dict[str, Any] | None) -> Any:
+    if named is None:
+        return None
+    if "door" in named:
+        from verify.audit.remote import RemoteSubject  # needs NumPy, as checks of arrays do
+
+        return RemoteSubject(named)
+    return _member(named)()
 
 
 class _Context(CheckContext):

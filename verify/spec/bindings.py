@@ -26,6 +26,7 @@ class Binding:
     module: str
     file: str
     line: int
+    needs: tuple[str, ...] = ()  # of a check: the capabilities of the subject that it uses
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,13 @@ def _module(relative: Path) -> str:
 
 def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Binding | Problem]:
     """Decorated functions and classes of the module's own level."""
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for node in tree.body:
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             continue
@@ -93,15 +101,32 @@ def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Bindin
             if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name):
                 role = decorator.func.id
                 if role in ROLES:
-                    yield _registration(decorator, role, node.name, module, label)
+                    needs = _needs(decorator, constants)
+                    yield _registration(decorator, role, node.name, module, label, needs)
+
+
+def _needs(decorator: ast.Call, constants: dict[str, ast.expr]) -> tuple[str, ...]:
+    """The literal `needs` of a check, or those of a constant of its module."""
+    given = next((one.value for one in decorator.keywords if one.arg == "needs"), None)
+    if isinstance(given, ast.Name):
+        given = constants.get(given.id)
+    parts = given.elts if isinstance(given, (ast.Tuple, ast.List)) else []
+    return tuple(
+        one.value for one in parts if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    )
 
 
 def _registration(
-    decorator: ast.Call, role: str, function: str, module: str, label: str
+    decorator: ast.Call,
+    role: str,
+    function: str,
+    module: str,
+    label: str,
+    needs: tuple[str, ...] = (),
 ) -> Binding | Problem:
     first = decorator.args[0] if decorator.args else None
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        return Binding(role, first.value, module, label, decorator.lineno)
+        return Binding(role, first.value, module, label, decorator.lineno, needs)
     return Problem(
         label,
         decorator.lineno,

@@ -1,0 +1,1 @@
+"""Anybody's implementation, judged by what its functions give for arrays."""

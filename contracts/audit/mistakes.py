@@ -1,0 +1,189 @@
+"""Which known mistakes a stranger's numbers are those of, and what mending each brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from verify.api import CheckContext, Measurement, check
+
+from ..common import golden
+from ..common.arrays import Array, as_array, largest
+from ..loss.recorded import drift_case
+from .calls import Domain, OutsideError, answer, inside
+from .outcome import TEMPERATURES, drawn
+from .variants import MISTAKES, outcome, together, with_mistakes
+
+PAIRS = 600  # of samples in an input that the search looks at; all are held against its result
+MOST, WIDTH = 8, 5  # mistakes at once; explanations kept at each size
+CLOSE = 2e-3  # relative: what float32 leaves of clouds that no floor decides
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the subject gave, and how far off an explanation of it may be."""
+
+    name: str
+    given: Mapping[str, Any]
+    temperatures: Sequence[float]
+    loss: Array
+    gradient: Array
+    allowed: tuple[float, float]
+
+    @property
+    def pairs(self) -> int:
+        """Distances between generated samples and targets."""
+        counts = [self.given[name].shape[1] for name in ("gen", "neg", "pos") if name in self.given]
+        return int(len(self.given["gen"]) * counts[0] * sum(counts))
+
+    def ratio(self, names: Sequence[str]) -> float:
+        """Error of the reference with these mistakes as a share of what is allowed."""
+        with np.errstate(all="ignore"):
+            loss, gradient = outcome(self.given, self.temperatures, with_mistakes(*names))
+        if not self.loss.ndim:
+            loss = as_array(loss.sum())
+        found = max(
+            largest(loss - self.loss) / self.allowed[0],
+            largest(gradient - self.gradient) / self.allowed[1],
+        )
+        return found if np.isfinite(found) else 1e12
+
+    def telling(self, names: Sequence[str]) -> tuple[bool, float]:
+        """The case of Table 8 first, where it departs; else where most departs and is explained."""
+        departs, explained = self.relative(()), self.relative(names) < ENOUGH
+        return self.name == SHOWN and departs > ENOUGH, departs * explained
+
+    def expected(self, names: Sequence[str]) -> Array:
+        """The loss of the reference with these mistakes."""
+        loss, _ = outcome(self.given, self.temperatures, with_mistakes(*names))
+        return loss if self.loss.ndim else as_array(loss.sum())
+
+    def relative(self, names: Sequence[str]) -> float:
+        """Relative error of the loss against the reference with these mistakes."""
+        right = self.expected(names)
+        return largest(self.loss - right) / max(largest(right), 1e-30)
+
+
+@check("audit.known_mistakes", needs=("drift_loss_and_gradient",))
+@inside
+def known_mistakes(ctx: CheckContext) -> Measurement:
+    """The subject's numbers are the reference's, and not those of the reference with mistakes."""
+    seen = _seen(ctx)
+    right = max(one.ratio(()) for one in seen)
+    if right <= 1.0:
+        return ctx.judge(right, f"the reference explains all {len(seen)} inputs", unit=UNIT)
+    names, left = _explained([one for one in seen if one.pairs <= PAIRS])
+    if left <= 1.0:
+        left = max(one.ratio(names) for one in seen)
+    mends = _mends(seen, names)
+    if left > 1.0:
+        reason = (
+            f"no {MOST} known mistakes explain it; the nearest, {'; '.join(names) or 'none'}, "
+            f"leave {left:.3g} of what is allowed"
+        )
+    else:
+        reason = (
+            f"its numbers are those of the reference with {_counted(names)}. On "
+            f"{mends['input']}, mending {len(mends['least'])} brings the loss back from "
+            f"{mends['before']:.3g} to {mends['after']:.2g} relative"
+        )
+    details = {"mistakes": list(names), "left": left, "mends": mends}
+    return ctx.judge(right, reason, unit=UNIT, details=details)
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names)} mistake{'s' if len(names) > 1 else ''}: {'; '.join(names)}"
+
+
+UNIT = "of the allowed error"
+
+
+def _seen(ctx: CheckContext) -> list[Seen]:
+    found: list[Seen] = []
+    outside = "nothing is inside the subject's domain"
+    Domain(ctx.subject)
+    for name in ctx.params["cases"]:
+        case = drift_case(ctx, name)
+        rule = golden.stage_rule(case)
+        allowed = rule("out/loss") * 3, rule("out/grad_gen") * 3
+        given, taus = case.group("in"), case.meta["R_list"]
+        outside = _add(ctx, found, name, given, taus, allowed) or outside
+    for number, given in enumerate([*drawn(ctx), *drawn(ctx, widths=True)]):
+        outside = _add(ctx, found, f"draw {number}", given, TEMPERATURES, None) or outside
+    if not found:
+        raise OutsideError(outside)
+    return found
+
+
+def _add(
+    ctx: CheckContext,
+    found: list[Seen],
+    name: str,
+    given: Mapping[str, Any],
+    temperatures: Sequence[float],
+    allowed: tuple[float, float] | None,
+) -> str:
+    try:
+        loss, gradient = answer(ctx.subject, given, temperatures)
+    except OutsideError as error:
+        return str(error)
+    allowed = allowed or (CLOSE * max(largest(loss), 1e-3), CLOSE * max(largest(gradient), 1e-9))
+    found.append(Seen(name, given, temperatures, loss, gradient, allowed))
+    return ""
+
+
+def _explained(seen: Sequence[Seen]) -> tuple[tuple[str, ...], float]:
+    """The smallest set of mistakes found that gives the subject's numbers, and what it leaves."""
+
+    def score(names: tuple[str, ...]) -> tuple[float, float]:
+        ratios = [one.ratio(names) for one in seen]
+        return sum(np.log(max(ratio, 1.0)) for ratio in ratios), max(ratios)
+
+    kept: list[tuple[tuple[float, float], tuple[str, ...]]] = [(score(()), ())]
+    best = kept[0]
+    for _ in range(MOST):
+        tried = {
+            tuple(sorted((*names, name))) for _, names in kept for name in MISTAKES
+            if name not in names and together((*names, name))
+        }  # fmt: skip
+        kept = sorted((score(names), names) for names in tried)[:WIDTH]
+        best = min(best, kept[0], key=lambda one: one[0])
+        if best[0][1] <= 1.0:
+            break
+    return best[1], best[0][1]
+
+
+def _mends(seen: Sequence[Seen], names: tuple[str, ...]) -> dict[str, Any]:
+    """On one recorded input: what each mend alone leaves, and the fewest that bring the loss back.
+
+    `after` is what the mistakes leave unexplained of the subject's loss: what it would be off by
+    with those mended.
+    """
+    one = max(seen, key=lambda one: one.telling(names))
+    with np.errstate(all="ignore"):
+        right = one.expected(())
+        left = {
+            mended: largest(one.expected([name for name in names if name not in mended]) - right)
+            / max(largest(right), 1e-30)
+            for size in range(1, len(names) + 1)
+            for mended in combinations(names, size)
+        }
+    enough = [mended for mended, error in left.items() if error <= ENOUGH] or [tuple(names)]
+    least = min(enough, key=len)
+    rest = [name for name in names if name not in least]
+    return {
+        "input": one.name,
+        "before": one.relative(()),
+        "after": largest(one.loss - one.expected(names)) / max(largest(right), 1e-30),
+        "with_this_one_mended": {name: left[(name,)] for name in names},
+        "least": list(least),
+        "without_effect_here": rest,
+    }
+
+
+SHOWN = "drift_cfg_table8"  # the ratio of Table 8 with guidance weights, where it departs
+ENOUGH = 1e-4  # relative: the loss is back

@@ -1,0 +1,241 @@
+"""The audit itself: no false alarm on right transcriptions, and each mistake in one is named."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from contracts.audit import mistakes, outcome, variants
+from contracts.common import oracle
+from contracts.subjects.engine import ENGINE
+from verify.api import CheckContext, Measurement
+from verify.audit.protocol import audit_clauses, needs_of, protocol, stub
+from verify.outcome import Outcome
+from verify.spec.pack import load
+
+ROOT = Path(__file__).parents[2]
+PACK = load(ROOT)
+CLAUSES = {clause.id: clause for clause in audit_clauses(PACK)}
+CHECKS: dict[str, Callable[[CheckContext], Measurement]] = {
+    "audit.outcome": outcome.outcome,
+    "audit.oracle": outcome.against_oracle,
+    "audit.batch_scale": outcome.batch_scale,
+    "audit.measured": outcome.measured,
+    "audit.known_mistakes": mistakes.known_mistakes,
+}
+
+
+def textbook() -> ModuleType:
+    """A copy of the transcription that a test may spoil."""
+    path = ROOT / "examples" / "audits" / "textbook_numpy.py"
+    spec = importlib.util.spec_from_file_location("textbook_numpy_under_test", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def judge(clause_id: str, function: Any, **domain: Any) -> Measurement:
+    clause = CLAUSES[clause_id]
+    assert clause.check is not None
+    subject = SimpleNamespace(
+        name="it",
+        capabilities={"drift_loss_and_gradient"},
+        domain=domain,
+        drift_loss_and_gradient=function,
+    )
+    context = CheckContext(
+        clause_id, subject, clause.params, clause.tolerance.value, {}, ROOT / "specs"
+    )
+    return CHECKS[clause.check](context)
+
+
+ONE_FUNCTION = [
+    name
+    for name, clause in CLAUSES.items()
+    if needs_of(PACK, clause) == {"drift_loss_and_gradient"}
+]
+
+
+@pytest.mark.parametrize("clause", ONE_FUNCTION)
+def test_the_transcription_agrees(clause: str) -> None:
+    found = judge(clause, textbook().drift_loss_and_gradient)
+    assert found.outcome is Outcome.PASS, found.reason
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("clause", ONE_FUNCTION)
+def test_direct_differences_in_either_precision_agree(clause: str, dtype: str) -> None:
+    """Another right way to write it: no expansion of the square, computed in float64 or 32."""
+
+    def direct(gen: Any, pos: Any, neg: Any = None, *, temperatures: Any, **weights: Any) -> Any:
+        given = {"gen": gen, "pos": pos, "neg": neg, **weights}
+        loss, gradient = variants.outcome(given, temperatures, variants.Switches())
+        return loss.astype(dtype), gradient.astype(dtype)
+
+    found = judge(clause, direct)
+    assert found.outcome is Outcome.PASS, found.reason
+
+
+def spoiled(**changes: Any) -> Any:
+    def loss(gen: Any, pos: Any, neg: Any = None, *, temperatures: Any, **weights: Any) -> Any:
+        given = {"gen": gen, "pos": pos, "neg": neg, **weights}
+        with np.errstate(all="ignore"):
+            return variants.outcome(given, temperatures, variants.with_mistakes(*changes["names"]))
+
+    return loss
+
+
+# Binds where affinities have no floor, and is seen with that one.
+NEVER_ALONE = {"no floor under the force norm"}
+
+
+@pytest.mark.parametrize("name", [name for name in variants.MISTAKES if name not in NEVER_ALONE])
+def test_each_known_mistake_departs_and_is_named(name: str) -> None:
+    found = judge("AUDIT-020", spoiled(names=[name]))
+    assert found.outcome is Outcome.FAIL
+    assert found.details["left"] <= 1.0, found.reason
+    assert found.details["mistakes"] == [name], found.reason
+
+
+PAIRS = [
+    ("square root of the weight", "affinity floor 1e-12"),
+    ("force norm for each group of its own", "no self mask"),
+    ("affinity floor 1e-12", "no floor under the force norm"),
+    ("loss halved", "squared distances"),
+    ("feature scale without weights", "losses of the temperatures added, not their forces"),
+]
+
+
+@pytest.mark.parametrize("names", PAIRS)
+def test_two_mistakes_at_once_are_both_named(names: tuple[str, str]) -> None:
+    found = judge("AUDIT-020", spoiled(names=names))
+    assert found.details["mistakes"] == sorted(names), found.reason
+
+
+def test_a_mistake_that_nobody_thought_of_departs_and_is_not_named() -> None:
+    def other(*given: Any, **rest: Any) -> Any:
+        loss, gradient = textbook().drift_loss_and_gradient(*given, **rest)
+        return loss**1.5, gradient
+
+    found = judge("AUDIT-020", other)
+    assert found.outcome is Outcome.FAIL
+    assert "no 8 known mistakes explain it" in found.reason
+
+
+def test_without_mistakes_the_variants_are_the_oracle() -> None:
+    rng = np.random.default_rng(0)
+    given = {
+        "gen": rng.normal(size=(3, 4, 5)),
+        "pos": rng.normal(size=(3, 6, 5)),
+        "neg": rng.normal(size=(3, 2, 5)),
+        "weight_neg": rng.uniform(0, 3, size=(3, 2)),
+    }
+    weights = {"neg": given["weight_neg"]}
+    right = oracle.trace_loss(
+        given["gen"], given["pos"], given["neg"], weights, temperatures=(0.02, 0.05, 0.2)
+    )
+    loss, gradient = variants.outcome(given, (0.02, 0.05, 0.2), variants.Switches())
+    assert np.allclose(loss, right.loss, rtol=1e-12)
+    assert np.allclose(gradient, right.gradient, rtol=1e-9, atol=1e-14)
+
+
+# -- the domain -----------------------------------------------------------------------------------
+
+
+def without_weights(gen: Any, pos: Any, neg: Any = None, *, temperatures: Any) -> Any:
+    return textbook().drift_loss_and_gradient(gen, pos, neg, temperatures=temperatures)
+
+
+def test_an_argument_that_it_does_not_take_is_outside_and_no_finding() -> None:
+    assert judge("AUDIT-001", without_weights).outcome is Outcome.PASS
+    found = judge("AUDIT-002", without_weights)
+    assert found.outcome is Outcome.NOT_APPLICABLE
+    assert "takes no weight_neg" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("domain", "clause"),
+    [
+        ({"weights": "none"}, "AUDIT-002"),
+        ({"unconditional": False}, "AUDIT-007"),
+        ({"shapes": [[1, 2, 3, 4, 5]]}, "AUDIT-001"),
+        ({"temperatures": [0.1]}, "AUDIT-001"),
+        ({"dtypes": ["float64"]}, "AUDIT-001"),
+        ({"devices": ["cuda"]}, "AUDIT-001"),
+        ({"semantics": ["paper"]}, "AUDIT-001"),
+    ],
+)
+def test_what_it_says_that_it_does_not_do_is_not_asked(domain: Any, clause: str) -> None:
+    def never(**given: Any) -> Any:
+        raise AssertionError
+
+    assert judge(clause, never, **domain).outcome is Outcome.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("clause", ["AUDIT-001", "AUDIT-002", "AUDIT-010", "AUDIT-020"])
+def test_a_loss_that_is_one_number_is_judged_as_one(clause: str, reduction: str) -> None:
+    def reduced(gen: Any, *rest: Any, **options: Any) -> Any:
+        loss, gradient = textbook().drift_loss_and_gradient(gen, *rest, **options)
+        share = len(gen) if reduction == "mean" else 1
+        return loss.sum() / share, gradient / share
+
+    found = judge(clause, with_signature(reduced), reduction=reduction)
+    assert found.outcome is Outcome.PASS, found.reason
+
+
+def with_signature(function: Any) -> Any:
+    import inspect
+
+    function.__signature__ = inspect.signature(textbook().drift_loss_and_gradient)
+    return function
+
+
+# -- the protocol ---------------------------------------------------------------------------------
+
+
+def test_the_engine_offers_every_capability() -> None:
+    names = set(protocol(PACK).names)
+    assert names <= set(ENGINE)
+    for clause in CLAUSES.values():
+        assert needs_of(PACK, clause), clause.id
+        assert needs_of(PACK, clause) <= names, clause.id
+
+
+def test_every_capability_unlocks_a_clause_and_says_so() -> None:
+    offered = protocol(PACK)
+    asked = {name for clause in CLAUSES.values() for name in needs_of(PACK, clause)}
+    assert asked == set(offered.names)
+    assert not [one.name for one in offered.capabilities if "unlocks" not in one.said]
+
+
+def test_functions_of_the_interface_have_its_parameters() -> None:
+    text = (ROOT / "specs" / "interface" / "v1.yaml").read_text(encoding="utf-8")
+    stated = yaml.safe_load(text)["names"]
+    shared = [one for one in protocol(PACK).capabilities if one.name in stated]
+    assert {one.name for one in shared} == {"sample_alpha", "uncond_weight", "learning_rate"}
+    for one in shared:
+        for parameter in stated[one.name]["parameters"]:
+            assert f"{parameter['name']}:" in one.signature, (one.name, parameter)
+    loss = next(o for o in protocol(PACK).capabilities if o.name == "drift_loss_and_gradient")
+    for parameter in stated["drift_loss"]["parameters"]:
+        assert parameter["name"] in loss.signature or parameter["name"] == "semantics"
+
+
+def test_the_stub_names_every_capability_and_is_python() -> None:
+    offered = protocol(PACK)
+    text = stub(offered, "mine.py")
+    compile(text, "mine.py", "exec")
+    assert not [name for name in offered.names if f"# def {name}(" not in text]
+    bare = "\n".join(line.removeprefix("# ") for line in text.splitlines() if "# def" in line)
+    compile(bare.replace(":\n", ": ...\n") + " ...", "mine.py", "exec")
+    assert max(map(len, text.splitlines())) < 400
