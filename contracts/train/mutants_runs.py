@@ -155,7 +155,7 @@ def failure_unrecorded(subject: object) -> Patch:
     """A run that is stopped goes on saying that it runs."""
     from drift.state import loop
 
-    return patch.object(loop, "_record_failure", lambda record, step, error, saved: None)
+    return patch.object(loop, "_record_end", lambda record, step, error, saved: None)
 
 
 @mutant("train.origins_drift_apart")
