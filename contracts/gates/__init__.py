@@ -1,0 +1,1 @@
+"""GATES: What stands before a run, a change and a release."""
