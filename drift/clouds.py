@@ -70,8 +70,12 @@ def centred(call: Clouds) -> Centred:
     they are from the origin.
     """
     centre = call.gen.mean(dim=1, keepdim=True)
-    targets = torch.cat(call.targets, dim=1).sub_(centre)
-    return Centred(targets, centre, call.weight, call.gen.shape[1], call.repelling)
+    groups, samples, features = call.gen.shape
+    targets = centre.new_empty(groups, call.weight.shape[1], features)
+    sides = torch.split(targets, [cloud.shape[1] for cloud in call.targets], dim=1)
+    for cloud, side in zip(call.targets, sides, strict=True):
+        torch.sub(cloud, centre, out=side)
+    return Centred(targets, centre, call.weight, samples, call.repelling)
 
 
 def pieces(call: Clouds, groups: int) -> Iterator[Clouds]:

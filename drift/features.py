@@ -19,6 +19,7 @@ from drift import convnext, loss, trace
 from drift.convnext import ConvNextFeatures
 from drift.encoder import MaskedAutoencoder, layers
 from drift.errors import InputError
+from drift.totals import ProcessGroup
 
 # The paper's inventory of a feature map (A.5), its letters and explicit names for them.
 INVENTORY = {
@@ -196,12 +197,14 @@ def sample_loss(
     temperatures: Sequence[float] = (0.02, 0.05, 0.2),
     semantics: str = "reference",
     chunk: int | None = None,
+    group: ProcessGroup | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The drifting loss of generated samples on all features -> (scalar, info of feature_loss).
 
     samples        [B*G, C, H, W], label-major; the gradient reaches them and nothing else
     positives      [B, P, C, H, W]; unconditional [B, N, C, H, W] or None; alpha [B]
     chunk          real samples that go through the encoders at once; None: all
+    group          the processes that hold the labels between them, as in feature_loss
     The loss is computed in float32 (float64 for float64 features), outside of autocast. A trace
     has the features under `feat_gen/<name>` [B*G, L, D] and `feat_posneg/<name>` [B, P+N, L, D].
     """
@@ -216,6 +219,7 @@ def sample_loss(
             positives=positives.shape[1],
             temperatures=temperatures,
             semantics=semantics,
+            group=group,
         )
 
 

@@ -30,7 +30,7 @@ def distances(x: Tensor, y: Tensor) -> Tensor:
     By |x|^2 + |y|^2 - 2 x y, one matrix product, where that does not cancel; pairs that are close
     together compared with their norms are subtracted. A sample's distance to itself is zero.
     """
-    norm = torch.linalg.vector_norm(y, dim=-1).square()
+    norm = y.square().sum(dim=-1)
     own = norm[:, : x.shape[1]]
     squared = torch.baddbmm(own[:, :, None] + norm[:, None, :], x, y.mT, alpha=-2.0)
     squared.diagonal(dim1=-2, dim2=-1).fill_(torch.inf)
@@ -114,16 +114,17 @@ def cross_weights(affinity: Tensor, sum_pos: Tensor, sum_neg: Tensor, repelling:
     return affinity
 
 
-def force(coefficients: Tensor, call: Centred) -> Tensor:
-    """sum_j a_j y_j - (sum_j a_j) x: [B, ..., G, T] -> [B, ..., G, S]; consumes `coefficients`.
+def force(coefficients: Tensor, call: Centred, out: Tensor | None = None) -> Tensor:
+    """sum_j a_j y_j - (sum_j a_j) x: [B, ..., G, T] -> [B, ..., G, S], for all tau one product.
 
-    In the coordinates of the input. The second term is the own pair's, since y_i is x_i there: one
-    matrix product for both and for all temperatures.
+    In the units of the input. The coefficients of a sample add up to zero, so that the second term
+    is none; what rounding leaves of it is multiplied by coordinates about the centre.
     """
-    total_coeffs = total_coefficient(coefficients, call.repelling)
-    trace.record("total_coeffs", total_coeffs)
-    coefficients.diagonal(dim1=-2, dim2=-1).sub_(total_coeffs)
-    pulled = torch.bmm(coefficients.flatten(1, -2), call.targets)
+    if trace.active():
+        trace.record("total_coeffs", total_coefficient(coefficients, call.repelling))
+    pulled = torch.bmm(
+        coefficients.flatten(1, -2), call.targets, out=None if out is None else out.flatten(1, -2)
+    )
     return torch.unflatten(pulled, 1, coefficients.shape[1:-1])
 
 
@@ -131,7 +132,7 @@ def total_coefficient(coefficients: Tensor, repelling: int) -> Tensor:
     """sum_j a_j, [..., G, T] -> [..., G]; a remainder within rounding is zero.
 
     S+ and S- being the sums of A, the two sides add up to S- S+ and -S+ S-: exactly zero. What
-    float arithmetic leaves of that is no force, and would be multiplied by |x|.
+    float arithmetic leaves of that is no force.
     """
     attracting, pushing = side_sums(coefficients, repelling)
     total = attracting + pushing

@@ -23,8 +23,10 @@ from drift.totals import ProcessGroup, totals
 
 FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperature
 
-PIECE_BYTES = 1 << 22  # of the pairs of the groups that are treated at once
+PIECE_BYTES = 1 << 19  # of the pairs of the groups that are treated at once, for one temperature
 KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
+# Of forces that lie in one allocation. Larger ones are allocated and released piece by piece.
+TOGETHER_BYTES = 1 << 25
 
 
 class Measured(NamedTuple):
@@ -162,9 +164,10 @@ def _pull(
     c = coordinate_scale(scale, features)
     trace.record("scale_inputs", c)
     each = torch.split(scale.expand(groups, 1, 1), _groups_at_once(call))
+    places = _places(call, len(taus))
     forces, inner = list[Tensor](), list[Tensor]()
     pieces = clouds.pieces(call, _groups_at_once(call))
-    for piece, dist, of_piece in zip(pieces, measured.kept, each, strict=True):
+    for piece, dist, of_piece, place in zip(pieces, measured.kept, each, places, strict=True):
         some = clouds.centred(piece)
         d_n = pairs.normalised_distances(
             pairs.distances(some.gen, some.targets) if dist is None else dist, of_piece, switches
@@ -173,18 +176,40 @@ def _pull(
         if trace.active():
             forces.append(_traced_forces(d_n, some, taus, switches, c, group))
         else:
-            forces.append(_forces(d_n, some, taus, switches))
+            forces.append(_forces(d_n, some, taus, switches, place))
         inner.append(products(forces[-1], coordinate_scale(of_piece, features)))
     return Pulled(forces, torch.cat(inner), scale, c)
 
 
+def nearness(d_n: Tensor) -> Tensor:
+    """d_n [B, G, T] less the smallest of each group: the same softmaxes of smaller numbers.
+
+    A logit of 50 is rounded by 3e-6 in float32, and its exponential with it.
+    """
+    return d_n - d_n.amin(dim=(-2, -1), keepdim=True)
+
+
+def _places(call: clouds.Clouds, temperatures: int) -> Sequence[Tensor | None]:
+    """Where the forces [., R, G, S] of each piece go; None: into a tensor of their own."""
+    at_once = _groups_at_once(call)
+    if call.gen.nbytes * temperatures > TOGETHER_BYTES:
+        return [None] * -(-len(call.gen) // at_once)
+    groups, *of_one = call.gen.shape
+    return torch.split(call.gen.new_empty(groups, temperatures, *of_one), at_once)
+
+
 def _forces(
-    d_n: Tensor, call: clouds.Centred, taus: Sequence[float], switches: Semantics
+    d_n: Tensor,
+    call: clouds.Centred,
+    taus: Sequence[float],
+    switches: Semantics,
+    out: Tensor | None,
 ) -> Tensor:
-    """Forces [B, R, G, S] in the coordinates of the input, all temperatures at once."""
-    logits = d_n[:, None] / -d_n.new_tensor(taus)[:, None, None]
+    """Forces [B, R, G, S] in the units of the input, all temperatures at once."""
+    rates = d_n.new_tensor([-1.0 / tau for tau in taus])
+    logits = nearness(d_n)[:, None] * rates[:, None, None]
     coefficients = pairs.pair_coefficients(logits, call.weight[:, None], call.repelling, switches)
-    return pairs.force(coefficients, call)
+    return pairs.force(coefficients, call, out)
 
 
 def _traced_forces(
@@ -200,7 +225,7 @@ def _traced_forces(
     for tau in taus:
         with trace.scope(f"R{tau}"):
             coefficients = pairs.pair_coefficients(
-                d_n / -tau, call.weight, call.repelling, switches
+                nearness(d_n) * (-1.0 / tau), call.weight, call.repelling, switches
             )
             forces.append(pairs.force(coefficients, call))
             trace.record("force_raw", forces[-1] / c)
@@ -271,7 +296,7 @@ def summed_force(pulled: Pulled, norms: Tensor) -> Tensor:
         some = pulled.forces.pop(0)
         stop = start + len(some)
         shares = divisors[start:stop, None].reciprocal()
-        total[start:stop] = torch.bmm(shares, some.flatten(2)).view_as(some[:, 0])
+        torch.bmm(shares, some.flatten(2), out=total[start:stop].flatten(1)[:, None])
         start = stop
     return total
 

@@ -45,7 +45,9 @@ def mean_position(subject: object) -> Iterator[None]:
     """The mean sample is subtracted instead of x times the sum of coefficients."""
 
     def change(original: Function) -> Function:
-        def force(coefficients: Tensor, call: drift.clouds.Centred) -> Tensor:
+        def force(
+            coefficients: Tensor, call: drift.clouds.Centred, out: Tensor | None = None
+        ) -> Tensor:
             right: Tensor = original(coefficients, call)
             return right - (call.centre if right.ndim == 3 else call.centre[:, None])
 

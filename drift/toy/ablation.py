@@ -34,7 +34,10 @@ def attraction_only_loss(
         scale = target.mean_distance(total).to(dist.dtype)
         c = target.coordinate_scale(scale, gen.shape[-1])
         d_n = pairs.normalised_distances(dist, scale, switches)
-        forces = torch.stack([_attraction(d_n / -tau, call, switches) for tau in taus], dim=1)
+        forces = torch.stack(
+            [_attraction(target.nearness(d_n) * (-1.0 / tau), call, switches) for tau in taus],
+            dim=1,
+        )
         pulled = target.Pulled([forces], target.products(forces, c), scale, c)
         (total,) = target.power_totals([pulled.products], None)
         drift = target.outcome(pulled, total, taus, switches)
@@ -45,4 +48,5 @@ def _attraction(logits: Tensor, call: clouds.Centred, switches: Semantics) -> Te
     """The force [B, G, S] of the positives alone."""
     coefficients = pairs.pair_coefficients(logits, call.weight, call.repelling, switches)
     coefficients[..., : call.repelling] = 0.0
+    coefficients.diagonal(dim1=-2, dim2=-1).sub_(coefficients.sum(dim=-1))  # y_i is x_i there
     return pairs.force(coefficients, call)
