@@ -5,7 +5,7 @@ Each field of `Semantics` is one such place. The two instances are the only ones
 under one says nothing about the other, so there is no way to ask for a mixture.
 
 What the text leaves open and both share: the clip of squared distances, the floors of the feature
-scale and of the force scale, and the expansion by which distances are computed (`drift.loss`).
+scale and of the force scale, and the expansion by which distances are computed (`drift.pairs`).
 """
 
 from __future__ import annotations
