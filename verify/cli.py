@@ -29,6 +29,7 @@ COMMANDS = {
     "protect": "Hold protected files against approved digests, or approve a change.",
     "decisions": "Check or list the decision records.",
     "score": "Points of a bundle, earned of possible, by contract and clause; what raises them.",
+    "coverage": "Facts to clauses to falsifiers to claims and back; how much of a source is held.",
     "calibrate": "Check a proxy's calibration; rank follow-up work by it, and nothing else.",
     "promote": "Hold a promoted-run record against its evidence; list every blocker.",
     "diff": "Compare two bundles, or the rules of two commits: stricter, looser, neutral.",

@@ -243,7 +243,15 @@ class _Search:
         about = {**newest.about, "selectors": [], "falsify": True, "interrupted": False,
                  "bundles": {one.name: names.count(one.name) for one in used}}  # fmt: skip
         claims = [ClaimView(**asdict(claim)) for claim in derived]
-        return report_of(views, ran, claims, about, self._due(views), newest.evidence_head)
+        return report_of(
+            views,
+            ran,
+            claims,
+            about,
+            self._due(views),
+            newest.evidence_head,
+            self._loaded.pack.outlines,
+        )
 
     def _view(self, described: dict[str, Any], stale: Mapping[str, str]) -> ClauseView:
         kept = self._kept.get(described["id"])

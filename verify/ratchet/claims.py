@@ -94,6 +94,13 @@ def floors(name: str, one: Mapping[str, Any], other: Mapping[str, Any], base: Tr
     yield from ((side, f"{name}.{what}") for side, what in fields(_FLOORS, was, now))
 
 
+def _coverage(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Said:
+    """Least shares by source; a pack of earlier days asked for none."""
+    shares = [dict(one or {}) for one in (before, after)]
+    table = dict.fromkeys({**shares[0], **shares[1]}, lower_is_looser)
+    yield from ((side, f"{name}.{what}") for side, what in fields(table, *shares))
+
+
 def _digest(name: str, before: Any, after: Any) -> Said:
     """A digest is asked for, or not, or it is another."""
     if before is None or after is None:
@@ -119,7 +126,7 @@ _NEEDS: Mapping[str, Judge] = {
     "conflicts": demands,
     "axis": ordered(*MEASURED),
     "produce": neutral,
-    "coverage": lower_is_looser,
+    "coverage": _coverage,
 }
 _FLOORS: Mapping[str, Judge] = {
     **dict.fromkeys(("steps", "images_seen", "samples", "seeds"), lower_is_looser),

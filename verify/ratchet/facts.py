@@ -43,6 +43,33 @@ def authorities(base: Tree, head: Tree) -> Iterator[Change]:
     )
 
 
+def outlines(base: Tree, head: Tree) -> Iterator[Change]:
+    """Parts of a source: one that goes, or that nothing is held against any more, is looser."""
+    before, after = (
+        {
+            (outline["authority"], part, item[key]): item
+            for outline in tree.pack.get("outlines", ())
+            for part, key in (("items", "id"), ("uncited", "fact"))
+            for item in outline[part]
+        }
+        for tree in (base, head)
+    )
+    for place in before.keys() | after.keys():
+        authority, part, name = place
+        excuse = part == "uncited"
+        path = f"specs/outline/{authority}.yaml"
+        was, now = before.get(place), after.get(place)
+        if was is None or now is None:
+            gone = now is None
+            side = Side.STRICTER if gone == excuse else Side.LOOSER
+            word = "removed" if gone else "added"
+            yield Change(side, "excuse" if excuse else "item", f"{authority}.{name}", word, path)
+            continue
+        table = _EXCUSE if excuse else _ITEM
+        for side, what in fields(table, was, now):
+            yield Change(side, "excuse" if excuse else "item", f"{authority}.{name}", what, path)
+
+
 def conflicts(base: Tree, head: Tree) -> Iterator[Change]:
     """What is disputed: a dispute that vanishes caps nothing any more."""
     yield from _each(
@@ -117,6 +144,8 @@ def _governs(name: str, before: list[str], after: list[str]) -> Said:
 _FACT: Mapping[str, Judge] = {"value": untold, "at": neutral, "says": neutral}
 _MENTION: Mapping[str, Judge] = {"value": untold, "at": neutral, "says": untold}
 _AUTHORITY: Mapping[str, Judge] = {"title": neutral, "licence": neutral, "note": neutral}
+_ITEM: Mapping[str, Judge] = {"at": neutral, "title": neutral, "facts": demands}
+_EXCUSE: Mapping[str, Judge] = {"because": neutral}
 _CONFLICT: Mapping[str, Judge] = {"summary": neutral, "affects": demands, "between": demands}
 _DECISION: Mapping[str, Judge] = {
     "title": neutral,

@@ -15,15 +15,15 @@ from verify.guard import git
 from verify.ratchet.change import Change, Side
 from verify.ratchet.claims import claims, waivers
 from verify.ratchet.clauses import clauses
-from verify.ratchet.facts import authorities, conflicts, decisions, facts
+from verify.ratchet.facts import authorities, conflicts, decisions, facts, outlines
 from verify.ratchet.files import code, data
 from verify.ratchet.policies import manifest, policies
 from verify.ratchet.trees import Tree, read
 from verify.spec.model import Decision
 
 KINDS: tuple[Callable[[Tree, Tree], Iterator[Change]], ...] = (
-    clauses, claims, waivers, facts, authorities, conflicts, decisions, manifest, policies, data,
-    code,
+    clauses, claims, waivers, facts, authorities, outlines, conflicts, decisions, manifest,
+    policies, data, code,
 )  # fmt: skip
 _ORDER = (Side.LOOSER, Side.STRICTER, Side.NEUTRAL)
 

@@ -24,7 +24,17 @@ from verify.ratchet.change import (
 from verify.ratchet.claims import floors, selected
 from verify.ratchet.trees import Tree
 
-_READ = ("pack", "contract", "claims", "waivers", "authorities", "facts", "conflicts", "digests")
+_READ = (
+    "pack",
+    "contract",
+    "claims",
+    "waivers",
+    "authorities",
+    "facts",
+    "conflicts",
+    "digests",
+    "outline",
+)
 
 
 def manifest(base: Tree, head: Tree) -> Iterator[Change]:

@@ -53,6 +53,7 @@ def render(report: Report) -> str:
         *_score(report),
         "<h2>Claims</h2>",
         *(_claim(claim) for claim in report.claims),
+        *_coverage(report),
         *_survivors(report),
         *_troubles(report),
         "<h2>All clauses</h2>",
@@ -98,6 +99,13 @@ def _score(report: Report) -> Iterable[str]:
     if score.overall.not_applicable:
         names = _safe(", ".join(score.overall.not_applicable))
         yield f'<p class="dim">Not applicable, in neither number: {names}</p>'
+
+
+def _coverage(report: Report) -> Iterable[str]:
+    """How much of each outlined source is held."""
+    if report.coverage:
+        yield "<h2>Coverage</h2>"
+        yield _list(one.line for one in report.coverage)
 
 
 def _claim(claim: ClaimView) -> str:

@@ -24,6 +24,8 @@ def render(report: Report) -> str:
         "## Claims",
         "\n\n".join(_claim(claim) for claim in report.claims) or "The pack states no claims.",
     ]
+    if report.coverage:
+        parts += ["## Coverage", "\n".join(f"- {one.line}" for one in report.coverage)]
     if report.survivors:
         rows = [(f.clause, f"`{f.label}`", f.outcome, f.reason) for f in report.survivors]
         table = _table(("clause", "mutant", "outcome", "why"), rows)

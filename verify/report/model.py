@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,16 +12,18 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from verify.outcome import Axis, Outcome
 from verify.problems import IntegrityError
+from verify.report.covered import covered
 from verify.report.scoring import proven, scored
 from verify.report.verdict import ExitCode as ExitCode
 from verify.report.verdict import VerdictView, verdict_of
 from verify.report.views import ClauseView as ClauseView
+from verify.report.views import CoverageView, Part
 from verify.report.views import FalsifierView as FalsifierView
-from verify.report.views import Part
 from verify.run.evidence import records
 from verify.scope import Form, LeafKind, Scope, Tier
 from verify.score import Score
 from verify.spec.model import Severity
+from verify.spec.outline import Outline
 
 SCHEMA = "verify/report/2"
 PINS = ("key", "reads", "children", "evaluations")  # of a record, for the one who looks at it again
@@ -98,6 +102,7 @@ class Report(Part):
     claims: list[ClaimView]
     clauses: list[ClauseView]
     falsifiers: list[FalsifierView]
+    coverage: list[CoverageView] = Field(default_factory=list)
     evidence_head: str
 
     def falsifiers_of(self, clause_id: str) -> list[FalsifierView]:
@@ -143,7 +148,9 @@ def from_evidence(path: Path) -> Report:
     try:
         outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
         described = first["run"].pop("clauses")
-        del first["run"]["declared"], first["run"]["base"]
+        declared = first["run"].pop("declared").get("outlines", ())
+        outlines = [Outline.model_validate_json(json.dumps(one)) for one in declared]
+        del first["run"]["base"]
         due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
         clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
         falsifiers = [_falsifier_view(r.data) for r in read if r.kind == "falsifier"]
@@ -154,7 +161,7 @@ def from_evidence(path: Path) -> Report:
             "this one; remedy: verify run"
         ) from None
     about = {**first["run"], **first["end"]}
-    return report_of(clauses, falsifiers, claims, about, due, read[-1].hash)
+    return report_of(clauses, falsifiers, claims, about, due, read[-1].hash, outlines)
 
 
 def report_of(
@@ -164,8 +171,9 @@ def report_of(
     about: dict[str, Any],
     due: int | None,
     head: str,
+    outlines: Sequence[Outline] = (),
 ) -> Report:
-    """A report of findings; verdict and score follow from them."""
+    """A report of findings; verdict, score and coverage follow from them."""
     return Report(
         verdict=verdict_of(clauses, falsifiers, due, about),
         score=scored(clauses, falsifiers, about),
@@ -173,6 +181,7 @@ def report_of(
         claims=claims,
         clauses=clauses,
         falsifiers=falsifiers,
+        coverage=covered(clauses, falsifiers, about, outlines),
         evidence_head=head,
     )
 

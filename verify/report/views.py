@@ -92,3 +92,13 @@ class FalsifierView(Part):
     reason: str
     elapsed_s: float
     cached: bool
+
+
+class CoverageView(Part):
+    """How much of an outlined source is held, and what became of each of its items."""
+
+    authority: str
+    line: str
+    held: int
+    of: int
+    items: dict[str, str]

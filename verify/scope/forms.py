@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from verify.outcome import Axis, Outcome, reaches
+from verify.scope.coverage import Standing, shares
 from verify.scope.evidence import Evidence
 from verify.scope.leaves import Leaves
 from verify.scope.tiers import (
@@ -114,6 +115,7 @@ def lacking(question: Question, pack: Pack, evidence: Evidence) -> Iterator[Lack
         yield from _clause(clause, question, evidence, leaves)
     yield from _decisions(question, pack, leaves)
     yield from _shape(question)
+    yield from _coverage(question, pack, evidence)
     own = pack.manifest.subject
     if evidence.subject != own and "{subject}" not in question.sentence:
         text = f"the evidence is about {evidence.subject}, the sentence about {own}"
@@ -209,6 +211,35 @@ def _shape(question: Question) -> Iterator[Lack]:
     for clause in question.clauses:
         if clause.semantics and wanted and clause.semantics != wanted:
             yield Lack(f"{clause.id} is evidence about {clause.semantics} semantics", None)
+
+
+def _coverage(question: Question, pack: Pack, evidence: Evidence) -> Iterator[Lack]:
+    """How much of a source has to be held; what is short is a matter of clauses, not of a run."""
+    if not question.needs.coverage:
+        return
+    found = {one.authority: one for one in shares(pack.outlines, standing(evidence))}
+    for name, least in question.needs.coverage.items():
+        share = found.get(name)
+        if share is None:
+            yield Lack(f"there is no outline of {name}", None)
+        elif share.value < least:
+            yield Lack(f"{share.line}; at least {least:.0%} needed", None)
+
+
+def standing(evidence: Evidence) -> Standing:
+    """What was found, as the question of coverage asks for it."""
+    cited: dict[str, list[str]] = {}
+    for clause in evidence.clauses:
+        for source in clause.sources:
+            cited.setdefault(source, []).append(clause.id)
+    sound = {
+        clause.id
+        for clause in evidence.clauses
+        if evidence.outcome(clause.id) is Outcome.PASS
+        and not evidence.survivors(clause.id)
+        and not evidence.untried(clause)
+    }
+    return Standing(cited, sound, {c.id for c in evidence.clauses if c.axis is not None})
 
 
 def _conditions(question: Question, evidence: Evidence) -> Iterable[str]:

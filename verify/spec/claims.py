@@ -46,6 +46,7 @@ class Needs(Frozen):
     """What a sentence rests on: clause ids or globs, settled decisions and conflicts, evidence.
 
     axis     the weakest its numbers may be on; `floors` are what must stand behind them
+    coverage source -> least share of the items of its outline that a clause stands behind
     produce  the command that measures such a number, before `verify run` reads it
     """
 
@@ -55,6 +56,7 @@ class Needs(Frozen):
     axis: Axis | None = None
     floors: StatedFloors = StatedFloors()
     produce: Text | None = None
+    coverage: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
 
     @field_validator("axis")
     @classmethod

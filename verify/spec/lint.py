@@ -13,7 +13,14 @@ from verify.mutate import equivalents
 from verify.problems import Problem
 from verify.promotion import rules as rules_promotion
 from verify.release import rules as rules_release
-from verify.spec import rules_claims, rules_clauses, rules_code, rules_facts, rules_texts
+from verify.spec import (
+    rules_claims,
+    rules_clauses,
+    rules_code,
+    rules_facts,
+    rules_outline,
+    rules_texts,
+)
 from verify.spec.pack import LoadedPack
 
 Rule = Callable[[LoadedPack], Iterator[Problem]]
@@ -47,6 +54,10 @@ RULES: tuple[Rule, ...] = (
     rules_claims.columns_have_templates,
     rules_claims.the_subject_is_registered,
     rules_code.imported_code_is_listed,
+    rules_outline.ids_are_unique,
+    rules_outline.what_they_name_exists,
+    rules_outline.facts_are_cited,
+    rules_outline.facts_belong_to_items,
     rules_guard.each_file_stands_at_its_place,
     rules_guard.globs_stand_once,
     rules_guard.digests_rest_on_decisions,

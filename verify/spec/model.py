@@ -38,6 +38,7 @@ from verify.spec.clauses import (
     Severity,
     Tolerance,
 )
+from verify.spec.outline import Outline
 
 # What is imported is part of this vocabulary; what is defined below needs no entry.
 __all__ = [
@@ -237,6 +238,7 @@ FILE_MODELS: dict[str, type[Frozen]] = {
     "verify/authorities/1": Authorities,
     "verify/facts/1": FactsFile,
     "verify/conflicts/1": ConflictsFile,
+    "verify/outline/1": Outline,
 }
 
 
@@ -251,6 +253,7 @@ class Pack(Frozen):
     topics: dict[str, Topic]
     conflicts: tuple[Conflict, ...]
     decisions: tuple[Decision, ...]
+    outlines: tuple[Outline, ...] = ()
 
     @property
     def clauses(self) -> tuple[Clause, ...]:

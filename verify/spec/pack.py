@@ -29,6 +29,7 @@ from verify.spec.model import (
     Topic,
     WaiversFile,
 )
+from verify.spec.outline import Outline
 from verify.spec.places import CONTRACTS, foreign, hidden, named, visible
 from verify.spec.resolve import Stated, resolve
 from verify.spec.strict_yaml import Document, read
@@ -36,7 +37,8 @@ from verify.spec.validation import validate
 from verify.spec.written import MIGRATION, SCHEMA, ContractFile
 
 MANIFEST = f"{CONTRACTS}/pack.yaml"
-READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*.yaml")
+READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*.yaml",
+        "specs/outline/*.yaml")  # fmt: skip
 RECORDS = "specs/decisions/*.md"
 
 _YAML, _TEXT = (".yaml", ".yml"), (".md", ".markdown")
@@ -44,6 +46,7 @@ _LOOKED_AT = (
     ("contracts/**/*", _YAML),
     ("specs/*", _YAML),
     ("specs/facts/**/*", _YAML),
+    ("specs/outline/**/*", _YAML),
     ("specs/decisions/**/*", _TEXT),
 )
 
@@ -171,6 +174,7 @@ def load(root: Path) -> LoadedPack:
         topics=topics,
         conflicts=tuple(c for file in _gather(models, ConflictsFile) for c in file.conflicts),
         decisions=decisions,
+        outlines=_gather(models, Outline),
     )
     return LoadedPack(root, pack, bindings, documents, models, tuple(stated))
 
