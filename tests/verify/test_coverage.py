@@ -150,6 +150,8 @@ def test_the_matrix_goes_both_ways(mini: MiniPack, tmp_path: Path, cli: Cli) -> 
     outlined(mini)
     reports = tmp_path / "reports"
     assert cli("run", "--pack", mini.root, "--reports", reports).code == 0
+    before = cli("coverage", "--pack", mini.root, "--reports", tmp_path / "none").out.splitlines()
+    assert before[-1].startswith("0 of 4 items of the book are held by a clause")
     result = cli("coverage", "--pack", mini.root, "--reports", reports, "--json")
     assert result.code == 0
     found = json.loads(result.out)

@@ -12,7 +12,10 @@ import click
 from verify.commands.common import pack_option, reports_option, sound_pack, tell
 from verify.known import known
 from verify.outcome import Outcome
+from verify.report.covered import views
 from verify.report.model import ExitCode, Report
+from verify.report.views import CoverageView
+from verify.scope.coverage import Standing, shares
 from verify.spec.pack import LoadedPack
 from verify.spec.select import needed_by
 
@@ -65,13 +68,24 @@ def matrix(loaded: LoadedPack, report: Report | None) -> dict[str, Any]:
         "schema": "verify/coverage/1",
         "facts": {fact: _fact(fact, at, clauses, reasons) for fact, at in _facts(loaded)},
         "clauses": clauses,
-        "sources": [one.model_dump(mode="json") for one in report.coverage] if report else [],
+        "sources": [one.model_dump(mode="json") for one in _shares(loaded, report)],
         "items": [
             {"source": outline.authority, **item.model_dump(mode="json")}
             for outline in pack.outlines
             for item in outline.items
         ],
     }
+
+
+def _shares(loaded: LoadedPack, report: Report | None) -> list[CoverageView]:
+    """Those of the report; without one, what nothing has judged yet."""
+    if report is not None:
+        return report.coverage
+    cited: dict[str, list[str]] = {}
+    for clause in loaded.pack.clauses:
+        for source in clause.sources:
+            cited.setdefault(source, []).append(clause.id)
+    return views(shares(loaded.pack.outlines, Standing(cited, (), ())))
 
 
 def _facts(loaded: LoadedPack) -> Iterator[tuple[str, str]]:

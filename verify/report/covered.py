@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from verify.outcome import Outcome
 from verify.report.scoring import proven
 from verify.report.views import ClauseView, CoverageView, FalsifierView
-from verify.scope.coverage import Standing, shares
+from verify.scope.coverage import Share, Standing, shares
 from verify.spec.outline import Outline
 
 
@@ -21,6 +21,11 @@ def covered(
 ) -> list[CoverageView]:
     """One line a source, with the items behind it."""
     found = standing(clauses, falsifiers, about) if outlines else Standing({}, (), ())
+    return views(shares(outlines, found))
+
+
+def views(found: Iterable[Share]) -> list[CoverageView]:
+    """Shares as they stand in a report."""
     return [
         CoverageView(
             authority=one.authority,
@@ -29,7 +34,7 @@ def covered(
             of=len(one.items),
             items={name: str(held) for name, held in one.items.items()},
         )
-        for one in shares(outlines, found)
+        for one in found
     ]
 
 
