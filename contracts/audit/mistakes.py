@@ -40,15 +40,28 @@ class Seen:
         counts = [self.given[name].shape[1] for name in ("gen", "neg", "pos") if name in self.given]
         return int(len(self.given["gen"]) * counts[0] * sum(counts))
 
+    @property
+    def loose(self) -> tuple[float, float]:
+        """What an explanation may leave: float32 of numbers as large as the subject's own."""
+        sizes = (largest(self.loss), largest(self.gradient))
+        return tuple(max(a, CLOSE * size) for a, size in zip(self.allowed, sizes, strict=True))  # type: ignore[return-value]
+
     def ratio(self, names: Sequence[str]) -> float:
-        """Error of the reference with these mistakes as a share of what is allowed."""
+        """Error of the reference with these mistakes as a share of what it may leave."""
+        return self._ratio(names, self.loose)
+
+    def wrong(self) -> float:
+        """Error of the subject as a share of what is allowed."""
+        return self._ratio((), self.allowed)
+
+    def _ratio(self, names: Sequence[str], allowed: tuple[float, float]) -> float:
         with np.errstate(all="ignore"):
             loss, gradient = outcome(self.given, self.temperatures, with_mistakes(*names))
         if not self.loss.ndim:
             loss = as_array(loss.sum())
         found = max(
-            largest(loss - self.loss) / self.allowed[0],
-            largest(gradient - self.gradient) / self.allowed[1],
+            largest(loss - self.loss) / allowed[0],
+            largest(gradient - self.gradient) / allowed[1],
         )
         return found if np.isfinite(found) else 1e12
 
@@ -73,7 +86,7 @@ class Seen:
 def known_mistakes(ctx: CheckContext) -> Measurement:
     """The subject's numbers are the reference's, and not those of the reference with mistakes."""
     seen = _seen(ctx)
-    right = max(one.ratio(()) for one in seen)
+    right = max(one.wrong() for one in seen)
     if right <= 1.0:
         return ctx.judge(right, f"the reference explains all {len(seen)} inputs", unit=UNIT)
     names, left = _explained([one for one in seen if one.pairs <= PAIRS])

@@ -9,15 +9,17 @@ import click
 from verify.audit.host import Hello, Limits
 from verify.audit.protocol import protocol, stub
 from verify.audit.session import audit
-from verify.audit.subject import foreign_subject
+from verify.audit.subject import ForeignSubject, foreign_subject
 from verify.audit.words import capabilities, summary
 from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack
-from verify.commands.run_ import runner
+from verify.commands.run_ import runner, wanted_outputs
 from verify.files import write
 from verify.known import earlier_in
 from verify.problems import UsageError
 from verify.report.bundle import RENDERERS
 from verify.run.engine import PROFILES, Options
+from verify.spec.model import Clause
+from verify.spec.pack import LoadedPack
 from verify.spec.select import select
 
 LIMITS = Limits()
@@ -69,8 +71,6 @@ def command(
         return _init(Path(words[1]), pack_dir)
     if len(words) != 1:
         raise UsageError(f"audit: found {' '.join(words)}; expected one SUBJECT, or init FILE")
-    from verify.commands.run_ import wanted_outputs
-
     wanted = wanted_outputs(outputs)
     loaded = sound_pack(pack_dir)
     subject = foreign_subject(words[0], python)
@@ -79,20 +79,33 @@ def command(
             f"audit: found {words[0]!r}; expected FILE.py, FILE.py:name or package.module:name; "
             "remedy: for a subject of the pack, verify run --subject NAME --no-falsify 'AUDIT-*'"
         )
-    offered = protocol(loaded)
     options = Options(
         subject=subject.name, seed=seed, profile=profile, jobs=jobs, falsify=not no_falsify,
         evidence_dir=evidence_dir,
     )  # fmt: skip
+    clauses = select(loaded.pack, selectors) if selectors else None
+    limits = Limits(call_seconds, memory_mb=memory_mb)
+    return judged(loaded, subject, options, reports, wanted, clauses, limits)
+
+
+def judged(
+    loaded: LoadedPack,
+    subject: ForeignSubject,
+    options: Options,
+    reports: Path,
+    wanted: list[tuple[str, Path]],
+    clauses: tuple[Clause, ...] | None,
+    limits: Limits = LIMITS,
+) -> int:
+    """The audit of a subject by clauses, else by all that it can be asked; its exit code."""
+    offered = protocol(loaded)
 
     def greet(hello: Hello) -> None:
         click.echo(f"{capabilities(loaded, offered, hello)}\n")
 
-    found = audit(
-        loaded, subject, offered, options, Limits(call_seconds, memory_mb=memory_mb),
-        runner(loaded, reports, earlier_in(reports, loaded, evidence_dir)),
-        clauses=select(loaded.pack, selectors) if selectors else None, greet=greet,
-    )  # fmt: skip
+    earlier = earlier_in(reports, loaded, options.evidence_dir)
+    run = runner(loaded, reports, earlier)
+    found = audit(loaded, subject, offered, options, limits, run, clauses=clauses, greet=greet)
     click.echo(summary(found))
     for kind, path in wanted:
         write(path, RENDERERS[kind](found.report))

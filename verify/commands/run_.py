@@ -15,6 +15,7 @@ from urllib.parse import quote
 import click
 
 from verify import __version__, streams
+from verify.audit.subject import foreign_subject
 from verify.commands.common import (
     audited_subject,
     evidence_option,
@@ -45,7 +46,13 @@ from verify.spec.select import HELP, select
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 @pack_option
 @reports_option
-@click.option("--subject", metavar="NAME", help="Implementation to audit [default: the pack's].")
+@click.option(
+    "--subject",
+    metavar="NAME",
+    help="Implementation to audit: a name of the pack, FILE.py[:name] or package.module:name "
+    "(see `verify audit`) [default: the pack's].",
+)
+@click.option("--python", metavar="PATH", help="Interpreter of a subject outside the pack.")
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
@@ -80,6 +87,7 @@ def command(
     pack_dir: Path | None,
     reports: Path,
     subject: str | None,
+    python: str | None,
     profile: str,
     seed: int,
     jobs: int,
@@ -96,6 +104,12 @@ def command(
     wanted = [_output(text) for text in outputs]
     loaded = sound_pack(pack_dir)
     clauses = select(loaded.pack, selectors)
+    if foreign := foreign_subject(subject or "", python):
+        from verify.commands.audit_ import judged
+
+        options = Options(foreign.name, seed=seed, profile=profile, jobs=jobs,
+                          falsify=not no_falsify, evidence_dir=evidence_dir)  # fmt: skip
+        return judged(loaded, foreign, options, reports, wanted, clauses)
     options = Options(
         subject=audited_subject(loaded, subject),
         seed=seed,
