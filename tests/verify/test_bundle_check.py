@@ -124,6 +124,11 @@ def test_made_anew_without_an_edit_it_is_intact(copy: Path) -> None:
     check(seal_anew(copy))
 
 
+def crlf(bundle: Path) -> None:
+    place = bundle / MANIFEST
+    place.write_bytes(place.read_bytes().replace(b"\n", b"\r\n"))
+
+
 def fifo(bundle: Path) -> None:
     os.mkfifo(bundle / "pipe")
 
@@ -161,6 +166,9 @@ STRUCTURE: list[tuple[str, Callable[[Path], Any]]] = [
     ("a manifest below", hidden_manifest),
     ("a manifest below, stated", resealed(hidden_manifest)),
     ("an empty folder", lambda b: (b / "empty").mkdir()),
+    ("a line end in a name", lambda b: (b / "a\nb").touch()),
+    ("a line end in a name, stated", resealed(lambda b: (b / "a\nb").touch())),
+    ("other line ends in the manifest", crlf),
     ("an extra file, stated", resealed(lambda b: (b / "extra.txt").touch())),
     ("a mismatch edited, stated",
      resealed(lambda b: (b / "mismatches/THING-002/got.txt").write_bytes(b"eight"))),

@@ -168,7 +168,7 @@ def _not_as_rendered(report: Report) -> str:
 
 def _hold_files(bundle: Path) -> None:
     """Every file is stated, as it is stated, and is a file of this folder."""
-    stated, actual = _stated(bundle), _hashes(_manifest(bundle))
+    stated, actual = _stated(bundle), _digests(bundle)
     for name in sorted(
         stated.keys() | actual.keys() | {EVIDENCE, *RENDERED, COMMANDS, ENVIRONMENT}
     ):
@@ -202,7 +202,7 @@ def _stated(bundle: Path) -> dict[str, str]:
     if path.is_symlink() or not path.is_file():
         raise UsageError(f"{bundle}: found no {MANIFEST}; expected a sealed bundle")
     try:
-        return _hashes(path.read_text(encoding="utf-8"))
+        return _hashes(path.read_bytes().decode("utf-8"))
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: not a list of digests ({error})") from None
 
@@ -219,13 +219,14 @@ def _hashes(manifest: str) -> dict[str, str]:
 
 
 def _manifest(folder: Path) -> str:
-    lines = []
-    for path in sorted(_files(folder)):
-        name = path.relative_to(folder).as_posix()
-        if name != MANIFEST:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            lines.append(f"{digest}  {name}")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{digest}  {name}\n" for name, digest in _digests(folder).items())
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Name -> sha256 of every file but the manifest, whatever is in its name."""
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(_files(folder))}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()
+            if name != MANIFEST}  # fmt: skip
 
 
 def _files(folder: Path) -> Iterator[Path]:
