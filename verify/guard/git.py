@@ -127,6 +127,9 @@ def files_of(repository: Path, commit: str) -> dict[str, str]:
 
 def write_out(repository: Path, blobs: Mapping[str, str], root: Path) -> dict[str, bytes]:
     """Objects as files below a folder of their own, and their contents by path."""
+    for path in blobs:
+        if ".." in path.split("/") or path.startswith("/"):
+            raise UsageError(f"{path!r}: found a path that leaves its tree; expected none")
     asked = "".join(f"{blob}\n" for blob in blobs.values()).encode("ascii")
     answer = BytesIO(call(repository, "cat-file", "--batch", given=asked))
     found = {}

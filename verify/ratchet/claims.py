@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from verify.ratchet.change import (
@@ -76,13 +75,15 @@ def needs(name: str, one: Mapping[str, Any], other: Mapping[str, Any], base: Tre
 
 
 def selected(name: str, one: Sequence[str], other: Sequence[str], base: Tree, head: Tree) -> Said:
-    """Ids or globs of clauses: those of either pack that only one side names."""
-    kept = [clause for clause in base.clauses if clause in head.clauses]
-    names = [*kept, *(clause for clause in head.clauses if clause not in base.clauses)]
-    was, now = ([c for c in names if any(fnmatchcase(c, g) for g in globs)] for globs in
-                (one, other))  # fmt: skip
+    """Selectors of clauses: those of either pack that only one side names, by each side's own tags.
+
+    A clause that is new is held against the old selectors as it is now.
+    """
+    was = [clause for clause in base.clauses if clause in head.clauses and base.names(one, clause)]
+    was += [c for c in head.clauses if c not in base.clauses and head.names(one, c)]
+    now = [clause for clause in head.clauses if head.names(other, clause)]
     yield from demands(name, was, now)
-    if was == now and sorted(one) != sorted(other):
+    if set(was) == set(now) and sorted(one) != sorted(other):
         yield Side.NEUTRAL, f"{name} names the same clauses in other words"
 
 

@@ -37,10 +37,13 @@ def code(base: Tree, head: Tree) -> Iterator[Change]:
     """What judges, and what it is judged by: every definition of the rooms that is another."""
     before, after = _definitions(base), _definitions(head)
     moved = {name: path for (path, name) in after if "." in name}
+    same_elsewhere = {(name, text) for (_, name), text in after.items()}
     for (path, name), text in before.items():
         there = path if (path, name) in after else moved.get(name, path)
         now = after.get((there, name))
-        if now is None:
+        if now is None and (name, text) in same_elsewhere:
+            yield Change(Side.NEUTRAL, "code", f"{path}: {name}", "moved as it is", path)
+        elif now is None:
             yield Change(Side.LOOSER, "code", f"{path}: {name}", "removed", path)
         elif now != text:
             yield Change(Side.LOOSER, "code", f"{there}: {name}", f"changed, {UNTOLD}", there)

@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ class Tree:
             if label.startswith("specs/facts/")
             for topic in value.get("topics", ())
         }
+
+    def names(self, selectors: Sequence[str], clause_id: str) -> bool:
+        """Whether one of some selectors names a clause, as `verify.spec.select` reads them."""
+        return any(self._names(selector, clause_id) for selector in selectors)
+
+    def _names(self, selector: str, clause_id: str) -> bool:
+        prefix, separator, word = selector.partition(":")
+        if not separator:
+            return fnmatchcase(clause_id, selector)
+        contract, clause = self.clauses[clause_id]
+        if prefix == "claim":
+            asked = [one for one in self.pack["claims"] if fnmatchcase(one["id"], word)]
+            needs = [form["needs"] for one in asked for form in (one, one["bounded"]) if form]
+            return any(self.names(one["clauses"], clause_id) for one in needs)
+        said = {"id": [clause_id], "tag": clause["tags"], "kind": [clause["kind"]],
+                "contract": [contract]}  # fmt: skip
+        return any(fnmatchcase(one, word) for one in said.get(prefix, ()))
 
     def place(self, kind: str, name: str) -> str:
         """The file that states a contract of this name, or the claims or waivers; else empty."""

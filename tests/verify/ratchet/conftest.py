@@ -28,6 +28,8 @@ RELEASE = {
          "close": "verify run"},
         {"id": "parity", "title": "t", "kind": "engineering", "close": "verify run",
          "by": {"kind": "clauses", "clauses": ["THING-*"]}},
+        {"id": "tagged", "title": "t", "kind": "engineering", "close": "verify run",
+         "by": {"kind": "clauses", "clauses": ["tag:held"]}},
     ],
 }  # fmt: skip
 
@@ -59,13 +61,20 @@ class Changing:
 
 def ruled(pack: MiniPack) -> None:
     """Something of every kind of rule."""
-    pack.clauses = [clause(1), clause(2, params={"of": "two"})]
-    pack.claims = [{**claim(decisions=["DEC-0001"]), "forbids": ["best of all"]}]
+    pack.clauses = [clause(1, tags=["held"]), clause(2, params={"of": "two"})]
+    pack.claims = [
+        {**claim(decisions=["DEC-0001"], coverage={"book": 0.5}), "forbids": ["best of all"]}
+    ]
     pack.save()
     pack.write("specs/decisions/DEC-0001.md", decision(governs=["CLAIM-THING"]))
     deferred = decision("DEC-0002", status="deferred", caps=["CLAIM-THING"])
     pack.write("specs/decisions/DEC-0002.md", deferred)
     pack.write("specs/decisions/DEC-0003.md", decision("DEC-0003", governs=["contracts/**"]))
+    items = [
+        {"id": name, "at": "p. 1", "title": "t", "facts": ["thing.one"]} for name in ("a", "b")
+    ]
+    outline = {"schema": "verify/outline/1", "authority": "book", "title": "t", "known_from": "k"}
+    pack.data("specs/outline/book.yaml", {**outline, "items": items})
     pack.write("specs/golden/one.json", "{}\n")
     pack.write("contracts/policy/frontier.yaml", FRONTIER)
     asset = {"glob": "specs/golden/**", "reason": "r"}

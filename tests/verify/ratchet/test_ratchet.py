@@ -20,7 +20,7 @@ def of_clause(**changes: Any) -> Plant:
     """The first clause written otherwise; None leaves a key out."""
 
     def plant(changing: Changing) -> None:
-        changing.pack.clauses[0] = clause(1, **changes)
+        changing.pack.clauses[0] = clause(1, **{"tags": ["held"], **changes})
         changing.pack.save()
 
     return plant
@@ -97,6 +97,16 @@ def a_decision_is_removed(changing: Changing) -> None:
 
 def tolerance(**parts: Any) -> Plant:
     return of_clause(tolerance={"unit": "units", "basis": "halfway to two", **parts})
+
+
+def lose_a_tag(changing: Changing) -> None:
+    changing.pack.clauses[0] = clause(1)
+    changing.pack.save()
+
+
+def a_helper_moves(changing: Changing) -> None:
+    changing.pack.edit(ROOM, 'VALUES = {"one": 1.0}\n', "from .values import VALUES\n")
+    changing.pack.write("contracts/bindings/values.py", 'VALUES = {"one": 1.0}\n')
 
 
 ROOM = "contracts/bindings/thing.py"
@@ -203,6 +213,21 @@ PLANTED: dict[str, tuple[Plant, str, str]] = {
     "track added": (
         of_data(f"{POLICY}/promotion.yaml", lambda f: f["tracks"].append(
             {**TRACK, "id": "other"})), "looser", "track other added"),
+    "gate of a tag that a clause loses": (
+        lose_a_tag, "looser", "gate tagged: clauses: THING-001 dropped"),
+    "gate of another tag": (
+        of_data(f"{POLICY}/release.yaml", lambda f: f["gates"][2]["by"].update(
+            clauses=["tag:none"])), "looser", "gate tagged: clauses: THING-001 dropped"),
+    "item of a source removed": (
+        of_data("specs/outline/book.yaml", lambda f: f["items"].pop()), "looser", "removed"),
+    "excuse added": (
+        of_data("specs/outline/book.yaml", lambda f: f.update(uncited=[
+            {"fact": "talk:thing.one", "reason": "informational", "because": "b"}])),
+        "looser", "added"),
+    "needs a larger share": (of_needs(coverage={"book": 0.9}), "stricter", "book 0.5 -> 0.9"),
+    "needs a smaller share": (of_needs(coverage={"book": 0.1}), "looser", "book 0.5 -> 0.1"),
+    "needs no share": (of_needs(coverage=None), "looser", "book 0.5 -> null"),
+    "a helper moved as it is": (a_helper_moves, "neutral", "moved as it is"),
     "another subject": (
         of_file("contracts/pack.yaml", "subject: thing", "subject: other"), "looser", "subject"),
 }  # fmt: skip
