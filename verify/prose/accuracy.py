@@ -1,9 +1,8 @@
-"""How well this lint tells overclaims, on sentences that no word of it was tuned on.
+"""How well this lint tells overclaims, on sentences that nobody read while it was tuned.
 
-`fresh` are the hardest: they were written after the last change of the net, in as many ways of
-saying it as came to mind; the others were written before it, in one go with those it was tuned on.
-The project's tests measure the figures anew and fail where these differ, so that no change of the
-net leaves an old figure standing.
+Independent authors wrote them in eight languages without having seen the net. The project's tests
+measure the figures anew and fail where these differ, so that no change of the net leaves an old
+figure standing.
 """
 
 from __future__ import annotations
@@ -49,27 +48,34 @@ UNREAD = (
     "what a picture shows, a badge whose text its address does not state, pages that are linked",
     "source code and YAML in fences, macros with conditions in LaTeX, included files",
     "a figure whose metric stands further than one sentence away",
-    "irony, and comparisons that name neither a metric, a rival, a source nor a quality",
+    "irony, and idioms that have no word of a metric, a rival, a source, a quality or an end",
 )
 HELD_OUT = Accuracy(
     {
-        "figure": (5, 5),
-        "split_figure": (4, 4),
-        "parity": (11, 11),
-        "superiority": (5, 5),
-        "quality": (5, 5),
-        "speed": (2, 2),
-        "table": (4, 4),
-        "caption": (2, 2),
-        "heading": (3, 3),
-        "badge": (2, 2),
-        "languages": (10, 10),
-        "disguised": (5, 5),
-        "denial_shaped": (6, 6),
-        "question_answer": (3, 3),
-        "misquote": (2, 2),
-        "commit": (2, 2),
-        "fresh": (18, 24),
+        "two_sentence": (3, 3),
+        "heading": (2, 2),
+        "caption": (3, 3),
+        "table_row": (2, 2),
+        "spelled_out": (0, 1),
+        "hearsay": (2, 2),
+        "hedged": (2, 2),
+        "others_inferior": (0, 1),
+        "comparison": (2, 3),
+        "superlative": (2, 3),
+        "parity": (2, 2),
+        "solved": (3, 3),
+        "production": (2, 3),
+        "boast": (1, 2),
+        "irony": (0, 1),
+        "question": (2, 2),
+        "math": (1, 1),
+        "bit_identical": (1, 1),
+        "negated": (0, 2),
+        "figure": (2, 3),
+        "idiom": (1, 2),
+        "indistinguishable": (2, 2),
+        "writer 11": (4, 6),
+        "writer 12": (6, 10),
     },
-    (2, 83),
+    (12, 95),
 )

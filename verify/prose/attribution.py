@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from verify.prose import frames
 from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownAuthority, KnownFact
-from verify.prose.net import Act, catches, figures
+from verify.prose.net import Act, catches, figures, said
 from verify.prose.page import Form, Sentence
 from verify.prose.text import latin, pattern
 
@@ -37,14 +36,16 @@ def hold(sentence: Sentence, evidence: Evidence) -> Said:
     text = latin(sentence.text)
     if sentence.form is Form.QUOTE:  # in it, "we" are whom it quotes
         text = lex.OURS.sub(" ", text)
-    ours = bool(lex.OURS.search(_NOT_OURS.sub(" ", f"{text} {labels}"))) or _subject(text, evidence)
+    asserted = "; ".join(said(sentence)) if sentence.form is not Form.QUOTE else text
+    kept = _NOT_OURS.sub(" ", f"{asserted} {labels}")
+    ours = bool(lex.OURS.search(kept)) or _subject(text, evidence)
     found = _figures(text) if text else []
     about = [f for f in evidence.facts if _is_about(f, f"{text} {labels}")]
     stated = _stated(found, about, f"{text} {labels}", evidence)
     named = _named(text, labels, evidence)
     if not named and not found and _of_two(text, evidence):
         named = {_FOREIGN}
-    if ours or not named or frames.PASSIVE.search(text):
+    if ours or not named or lex.PASSIVE.search(text):
         return Said(False, ours=ours, facts=tuple(stated))
     if not found:
         return _words_alone(sentence, text, named, evidence)
@@ -65,9 +66,12 @@ def _words_alone(sentence: Sentence, text: str, named: set[str], evidence: Evide
     acts = {catch.act for catch in catches(sentence)}
     names = "|".join(_names(a) for a in evidence.authorities if a.id in named)
     reported = names and re.search(
-        rf"(?:{names})(?:'s \w+)?\s(?:\w+\s){{0,2}}{frames.TELLS}\b", text
+        rf"(?:{names})(?:'s \w+)?\s(?:\w+\s){{0,2}}{lex.text('TELLS')}\b", text
     )
-    if (reported and Act.FIGURE not in acts) or _of_two(text, evidence):
+    reported = reported or re.search(
+        rf"(?:{lex.text('STRICTLY')}\W*(?:\w+\W+)?|^in )(?:{names})", text
+    )
+    if (names and reported and Act.FIGURE not in acts) or _of_two(text, evidence):
         return Said(True, f"told of: {', '.join(sorted(named))}")
     return Said(False)
 
@@ -90,18 +94,19 @@ def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
         if re.search(rf"(?:{_REACHES}\W+(?:\w+\W+){{0,2}}?|{_LIKE})(?:the )?(?:{name})", text):
             continue
         says = re.compile(
-            rf"(?:^|[\s,;(])(?:{name})(?:'s?)?(?:\W+\w+){{0,6}}?\W+{frames.SAYS}\b"
-            rf"|\b{frames.ACCORDING}\s+(?:\w+\s+){{0,4}}?(?:{name})(?![^\W_])"
+            rf"(?:^|[\s,;(])(?:{name})(?:'s?)?(?:\W+\w+){{0,6}}?\W+{lex.text('SAYS')}\b"
+            rf"|\b{lex.text('ACCORDING')}\s+(?:\w+\s+){{0,4}}?(?:{name})(?![^\W_])"
             rf"|(?:table|section|figure|abstract|appendix)s?"
             rf"[\s\w.]{{0,8}} (?:of|in) (?:the )?(?:{name})"
-            rf"|(?:{frames.ACCORDING}|根据|据)\s*(?:{name})|(?:{name})(?:によると|によれば|报告|の報告)"
+            rf"|(?:{lex.text('ACCORDING')}|根据|据)\s*(?:{name})|(?:{name})(?:によると|によれば|报告|称|の報告|(?:て)?は\W)"
+            rf"|\b{lex.text('SAYS')},?\s+(?:by\s+)?(?:the\s+)?(?:{name})(?![^\W_])"
             rf"|(?:{name})(?:'s|s')\s+(?:\w+\s+){{0,4}}(?:fid|inception|figure|metric|table|score|abstract)"
             rf"|\((?:[^()]*[\s,])?(?:{name})[^()]*\)"
         )
         label = re.search(rf"(?<![^\W_])(?:{name})(?![^\W_])", labels)
         if says.search(text) or label:
             found.add(authority.id)
-    if not found and frames.FOREIGN.search(text):
+    if not found and lex.FOREIGN.search(text):
         found.add(_FOREIGN)
     return found
 
@@ -127,7 +132,7 @@ def _names(authority: KnownAuthority) -> str:
         if len(part.strip()) > _SHORT
     }
     names = [rf"(?:the )?{re.escape(name)}" for name in sorted(own, key=len, reverse=True) if name]
-    alias = frames.ALIASES.get(authority.id)
+    alias = lex.text("ALIASES").get(authority.id)
     return pattern(*([alias] if alias else []), *names).pattern
 
 
@@ -171,7 +176,7 @@ def _is_about(fact: KnownFact, text: str) -> bool:
     """Whether a fact and a text name the same metric."""
     kinds = _metrics(latin(f"{fact.title} {fact.says} {fact.topic.replace('_', ' ')}"))
     asked = _metrics(text)
-    return bool(kinds & asked)
+    return bool(kinds & asked if asked else metric_of(fact))
 
 
 def _metrics(text: str) -> set[str]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from verify.prose import attribution, frames, paraphrase
+from verify.prose import attribution, paraphrase
+from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownClaim, KnownFact
 from verify.prose.forbidden import says
 from verify.prose.markers import Kind, Marker
@@ -84,7 +85,7 @@ def _sources_named(sentence: Sentence, evidence: Evidence) -> Sentence:
     """A pack's own sources called what the net calls any source."""
     text = sentence.text
     for authority in evidence.authorities:
-        if authority.role != "recording" and authority.id not in frames.ALIASES:
+        if authority.role != "recording" and authority.id not in lex.text("ALIASES"):
             text = attribution.called(authority).sub("reference", text)
     return sentence if text == sentence.text else replace(sentence, text=text)
 

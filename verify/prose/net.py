@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from verify.prose import frames
 from verify.prose import lexicon as lex
 from verify.prose.page import Form, Sentence
 from verify.prose.text import fold, latin
@@ -53,15 +52,16 @@ def said(sentence: Sentence) -> tuple[str, ...]:
     """The parts of a sentence that no frame takes back, in both spellings."""
     parts = dict[str, None]()
     for spell in (fold, latin):
-        if _open_question(sentence, spell(sentence.text), spell):
+        text = _unquoted(spell(sentence.text))
+        if _open_question(sentence, text, spell) or _taken_back(text):
             continue
-        for clause in _clauses(frames.MENTION.sub(" ", spell(sentence.text))):
+        for clause in _clauses(text):
             parts[clause[: _frame_start(clause)]] = None
     return tuple(parts)
 
 
 def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
-    text = frames.MENTION.sub(" ", text)
+    text = _unquoted(text)
     around = [spell(part) for part in (sentence.context.row, sentence.context.column)]
     labels = " ".join(part for part in around if part)
     if sentence.form in (Form.OUTPUT, Form.METADATA):
@@ -72,12 +72,29 @@ def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
         yield from _cell(text, labels, spell(sentence.context.lead))
     if _open_question(sentence, text, spell):
         return
+    if _taken_back(text):
+        return
     yield from _split_figure(sentence, text, spell)
     for clause in _clauses(text):
         for catch in _clause(clause):
             # The head of a column says nothing before a cell below it does.
             if sentence.form is not Form.LABEL or catch.act is not Act.PARITY:
                 yield catch
+    for table in ("denials", "idioms") if len(text) < _SPAN else ():  # over a comma or a colon
+        yield from _ruled(table, text)
+
+
+_SPAN = 160  # characters over which words are still about each other
+
+
+def _unquoted(text: str) -> str:
+    """Without words that are only mentioned, or quoted in order to be taken back."""
+    text = lex.MENTION.sub(" ", text)
+    return lex.QUOTED.sub(" ", text) if lex.WITHDRAWN.search(text) else text
+
+
+def _taken_back(text: str) -> bool:
+    return any(_seen(name, text) for name in lex.data("rules")["taken_back"])
 
 
 # -- figures --------------------------------------------------------------------------------------
@@ -106,9 +123,9 @@ def _is_share(figure: str) -> bool:
 def _cell(text: str, labels: str, lead: str) -> Iterator[Catch]:
     """A number under a metric, or a yes under words that claim something."""
     known = f"{labels} {lead}" if lex.METRIC.search(lead) else labels
-    if not frames.NOT_A_RESULT.search(labels):
+    if not lex.NOT_A_RESULT.search(labels):
         yield from _figure_in(f"{known} {text}", text)
-    if frames.AFFIRMED.search(text):
+    if lex.AFFIRMED.search(text):
         yield from _clause(re.sub(r"[?]", "", labels))
 
 
@@ -118,7 +135,7 @@ def _split_figure(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catc
     if not before or lex.METRIC.search(text) or not lex.METRIC.search(before):
         return
     found = [one for one in figures(text) if re.search(r"[.,]\d|^\d{1,3}$", one)]
-    plain = frames.FRAME.search(text) or frames.DENIAL.search(text) or lex.NO_FIGURE.fullmatch(text)
+    plain = lex.FRAME.search(text) or lex.DENIAL.search(text) or lex.NO_FIGURE.fullmatch(text)
     short = len(text.split()) <= _SHORT or lex.OURS.search(text)
     if found and short and not plain and not figures(before):
         yield Catch(Act.FIGURE, f"{lex.METRIC.search(before).group()} ... {found[0]}")  # type: ignore[union-attr]
@@ -141,7 +158,7 @@ def _clauses(text: str) -> Iterator[str]:
     joined = list[str]()
     for part in parts:
         # An enumeration or a place before the comma is no clause of its own.
-        if joined and (len(part.split()) <= 1 or frames.PURPOSE.search(joined[-1])):
+        if joined and (len(part.split()) <= 1 or lex.PURPOSE.search(joined[-1])):
             joined[-1] += f", {part}"
         else:
             joined.append(part)
@@ -151,25 +168,22 @@ def _clauses(text: str) -> Iterator[str]:
 
 
 def _clause(text: str) -> Iterator[Catch]:
-    if frames.DEFINES.search(text):
+    if lex.DEFINES.search(text):
         return
     start = _frame_start(text)
     said = text if start is None else text[:start]
-    yield from _rivals(text)
-    if not said.strip():
-        return
-    yield from _figure_in(said, said)
-    yield from _metric_change(said)
-    yield from _speed(said)
-    yield from _parity(said)
-    yield from _superior(said)
-    yield from _praise(said)
+    yield from _ruled("denials", text)
+    yield from _ruled("idioms", text)
+    if said.strip():
+        yield from _figure_in(said, said)
+        yield from _ruled("asserted", said)
+        yield from _ruled("plain", said)
 
 
 def _frame_start(text: str) -> int | None:
     """Where words begin that claim nothing: a condition, a goal, a check, a plain denial."""
     found = []
-    for match in frames.FRAME.finditer(text):
+    for match in lex.FRAME.finditer(text):
         if not any(m.start() <= match.end() and m.end() >= match.start() for m in _unframed(text)):
             found.append(match.start())
     if (denied := _denied(text)) is not None:
@@ -178,121 +192,54 @@ def _frame_start(text: str) -> int | None:
 
 
 def _unframed(text: str) -> list[re.Match[str]]:
-    return list(frames.NOT_A_FRAME.finditer(text))
+    return list(lex.NOT_A_FRAME.finditer(text))
 
 
 def _denied(text: str) -> int | None:
     """Where a denial of ours begins; none that praises us by what others do not reach."""
-    match = frames.TRAILING.search(text) or frames.DENIAL.search(text)
-    if match is None or frames.NOT_A_DENIAL.search(text) or frames.NO_RIVAL.search(text):
+    match = lex.TRAILING.search(text) or lex.DENIAL.search(text)
+    if match is None or lex.NOT_A_DENIAL.search(text) or lex.NO_RIVAL.search(text):
         return None
     subject, rest = text[: match.start()], text[match.end() :]
     others = lex.RIVAL.search(subject) or lex.TARGET.search(subject)
     if others and lex.OURS.search(rest):
         return None
-    follows = match.re is frames.TRAILING or not match.group().isascii()
+    follows = match.re is lex.TRAILING or lex.TRAILS.search(match.group())
     return 0 if follows else match.start()
 
 
-def _rivals(text: str) -> Iterator[Catch]:
-    """Praise in the shape of a denial."""
-    if match := frames.NO_RIVAL.search(text):
-        about = (
-            lex.OURS.search(text)
-            or lex.OUTCOME.search(text)
-            or lex.METRIC.search(text)
-            or lex.RIVAL.search(text)
-        )
-        if about or re.search(r"close|open|other|offers|compar|as good|better", match.group()):
-            yield Catch(Act.SUPERIORITY, match.group())
-    lack = frames.LACK.search(text)
-    negated = lack and frames.NEGATION.search(text)
-    if negated and (lex.TARGET.search(text) or lex.PRAISED.search(text) or lex.RIVAL.search(text)):
-        yield Catch(Act.PARITY, lack.group())  # type: ignore[union-attr]
+# -- rules ----------------------------------------------------------------------------------------
 
 
-def _metric_change(text: str) -> Iterator[Catch]:
-    metric = lex.METRIC.search(text)
-    change = metric and (
-        lex.RIVAL.search(text) or lex.CHANGE.search(text) or lex.PRAISE.search(text)
-    )
-    about = lex.OURS.search(text) or lex.TARGET.search(text) or lex.RIVAL.search(text)
-    if change and about:
-        yield Catch(Act.FIGURE, f"{metric.group()}, {change.group()}")  # type: ignore[union-attr]
+def _ruled(table: str, text: str) -> Iterator[Catch]:
+    for act, cue, *others in lex.data("rules")[table]:
+        found = all(_has(one, text) for one in others) and _cue(cue, text, table)
+        if found:
+            yield Catch(Act(act), found.strip("'\"), "))
 
 
-def _speed(text: str) -> Iterator[Catch]:
-    if (match := lex.SPEED.search(text)) or (
-        match := re.search(r"\d[\d.,]* ?% (?:less|more|fewer|faster|lower)", text)
-    ) is not None:
-        yield Catch(Act.SPEED, match.group())
+def _has(names: str, text: str) -> bool:
+    if names.startswith("!"):
+        return not _seen(names[1:], text)
+    return any(_seen(name, text) for name in names.split("|"))
 
 
-def _parity(text: str) -> Iterator[Catch]:
-    if match := lex.STRONG_PARITY.search(text):
-        yield Catch(Act.PARITY, match.group())
-        return
-    target = lex.TARGET.search(text) or lex.RIVAL.search(text)
-    weak = lex.PARITY.search(text) or frames.PASSIVE.search(text)
-    if weak and target and not frames.FORM_WORDS.search(text):
-        yield Catch(Act.PARITY, f"{weak.group()} ... {target.group()}")
-    elif (
-        target
-        and lex.OUTCOME.search(text)
-        and lex.GAINED.search(text)
-        and not (_told(text) or (_subject_is_source(text) and not lex.OURS.search(text)))
-    ):
-        yield Catch(Act.PARITY, f"{lex.OUTCOME.search(text).group()} ... {target.group()}")  # type: ignore[union-attr]
-    elif (beside := lex.BESIDE_SOURCE.search(text)) and not lex.USE_OF_SOURCE.search(text):
-        if not _subject_is_source(text) and not _told(text) and not frames.NEGATION.search(text):
-            yield Catch(Act.PARITY, beside.group().lstrip("'\"), "))
-    elif weak and lex.METRIC.search(text) and lex.OURS.search(text):
-        yield Catch(Act.PARITY, f"{weak.group()}, {lex.METRIC.search(text).group()}")  # type: ignore[union-attr]
+def _seen(name: str, text: str) -> bool:
+    return getattr(lex, name).search(text) is not None
 
 
-def _subject_is_source(text: str) -> bool:
-    return bool(lex.TARGET.match(re.sub(r"^(?:the|an?|all|both|in|on|by)\s", "", text)))
+def _cue(names: str, text: str, table: str) -> str:
+    """The words of a rule that no negation stands before; in a rule of denials they may be."""
+    for name in names.split("|"):
+        for match in getattr(lex, name).finditer(text):
+            if table in ("asserted", "denials") or not _negated(text, match):
+                return str(match.group())
+    return ""
 
 
-def _told(text: str) -> bool:
-    """Whether a source, a test or a table is what the clause is about, and not we."""
-    return bool(frames.ABOUT_A_SOURCE.search(text)) and not lex.OURS.search(text)
-
-
-def _superior(text: str) -> Iterator[Catch]:
-    if match := lex.SUPERIOR.search(text):
-        yield Catch(Act.SUPERIORITY, match.group())
-        return
-    best = lex.SUPERLATIVE.search(text)
-    if best and not lex.NOT_SUPERLATIVE.search(text):
-        yield Catch(Act.SUPERIORITY, best.group())
-        return
-    more = lex.COMPARATIVE.search(text)
-    than = more and lex.THAN.search(text, more.start())
-    if more and than:
-        beside = lex.TARGET.search(text) or lex.RIVAL.search(text) or lex.OURS.search(text)
-        if beside:
-            yield Catch(Act.SUPERIORITY, f"{more.group()} {than.group()} ... {beside.group()}")
-
-
-def _praise(text: str) -> Iterator[Catch]:
-    if lex.METRIC.search(text) and (match := lex.EVALUATED.search(text)):
-        yield Catch(Act.QUALITY, match.group())
-    if match := lex.PRAISE.search(text):
-        yield Catch(Act.QUALITY, match.group())
-        return
-    if (match := lex.QUALITY_OF.search(text)) is not None:
-        yield Catch(Act.QUALITY, match.group())
-        return
-    praised, good = lex.PRAISED.search(text), lex.GOOD.search(text)
-    strong = good and re.search(
-        r"perfect|excel|beauti|guarantee|good|great|high|hoh|高|quali", good.group()
-    )
-    if praised and good and (strong or lex.OURS.search(text) or lex.TARGET.search(text)):
-        yield Catch(Act.QUALITY, f"{good.group()} {praised.group()}")
-    steady, always = lex.STEADY.search(text), lex.ALWAYS.search(text)
-    if steady and (always or (praised and frames.NEGATION.search(text))):
-        yield Catch(Act.QUALITY, steady.group())
+def _negated(text: str, match: re.Match[str]) -> bool:
+    before, after = text[: match.start()], text[match.end() :]
+    return bool(lex.NEGATED.search(before) or lex.NEGATED_AFTER.search(after))
 
 
 # -- questions ------------------------------------------------------------------------------------
@@ -303,6 +250,8 @@ def _open_question(sentence: Sentence, text: str, spell: _Spell) -> bool:
     if not text.rstrip("\"')").endswith(("?", "？")):
         return False
     answer = spell(sentence.context.after)
-    unanswered = not answer or frames.UNANSWERED.search(answer)
-    yes = frames.YES.search(answer) or len(answer.split()) <= _SHORT
-    return bool(frames.OPEN_QUESTION.search(text)) and not (yes and not unanswered)
+    if lex.REFUSED.search(answer) and lex.FAULT.search(text):
+        return False  # a question after a fault, answered with no
+    unanswered = not answer or lex.UNANSWERED.search(answer)
+    yes = lex.YES.search(answer) or len(answer.split()) <= _SHORT
+    return not lex.RHETORICAL.search(text) and not (yes and not unanswered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from verify.outcome import Axis
-from verify.prose import frames
+from verify.prose import lexicon as lex
 from verify.prose.attribution import value
 from verify.prose.evidence import Evidence, KnownClaim
 from verify.prose.net import Act, catches
@@ -100,7 +100,12 @@ def _other_kind(sentence: Sentence, claim: KnownClaim) -> str | None:
     allowed = {(c.act, c.cue) for c in catches(own)}
     for catch in catches(sentence):
         kind = catch.act in (Act.SUPERIORITY, Act.QUALITY, Act.SPEED)
-        if kind and not any(a is catch.act and _shares(c, catch.cue) for a, c in allowed):
+        mine = content(catch.cue) <= content(claim.sentence)
+        if (
+            kind
+            and not mine
+            and not any(a is catch.act and _shares(c, catch.cue) for a, c in allowed)
+        ):
             return f"it says {catch.cue!r}, which the claim does not"
     return None
 
@@ -113,6 +118,6 @@ def _unnamed_axis(text: str, claim: KnownClaim) -> str | None:
     """Evidence on a weak axis carries no sentence that does not name it."""
     if claim.axis in (None, Axis.PAPER_EVAL):
         return None
-    if re.search(frames.AXIS[str(claim.axis)], latin(text)):
+    if re.search(lex.text("AXIS")[str(claim.axis)], latin(text)):
         return None
     return f"its evidence is on the {claim.axis} axis, which the text does not name"

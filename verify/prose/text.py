@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 
 # Cyrillic, Greek and Armenian letters that a reader takes for the Latin ones below them.
 _ALIKE = str.maketrans(
-    "АВЕЅІЈКМНОРСТУХԀԌԛԝасеіјорѕухԁһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧϜαικνορτυχսոօⅼıƖ",
-    "ABESIJKMHOPCTYXDGqwaceijopsyxdhlABEZHIKMNOPTYXFaiknoptuxunoliI",
+    "АВЕЅІЈКМНОРСТУХԀԌԛԝасеіјорѕухԁһӏгктмпεΑΒΕΖΗΙΚΜΝΟΡΤΥΧϜαικνορτυχսոօⅼıƖ",
+    "ABESIJKMHOPCTYXDGqwaceijopsyxdhlrktmneABEZHIKMNOPTYXFaiknoptuxunoliI",
 )
 _SILENT = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
@@ -61,9 +62,9 @@ def bag(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-def words(listed: str) -> re.Pattern[str]:
-    """Words and stems of a list: `match*` any word that begins so; others are whole words."""
-    return pattern(*(_word(entry) for entry in re.split(r"\s*[|\n]\s*", listed.strip()) if entry))
+def words(listed: Iterable[str]) -> re.Pattern[str]:
+    """Words and stems: `match*` any word that begins so; others are whole words."""
+    return pattern(*(_word(" ".join(entry.split())) for entry in listed if entry.strip()))
 
 
 def _word(entry: str) -> str:

@@ -62,6 +62,7 @@ class Entry:
     overclaim: bool
     text: str
     format: str
+    language: str = ""
 
     @property
     def held_out(self) -> bool:
@@ -78,6 +79,17 @@ def entries(name: str) -> Iterator[Entry]:
                 given = {"md": text} if isinstance(text, str) else text
                 ((form, source),) = given.items()
                 yield Entry(kind, group == "overclaims", source, form)
+
+
+def voices(part: str) -> Iterator[Entry]:
+    """The texts of independent writers: `tuned`, or `held_out` that nobody tuned on."""
+    data = yaml.safe_load((HERE / "voices.yaml").read_text(encoding="utf-8"))[part]
+    for group, languages in data.items():
+        for language, kinds in languages.items():
+            for kind, texts in kinds.items():
+                for text in texts:
+                    form = "tex" if "\\" in text and text[0] not in "|$" else "md"
+                    yield Entry(kind, group == "overclaims", text, form, language)
 
 
 def findings(source: str, file: str, evidence: Evidence) -> list[Finding]:
