@@ -313,7 +313,9 @@ def test_every_rule_is_in_the_list() -> None:
         lint_module.rules_promotion,
         lint_module.rules_code,
         lint_module.rules_texts,
+        lint_module.rules_outline,
         lint_module.rules_release,
+        lint_module.equivalents,
     )
     written = {
         f"{module.__name__}.{name}"
@@ -322,6 +324,7 @@ def test_every_rule_is_in_the_list() -> None:
         if getattr(value, "__module__", "") == module.__name__
         and not name.startswith("_")
         and value.__annotations__.get("loaded") == "LoadedPack"
+        and value.__annotations__.get("return") == "Iterator[Problem]"
     }
     assert {f"{rule.__module__}.{rule.__name__}" for rule in RULES} == written
 

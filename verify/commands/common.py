@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from verify.problems import PackError, UsageError
-from verify.run.spread import Stop
 from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, find_root, load
 
-if TYPE_CHECKING:  # `verify lint` reads no reports
+if TYPE_CHECKING:  # `verify lint` reads no reports and runs nothing
     from verify.known import Known
+    from verify.run.spread import Stop
 
 Command = Callable[..., Any]
 
@@ -104,6 +104,8 @@ def stopping() -> Iterator[Stop]:
 
     What was ignored when the program began (nohup, a job in the background) stays ignored.
     """
+    from verify.run.spread import Stop
+
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
 
