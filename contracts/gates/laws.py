@@ -241,7 +241,37 @@ def _approved_by_another(pack: Miniature) -> str:
         return OPEN
 
 
+def _approved_again(pack: Miniature) -> str:
+    """A decision about the file approves what it holds now, and its digest stands once."""
+    digests = "specs/protected.yaml"
+    with pack.kept(FACTS, digests):
+        pack.append(FACTS)
+        protect.approve(protect.guard_of(load(pack.root)), [FACTS], "DEC-0001")
+        times = (pack.root / digests).read_text(encoding="utf-8").count(FACTS)
+        return _states(pack) or (OPEN if times == 1 else f"recorded {times} times")
+
+
+def _recorded(*, path: str, times: int) -> Callable[[Miniature], str]:
+    """A digest more than once, or of a file that no glob protects."""
+
+    def act(pack: Miniature) -> str:
+        digests = "specs/protected.yaml"
+        one = {"path": path, "decision": "DEC-0001",
+               "sha256": protect.digest_of(pack.root / path)}  # fmt: skip
+        with pack.kept(digests):
+            own = protect.guard_of(load(pack.root)).recorded
+            kept = [each.model_dump() for each in own if each.path != path]
+            pack.data(digests, {"schema": "verify/digests/1", "assets": [*kept, *[one] * times]})
+            return _states(pack)
+
+    return act
+
+
 PROTECTION: Mapping[str, Case] = {
+    "a file that is approved again": (_approved_again, OPEN),
+    "a digest that is there twice": (_recorded(path=FACTS, times=2), f"{FACTS} listed twice"),
+    "a digest of what nothing protects": (
+        _recorded(path="version.py", times=1), "version.py unguarded"),
     "as approved": (_states, OPEN),
     "a file that changed": (_changed, f"{FACTS} changed"),
     "a file that nobody approved": (_unlisted, "specs/facts/new.yaml unlisted"),
@@ -249,7 +279,7 @@ PROTECTION: Mapping[str, Case] = {
     "a file that is gone": (_gone, f"{FACTS} missing"),
     "a decision that does not hold": (_undecided, f"{FACTS} undecided"),
     "a decision about something else": (_approved_by_another, "does not govern"),
-}
+}  # fmt: skip
 
 
 # -- the frontier of a change ---------------------------------------------------------------------

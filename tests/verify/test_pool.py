@@ -9,7 +9,7 @@ import pytest
 
 from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView
-from verify.run import pool
+from verify.run import pool, processes
 
 from .conftest import Finished, MiniPack, clause, run_pack
 
@@ -110,3 +110,15 @@ def test_workers_get_their_share_of_threads_and_a_fixed_hash_seed(
     mini.clauses = [clause(check="env.tell")]
     found: dict[str, Any] = only(run_pack(mini.save(), tmp_path, jobs=64, falsify=False)).details
     assert found == {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+
+
+def test_a_process_that_ends_while_it_is_looked_at_has_no_descendants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its folder goes between two looks: a run once ended there with an internal error."""
+
+    def gone(self: Path, pattern: str) -> list[Path]:
+        raise FileNotFoundError(2, "No such file or directory", str(self))
+
+    monkeypatch.setattr(Path, "glob", gone)
+    assert list(processes.descendants(1)) == []

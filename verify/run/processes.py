@@ -58,10 +58,18 @@ def _share_kb(pid: int) -> int:
 
 def descendants(pid: int) -> Iterator[int]:
     """The living children of a process, theirs, and so on."""
-    for children in (_PROC / str(pid) / "task").glob("*/children"):
-        for child in " ".join(_lines(children)).split():
-            yield int(child)
-            yield from descendants(int(child))
+    for child in _children(pid):
+        yield child
+        yield from descendants(child)
+
+
+def _children(pid: int) -> list[int]:
+    """Of all threads of a process; none of one that ended meanwhile."""
+    try:
+        found = [_lines(one) for one in (_PROC / str(pid) / "task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(child) for lines in found for line in lines for child in line.split()]
 
 
 def _kin(leader: int, mark: str) -> set[int]:
