@@ -68,9 +68,24 @@ class Domain:
         known = self.stated.get("temperatures")
         if known is not None and not set(temperatures) <= set(known):
             raise OutsideError(f"the subject takes the temperatures {known} alone")
-        for name, wanted in (("dtypes", "float32"), ("devices", "cpu"), ("semantics", "reference")):
+        for name, wanted in (("devices", "cpu"), ("semantics", "reference")):
             if wanted not in self.stated.get(name, [wanted]):
                 raise OutsideError(f"the subject says that it does no {wanted}")
+        if self.dtype is None:
+            raise OutsideError(f"the subject does {self.stated['dtypes']} alone")
+
+    @property
+    def dtype(self) -> str | None:
+        """What it is given: float32 where it takes that, else float64; tolerances are float32's."""
+        stated = self.stated.get("dtypes", ["float32"])
+        return next((one for one in ("float32", "float64") if one in stated), None)
+
+    def cast(self, value: Any) -> Any:
+        """A float32 array, or those of a mapping, in the subject's precision."""
+        if isinstance(value, Mapping):
+            return {name: self.cast(one) for name, one in value.items()}
+        single = isinstance(value, (np.ndarray, np.floating)) and value.dtype == np.float32
+        return value.astype(np.float64) if single and self.dtype == "float64" else value
 
     def _weights(self, given: Mapping[str, Any]) -> None:
         level = str(self.stated.get("weights", "all"))
@@ -100,7 +115,7 @@ def call(subject: Any, capability: str, **given: Any) -> Any:
         if not (name.startswith("weight_") and _ones(wanted[name])):
             raise OutsideError(f"the subject's {capability} takes no {name}")
         del wanted[name]
-    return getattr(subject, capability)(**wanted)
+    return getattr(subject, capability)(**Domain(subject).cast(wanted))
 
 
 def stage(subject: Any, capability: str, offered: Mapping[str, Any]) -> Any:
@@ -110,7 +125,7 @@ def stage(subject: Any, capability: str, offered: Mapping[str, Any]) -> Any:
     if odd:
         raise OutsideError(f"{capability} asks for {', '.join(odd)}, which is nothing recorded")
     wanted = {k: v for k, v in offered.items() if takes_all or k in names}
-    return getattr(subject, capability)(**wanted)
+    return getattr(subject, capability)(**Domain(subject).cast(wanted))
 
 
 def _takes(subject: Any, capability: str) -> tuple[set[str], bool]:

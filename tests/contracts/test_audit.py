@@ -16,11 +16,12 @@ from contracts.audit import mistakes, outcome, variants
 from contracts.common import oracle
 from contracts.subjects.engine import ENGINE
 from verify.api import CheckContext, Measurement
-from verify.audit.protocol import audit_clauses, needs_of, protocol, stub
+from verify.audit.protocol import audit_clauses, needs_of, page, protocol, stub
 from verify.outcome import Outcome
 from verify.spec.pack import load
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "specs" / "interface" / "protocol.md"
 PACK = load(ROOT)
 CLAUSES = {clause.id: clause for clause in audit_clauses(PACK)}
 CHECKS: dict[str, Callable[[CheckContext], Measurement]] = {
@@ -169,7 +170,7 @@ def test_an_argument_that_it_does_not_take_is_outside_and_no_finding() -> None:
         ({"unconditional": False}, "AUDIT-007"),
         ({"shapes": [[1, 2, 3, 4, 5]]}, "AUDIT-001"),
         ({"temperatures": [0.1]}, "AUDIT-001"),
-        ({"dtypes": ["float64"]}, "AUDIT-001"),
+        ({"dtypes": ["float16"]}, "AUDIT-001"),
         ({"devices": ["cuda"]}, "AUDIT-001"),
         ({"semantics": ["paper"]}, "AUDIT-001"),
     ],
@@ -179,6 +180,19 @@ def test_what_it_says_that_it_does_not_do_is_not_asked(domain: Any, clause: str)
         raise AssertionError
 
     assert judge(clause, never, **domain).outcome is Outcome.NOT_APPLICABLE
+
+
+def test_a_subject_of_float64_alone_is_given_float64() -> None:
+    seen = set()
+
+    def double(gen: Any, *rest: Any, **options: Any) -> Any:
+        seen.add(gen.dtype)
+        return textbook().drift_loss_and_gradient(gen, *rest, **options)
+
+    for clause in ONE_FUNCTION:
+        found = judge(clause, with_signature(double), dtypes=["float64"])
+        assert found.outcome is Outcome.PASS, found.reason
+    assert seen == {np.dtype("float64")}
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -218,6 +232,9 @@ def test_every_capability_unlocks_a_clause_and_says_so() -> None:
     assert not [one.name for one in offered.capabilities if "unlocks" not in one.said]
 
 
+ENGINES_OWN = ("semantics", "group")  # two readings of the text; processes
+
+
 def test_functions_of_the_interface_have_its_parameters() -> None:
     text = (ROOT / "specs" / "interface" / "v1.yaml").read_text(encoding="utf-8")
     stated = yaml.safe_load(text)["names"]
@@ -228,7 +245,12 @@ def test_functions_of_the_interface_have_its_parameters() -> None:
             assert f"{parameter['name']}:" in one.signature, (one.name, parameter)
     loss = next(o for o in protocol(PACK).capabilities if o.name == "drift_loss_and_gradient")
     for parameter in stated["drift_loss"]["parameters"]:
-        assert parameter["name"] in loss.signature or parameter["name"] == "semantics"
+        assert parameter["name"] in loss.signature or parameter["name"] in ENGINES_OWN
+
+
+def test_the_page_is_that_of_the_protocol() -> None:
+    """`python tests/contracts/test_audit.py` writes it anew."""
+    assert PAGE.read_text(encoding="utf-8") == page(protocol(PACK))
 
 
 def test_the_stub_names_every_capability_and_is_python() -> None:
@@ -239,3 +261,7 @@ def test_the_stub_names_every_capability_and_is_python() -> None:
     bare = "\n".join(line.removeprefix("# ") for line in text.splitlines() if "# def" in line)
     compile(bare.replace(":\n", ": ...\n") + " ...", "mine.py", "exec")
     assert max(map(len, text.splitlines())) < 400
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(protocol(PACK)), encoding="utf-8")

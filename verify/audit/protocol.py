@@ -82,6 +82,24 @@ def stub(found: Protocol, name: str) -> str:
     return head + "".join(f"\n\n{_commented(one)}" for one in found.capabilities)
 
 
+def page(found: Protocol) -> str:
+    """The protocol as Markdown."""
+    rows = [f"| `{key}` | {text} |" for key, text in found.domain.items()]
+    parts = [
+        "# What an implementation from elsewhere may offer",
+        "Made from `contracts/subjects/protocol.py`; a test holds the two together.",
+        found.text,
+        "## DOMAIN\n\n| key | says |\n|---|---|\n" + "\n".join(rows),
+        *(_section(one) for one in found.capabilities),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(one: Capability) -> str:
+    said = "\n".join(f"- {label}: {text}" for label, text in one.said.items())
+    return f"## {one.name}\n\n{one.title}\n\n```python\n{one.name}{one.signature}\n```\n\n{said}"
+
+
 def _commented(one: Capability) -> str:
     notes = [one.title, *(f"{label}: {text}" for label, text in one.said.items())]
     lines = [*textwrap.wrap(" ".join(notes[:1]), 96), *notes[1:]]

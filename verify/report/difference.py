@@ -110,7 +110,19 @@ def _word(value: object) -> str:
 
 def _about(report: Report) -> dict[str, Any]:
     digests = {f"digest {name}": value for name, value in report.about["digests"].items()}
-    return {**{name: report.about[name] for name in ABOUT}, **digests}
+    return {**{name: report.about[name] for name in ABOUT}, **digests, **_audited(report)}
+
+
+def _audited(report: Report) -> dict[str, Any]:
+    """Which code an audit was about: distribution, version, digests, interpreter, frameworks."""
+    audit = report.about.get("audit", {})
+    told = dict(audit.get("provenance", {}))
+    packages = told.pop("packages", {})
+    return {
+        **{f"audited {name}": value for name, value in told.items()},
+        **{f"audited package {name}": version for name, version in packages.items()},
+        **({"domain": audit["domain"]} if audit else {}),
+    }
 
 
 def _environment(bundle: Path) -> dict[str, Any]:
