@@ -28,6 +28,7 @@ COMMANDS = {
     "train": ("drift.commands.train", "Train the generator of a template, under its gates."),
     "sample": ("drift.commands.sample", "Generate samples from a run or an artefact."),
     "eval": ("drift.commands.eval", "Measure samples and write a record with its provenance."),
+    "bench": ("drift.commands.bench", "Time a part of the engine beside its floor."),
     "params": ("drift.commands.params", "Count the parameters of a template, module by module."),
     "import": ("drift.commands.import_", "Read a published checkpoint into an artefact."),
     "export": ("drift.commands.export", "Write an artefact in the reference's layout."),

@@ -35,6 +35,7 @@ def drift_loss(
     temperatures: Sequence[float] = (0.02, 0.05, 0.2),
     semantics: str = "reference",
     group: ProcessGroup | None = None,
+    kernel: str = "plain",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """gen [B, G, S], pos [B, P, S], neg [B, N, S] -> loss [B] and the raw figures behind it.
 
@@ -44,6 +45,7 @@ def drift_loss(
     group         the processes whose groups make one call together: each has its own B, which may
                   be 0; all others of the arguments are alike. Two collectives; loss and gradient
                   are those of this process's groups, `info` is the same everywhere
+    kernel        "plain", "compiled" or "fused" (`drift.kernels`)
 
     info holds detached scalars: `scale`, the weighted mean distance over the whole call, and for
     each temperature `loss_<tau>`, the mean square of its force before normalisation. The loss
@@ -58,7 +60,7 @@ def drift_loss(
     sharded = group is not None
     call = clouds.gather(gen, pos, neg, weight_gen, weight_pos, weight_neg, sharded)
     with torch.no_grad(), precision.full_precision(gen.device):
-        drift = target.drifts({"": call}, taus, switches, group)[""]
+        drift = target.drifts({"": call}, taus, switches, group, kernel)[""]
         _record_outcome(call.gen, drift)
     return attach_gradient(gen, drift), drift.info
 
@@ -72,6 +74,7 @@ def feature_loss(
     temperatures: Sequence[float],
     semantics: str,
     group: ProcessGroup | None = None,
+    kernel: str = "plain",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """name -> gen [B, G, L, D] and real [B, P + N, L, D]; alpha [B] -> loss, a scalar, and info.
 
@@ -87,8 +90,8 @@ def feature_loss(
     added over processes, not averaged. Two collectives, whatever the number of names; meanwhile
     the forces of all names are held.
 
-    info holds, detached and for each name, `loss/<name>`, `scale/<name>`, `loss_<tau>/<name>`.
-    A trace has its stages under `<name>/`.
+    kernel is that of `drift_loss`. info holds, detached and for each name, `loss/<name>`,
+    `scale/<name>`, `loss_<tau>/<name>`. A trace has its stages under `<name>/`.
     """
     switches = semantics_named(semantics)
     taus = clouds.checked_temperatures(temperatures)
@@ -104,7 +107,7 @@ def feature_loss(
                 name: _call_of(gen[name], real_features[name], w, positives, group)
                 for name in together
             }
-            drifts = target.drifts(calls, taus, switches, group)
+            drifts = target.drifts(calls, taus, switches, group, kernel)
         for name, drift in drifts.items():
             with trace.scope(name):
                 _record_outcome(calls[name].gen, drift)

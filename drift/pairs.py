@@ -8,6 +8,8 @@ once, for [B, R, G, T]; a weight then is [B, T] or [B, 1, T].
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -65,21 +67,25 @@ def mask_own(dist: Tensor, added: float) -> None:
 
 
 def pair_coefficients(
-    logits: Tensor, weight: Tensor, repelling: int, switches: Semantics
+    logits: Tensor,
+    weight: Tensor,
+    repelling: int,
+    switches: Semantics,
+    record: Callable[[str, Tensor], None] = trace.record,
 ) -> Tensor:
     """The coefficients a_j [..., G, T] of logits -d_n / tau."""
     over_targets, over_samples = softmaxes(logits, weight, switches)
-    trace.record("affinity_row", over_targets)
-    trace.record("affinity_col", over_samples)
+    record("affinity_row", over_targets)
+    record("affinity_col", over_samples)
     affinity = affinities(over_targets, over_samples, switches.affinity_floor)
-    trace.record("affinity_clipped", affinity)
+    record("affinity_clipped", affinity)
     if switches.uncond_weight == "after_softmax":
         affinity = apply_weight(affinity, weight)
     sum_pos, sum_neg = side_sums(affinity, repelling)
-    trace.record("sum_pos", sum_pos)
-    trace.record("sum_neg", sum_neg)
+    record("sum_pos", sum_pos)
+    record("sum_neg", sum_neg)
     coefficients = cross_weights(affinity, sum_pos, sum_neg, repelling)
-    trace.record("R_coeff", coefficients)
+    record("R_coeff", coefficients)
     return coefficients
 
 

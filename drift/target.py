@@ -16,17 +16,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from drift import clouds, pairs, trace
+from drift import clouds, kernels, pairs, trace
 from drift.errors import InputError
 from drift.semantics import Semantics
 from drift.totals import ProcessGroup, totals
 
 FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperature
 
-PIECE_BYTES = 1 << 19  # of the pairs of the groups that are treated at once, for one temperature
+PIECE_BYTES = 1 << 21  # of pairs and targets of the groups that are treated at once
+# With several threads each operation waits for all of them, so there have to be few operations.
+PIECE_BYTES_THREADED = 1 << 24
 KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
-# Of forces that lie in one allocation. Larger ones are allocated and released piece by piece.
-TOGETHER_BYTES = 1 << 25
+SLAB_BYTES = 40 << 20  # of forces in one allocation: beyond 32 MB the system gets it back at once
 
 
 class Measured(NamedTuple):
@@ -71,12 +72,14 @@ def drifts(
     taus: Sequence[float],
     switches: Semantics,
     group: ProcessGroup | None,
+    kernel: str = "plain",
 ) -> dict[str, Drift]:
     """The regression target, its value and the raw figures of several calls, by name.
 
     Two sums over groups are needed: of the distances, before anything can be normalised, and of the
     products of forces. Those of all calls travel together.
     """
+    coefficients_of = kernels.coefficients_of(kernel)
     measured, room = dict[str, Measured](), KEPT_BYTES
     for name, call in calls.items():
         with _stages(name):
@@ -86,7 +89,7 @@ def drifts(
     sums = distance_totals([one.figures for one in measured.values()], group)
     for (name, one), total in zip(measured.items(), sums, strict=True):
         with _stages(name):
-            pulled[name] = _pull(one, total, taus, switches, group)
+            pulled[name] = _pull(one, total, taus, switches, group, coefficients_of)
     sums = power_totals([one.products for one in pulled.values()], group)
     return {
         name: outcome(one, total, taus, switches)
@@ -110,11 +113,13 @@ def _measure(call: clouds.Clouds, room: int) -> Measured:
 
 
 def _groups_at_once(call: clouds.Clouds) -> int:
-    """Groups whose pairs fit into PIECE_BYTES; all of them for a trace."""
+    """Groups whose pairs and targets fit into PIECE_BYTES; all of them for a trace."""
     if trace.active():
         return max(len(call.gen), 1)
-    pairs_of_one = call.gen.shape[1] * call.weight.shape[1] * call.gen.element_size()
-    return max(1, PIECE_BYTES // pairs_of_one)
+    samples, features = call.gen.shape[1:]
+    one = call.weight.shape[1] * (samples + features) * call.gen.element_size()
+    room = PIECE_BYTES if torch.get_num_threads() == 1 else PIECE_BYTES_THREADED
+    return max(1, room // one)
 
 
 def _distances(call: clouds.Centred) -> Tensor:
@@ -153,6 +158,7 @@ def _pull(
     taus: Sequence[float],
     switches: Semantics,
     group: ProcessGroup | None,
+    coefficients_of: kernels.Coefficients,
 ) -> Pulled:
     """The forces of all temperatures, piece by piece."""
     call = measured.call
@@ -176,7 +182,7 @@ def _pull(
         if trace.active():
             forces.append(_traced_forces(d_n, some, taus, switches, c, group))
         else:
-            forces.append(_forces(d_n, some, taus, switches, place))
+            forces.append(_forces(d_n, some, taus, switches, coefficients_of, place))
         inner.append(products(forces[-1], coordinate_scale(of_piece, features)))
     return Pulled(forces, torch.cat(inner), scale, c)
 
@@ -189,13 +195,17 @@ def nearness(d_n: Tensor) -> Tensor:
     return d_n - d_n.amin(dim=(-2, -1), keepdim=True)
 
 
-def _places(call: clouds.Clouds, temperatures: int) -> Sequence[Tensor | None]:
-    """Where the forces [., R, G, S] of each piece go; None: into a tensor of their own."""
-    at_once = _groups_at_once(call)
-    if call.gen.nbytes * temperatures > TOGETHER_BYTES:
-        return [None] * -(-len(call.gen) // at_once)
+def _places(call: clouds.Clouds, temperatures: int) -> list[Tensor]:
+    """Where the forces [., R, G, S] of each piece go: pieces of a few large allocations."""
     groups, *of_one = call.gen.shape
-    return torch.split(call.gen.new_empty(groups, temperatures, *of_one), at_once)
+    at_once = _groups_at_once(call)
+    bytes_of_one = max(1, call.gen[:1].nbytes * temperatures)
+    slab = at_once * max(1, SLAB_BYTES // (bytes_of_one * at_once))
+    places = list[Tensor]()
+    for start in range(0, max(groups, 1), slab):
+        forces = call.gen.new_empty(min(slab, groups - start), temperatures, *of_one)
+        places += torch.split(forces, at_once)
+    return places
 
 
 def _forces(
@@ -203,12 +213,12 @@ def _forces(
     call: clouds.Centred,
     taus: Sequence[float],
     switches: Semantics,
-    out: Tensor | None,
+    coefficients_of: kernels.Coefficients,
+    out: Tensor,
 ) -> Tensor:
     """Forces [B, R, G, S] in the units of the input, all temperatures at once."""
     rates = d_n.new_tensor([-1.0 / tau for tau in taus])
-    logits = nearness(d_n)[:, None] * rates[:, None, None]
-    coefficients = pairs.pair_coefficients(logits, call.weight[:, None], call.repelling, switches)
+    coefficients = coefficients_of(nearness(d_n), rates, call.weight, call.repelling, switches)
     return pairs.force(coefficients, call, out)
 
 

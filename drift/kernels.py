@@ -1,0 +1,64 @@
+"""Ways to compute the coefficients of all temperatures: the expensive part between two products.
+
+    plain     drift.pairs as it is written, about twelve passes over [B, R, G, T]
+    compiled  the same functions through torch.compile; where compilation fails, one warning and
+              the plain way (drift.compiling)
+    fused     one Triton kernel, drift.fused: for CUDA, not measured on a GPU so far
+
+All three are held to each other by one set of tests. A trace comes from the plain way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+from torch import Tensor
+
+from drift import pairs
+from drift.compiling import compiled
+from drift.errors import InputError
+from drift.semantics import Semantics
+
+Coefficients = Callable[[Tensor, Tensor, Tensor, int, Semantics], Tensor]
+
+KERNELS = ("plain", "compiled", "fused")
+
+
+def coefficients_of(kernel: str) -> Coefficients:
+    """(distances [B, G, T], rates [R], weight [B, T], G + N, switches) -> a_j [B, R, G, T].
+
+    rates  -1 / tau. InputError for a name that is not one of KERNELS, or that needs what is absent.
+    """
+    if kernel not in KERNELS:
+        raise InputError("kernel", found=repr(kernel), expected=" or ".join(KERNELS))
+    if kernel == "plain":
+        return plain
+    return _compiled() if kernel == "compiled" else _fused()
+
+
+def plain(
+    dist: Tensor, rates: Tensor, weight: Tensor, repelling: int, switches: Semantics
+) -> Tensor:
+    """One function of torch after the other."""
+    logits = dist[:, None] * rates[:, None, None]
+    return pairs.pair_coefficients(logits, weight[:, None], repelling, switches, _nothing)
+
+
+def _nothing(name: str, value: Tensor) -> None:
+    """Stages are recorded temperature by temperature, not here."""
+
+
+@cache
+def _compiled() -> Coefficients:
+    return compiled(plain, "warn", dynamic=True)
+
+
+@cache
+def _fused() -> Coefficients:
+    if find_spec("triton") is None:
+        raise InputError("kernel", found="'fused', without triton", expected="plain or compiled")
+    from drift import fused
+
+    return fused.coefficients
