@@ -23,6 +23,17 @@ MOST, WIDTH = 8, 4  # mistakes at once; explanations kept at each size
 CLOSE = 2e-3  # relative: what float32 leaves of clouds that no floor decides
 
 
+Outcome = tuple[Array, Array]
+
+
+def apart(found: Outcome, right: Outcome) -> float:
+    """The larger error of loss and gradient, relative to the largest value of each."""
+    return max(
+        largest(one - other) / max(largest(other), 1e-30)
+        for one, other in zip(found, right, strict=True)
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What the subject gave, and how far off an explanation of it may be."""
@@ -70,15 +81,14 @@ class Seen:
         departs, explained = self.relative(()), self.relative(names) < ENOUGH
         return self.name == SHOWN and departs > ENOUGH, departs * explained
 
-    def expected(self, names: Sequence[str]) -> Array:
-        """The loss of the reference with these mistakes."""
-        loss, _ = outcome(self.given, self.temperatures, with_mistakes(*names))
-        return loss if self.loss.ndim else as_array(loss.sum())
+    def expected(self, names: Sequence[str]) -> Outcome:
+        """Loss and gradient of the reference with these mistakes."""
+        loss, gradient = outcome(self.given, self.temperatures, with_mistakes(*names))
+        return (loss if self.loss.ndim else as_array(loss.sum())), gradient
 
     def relative(self, names: Sequence[str]) -> float:
-        """Relative error of the loss against the reference with these mistakes."""
-        right = self.expected(names)
-        return largest(self.loss - right) / max(largest(right), 1e-30)
+        """Relative error of loss and gradient against the reference with these mistakes."""
+        return apart((self.loss, self.gradient), self.expected(names))
 
 
 @check("audit.known_mistakes", needs=("drift_loss_and_gradient",))
@@ -101,7 +111,7 @@ def known_mistakes(ctx: CheckContext) -> Measurement:
     else:
         reason = (
             f"its numbers are those of the reference with {_counted(names)}. On "
-            f"{mends['input']}, mending {len(mends['least'])} brings the loss back from "
+            f"{mends['input']}, mending {len(mends['least'])} brings the outcome back from "
             f"{mends['before']:.3g} to {mends['after']:.2g} relative"
         )
     details = {"mistakes": list(names), "left": left, "mends": mends}
@@ -180,17 +190,16 @@ def _explained(seen: Sequence[Seen]) -> tuple[tuple[str, ...], float]:
 
 
 def _mends(seen: Sequence[Seen], names: tuple[str, ...]) -> dict[str, Any]:
-    """On one recorded input: what each mend alone leaves, and the fewest that bring the loss back.
+    """What each mend leaves on one input, and the fewest that bring the outcome back.
 
-    `after` is what the mistakes leave unexplained of the subject's loss: what it would be off by
+    `after` is what the mistakes leave unexplained of the subject's numbers: what it would be off by
     with those mended.
     """
     one = max(seen, key=lambda one: one.telling(names))
     with np.errstate(all="ignore"):
         right = one.expected(())
         left = {
-            mended: largest(one.expected([name for name in names if name not in mended]) - right)
-            / max(largest(right), 1e-30)
+            mended: apart(one.expected([name for name in names if name not in mended]), right)
             for size in range(1, len(names) + 1)
             for mended in combinations(names, size)
         }
@@ -200,7 +209,7 @@ def _mends(seen: Sequence[Seen], names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "input": one.name,
         "before": one.relative(()),
-        "after": largest(one.loss - one.expected(names)) / max(largest(right), 1e-30),
+        "after": one.relative(names),
         "with_this_one_mended": {name: left[(name,)] for name in names},
         "least": list(least),
         "without_effect_here": rest,
@@ -208,4 +217,4 @@ def _mends(seen: Sequence[Seen], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 SHOWN = "drift_cfg_table8"  # the ratio of Table 8 with guidance weights, where it departs
-ENOUGH = 1e-4  # relative: the loss is back
+ENOUGH = 1e-4  # relative: the outcome is back

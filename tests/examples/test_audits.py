@@ -153,3 +153,26 @@ def test_run_takes_a_file_for_a_subject(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("AGREES: 2 of 2 clauses judged, 2 agree")
+
+
+def test_run_asks_a_file_nothing_about_the_pack(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "verify", "run", "T8-*", "--subject",
+               str(AUDITS / "textbook_numpy.py"), "--reports", str(tmp_path)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 3
+    assert "nothing selected that can be asked of textbook_numpy.py" in done.stderr
+
+
+def test_diff_of_two_audits_says_what_was_mended_and_which_code_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "textbook.py"
+    text = (AUDITS / "textbook_numpy.py").read_text(encoding="utf-8")
+    bundles = []
+    for constant in ("1e-12", "1e-6"):
+        path.write_text(text.replace("1e-6)", f"{constant})"), encoding="utf-8")
+        found = audit(tmp_path, path, "--clause", "AUDIT-001")
+        bundles.append(found.out.splitlines()[-2].removeprefix("bundle "))
+    done = subprocess.run(
+        [sys.executable, "-m", "verify", "diff", *bundles], capture_output=True, text=True
+    )
+    assert "AUDIT-001" in done.stdout
+    assert "audited subject_sha256" in done.stdout

@@ -75,7 +75,7 @@ def _mends(report: Report) -> Iterator[str]:
         names = clause.details.get("mistakes", [])
         if not mends or not names or clause.details["left"] > 1.0:
             continue
-        yield f"what brings the loss back ({clause.id}, on {mends['input']}; relative error):"
+        yield f"what brings the outcome back ({clause.id}, on {mends['input']}; relative error):"
         yield f"  {mends['before']:10.3g}  as it is"
         for name, left in mends["with_this_one_mended"].items():
             yield f"  {left:10.3g}  with this one mended: {name}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from verify.audit.host import Hello, Limits
-from verify.audit.protocol import protocol, stub
+from verify.audit.protocol import TAG, protocol, stub
 from verify.audit.session import audit
 from verify.audit.subject import ForeignSubject, foreign_subject
 from verify.audit.words import capabilities, summary
@@ -15,7 +15,7 @@ from verify.commands.common import evidence_option, pack_option, reports_option,
 from verify.commands.run_ import runner, wanted_outputs
 from verify.files import write
 from verify.known import earlier_in
-from verify.problems import UsageError
+from verify.problems import NothingSelectedError, UsageError
 from verify.report.bundle import RENDERERS
 from verify.run.engine import PROFILES, Options
 from verify.spec.model import Clause
@@ -99,6 +99,13 @@ def judged(
 ) -> int:
     """The audit of a subject by clauses, else by all that it can be asked; its exit code."""
     offered = protocol(loaded)
+    if clauses is not None:
+        clauses = tuple(clause for clause in clauses if TAG in clause.tags)
+        if not clauses:
+            raise NothingSelectedError(
+                f"nothing selected that can be asked of {subject.name}: its clauses have the tag "
+                f"{TAG}; remedy: verify list tag:{TAG}"
+            )
 
     def greet(hello: Hello) -> None:
         click.echo(f"{capabilities(loaded, offered, hello)}\n")

@@ -109,7 +109,7 @@ def command(
 
         options = Options(foreign.name, seed=seed, profile=profile, jobs=jobs,
                           falsify=not no_falsify, evidence_dir=evidence_dir)  # fmt: skip
-        return judged(loaded, foreign, options, reports, wanted, clauses)
+        return judged(loaded, foreign, options, reports, wanted, clauses if selectors else None)
     options = Options(
         subject=audited_subject(loaded, subject),
         seed=seed,
