@@ -176,3 +176,10 @@ def test_diff_of_two_audits_says_what_was_mended_and_which_code_it_was(tmp_path:
     )
     assert "AUDIT-001" in done.stdout
     assert "audited subject_sha256" in done.stdout
+
+
+def test_a_loss_of_torch_in_a_module_agrees(tmp_path: Path) -> None:
+    """This engine through the door for strangers: `module:name`, differentiated for it."""
+    found = audit(tmp_path, Path("drift.loss:drift_loss"))
+    assert found.code == 0, found.out + found.err
+    assert found.out.splitlines()[-1].startswith("AGREES: 13 of 44 clauses judged, 13 agree")
