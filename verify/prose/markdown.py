@@ -36,6 +36,7 @@ def _parser() -> MarkdownIt:
     found = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     for plugin in (footnote_plugin, front_matter_plugin, deflist_plugin):
         found.use(plugin)
+    found.core.ruler.disable("footnote_tail")  # it drops the notes that nothing refers to yet
     return found.use(dollarmath_plugin, double_inline=True)
 
 

@@ -94,7 +94,10 @@ def _unquoted(text: str) -> str:
 
 
 def _taken_back(text: str) -> bool:
-    return any(_seen(name, text) for name in lex.data("rules")["taken_back"])
+    frames = lex.data("rules")["taken_back"]
+    if lex.RESULT.search(text) and lex.METRIC.search(text):  # a setting that leads to a figure
+        frames = [name for name in frames if name != "SETTING"]
+    return any(_seen(name, text) for name in frames)
 
 
 # -- figures --------------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ def _split_figure(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catc
     before = spell(sentence.context.before)
     if not before or lex.METRIC.search(text) or not lex.METRIC.search(before):
         return
-    found = [one for one in figures(text) if re.search(r"[.,]\d|^\d{1,3}$", one)]
+    found = [one for one in figures(text) if re.search(r"[.,]\d|^\d{1,3}$|^\D+$", one)]
     plain = lex.FRAME.search(text) or lex.DENIAL.search(text) or lex.NO_FIGURE.fullmatch(text)
     short = len(text.split()) <= _SHORT or lex.OURS.search(text)
     if found and short and not plain and not figures(before):
