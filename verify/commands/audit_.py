@@ -12,7 +12,7 @@ from verify.audit.session import audit
 from verify.audit.subject import ForeignSubject, foreign_subject
 from verify.audit.words import capabilities, summary
 from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack
-from verify.commands.run_ import runner, wanted_outputs
+from verify.commands.sealed_run import runner, wanted_outputs
 from verify.files import write
 from verify.known import earlier_in
 from verify.problems import NothingSelectedError, UsageError

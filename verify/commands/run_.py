@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import click
 
-from verify import __version__, streams
+from verify import streams
 from verify.audit.subject import foreign_subject
 from verify.commands.common import (
     audited_subject,
@@ -22,23 +17,14 @@ from verify.commands.common import (
     pack_option,
     reports_option,
     sound_pack,
-    stopping,
 )
+from verify.commands.sealed_run import about_run, run_and_seal, wanted_outputs
 from verify.files import write
 from verify.known import earlier_in
-from verify.mutate import rate as detection
-from verify.problems import UsageError
-from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal
+from verify.report.bundle import RENDERERS
 from verify.report.console import summary
 from verify.report.model import Report
-from verify.report.unsealed import keep
-from verify.run.cache import Earlier
-from verify.run.engine import PROFILES, Event, Options, run
-from verify.run.environment import repository
-from verify.run.evidence import EvidenceWriter
-from verify.spec.digests import digests
-from verify.spec.model import Clause
-from verify.spec.pack import LoadedPack
+from verify.run.engine import PROFILES, Options
 from verify.spec.select import HELP, select
 
 
@@ -101,7 +87,7 @@ def command(
     The report goes to standard output, progress to standard error, a sealed bundle to --reports. An
     interrupt (Ctrl-C) ends the run early; what was found is sealed all the same.
     """
-    wanted = [_output(text) for text in outputs]
+    wanted = wanted_outputs(outputs)
     loaded = sound_pack(pack_dir)
     clauses = select(loaded.pack, selectors)
     if foreign := foreign_subject(subject or "", python):
@@ -119,72 +105,12 @@ def command(
         evidence_dir=evidence_dir,
     )
     earlier = earlier_in(reports, loaded, evidence_dir) if cached else None
-    about = _about(loaded, options, selectors, reports)
-    bundle, report = _run_and_seal(loaded, clauses, options, about, reports, earlier)
+    about = about_run(loaded, options, selectors, reports)
+    bundle, report = run_and_seal(loaded, clauses, options, about, reports, earlier)
     _show(report, bundle)
     for kind, path in wanted:
         write(path, RENDERERS[kind](report))
     return report.verdict.exit_code
-
-
-def runner(
-    loaded: LoadedPack, reports: Path, earlier: Earlier | None
-) -> Callable[[tuple[Clause, ...], Options, dict[str, Any]], tuple[Path, Report]]:
-    """Runs that are sealed in a folder; judgements are reused but for a subject from elsewhere."""
-
-    def sealed(
-        clauses: tuple[Clause, ...], options: Options, more: dict[str, Any]
-    ) -> tuple[Path, Report]:
-        about = {**_about(loaded, options, (), reports), **more}
-        reused = earlier if options.foreign is None else None
-        return _run_and_seal(loaded, clauses, options, about, reports, reused)
-
-    return sealed
-
-
-def wanted_outputs(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
-    """What --output asks for; raises UsageError for what cannot be written."""
-    return [_output(text) for text in texts]
-
-
-def _run_and_seal(
-    loaded: LoadedPack,
-    clauses: tuple[Clause, ...],
-    options: Options,
-    about: dict[str, Any],
-    reports: Path,
-    earlier: Earlier | None,
-) -> tuple[Path, Report]:
-    """The run and its bundle; where it cannot be sealed, its evidence stays behind, named so."""
-    partial = open_partial(reports)
-    with stopping() as stop:
-        try:
-            writer = EvidenceWriter(partial / EVIDENCE, loaded, about)
-            with closing(writer), _progress() as progress:
-
-                def emit(event: Event) -> None:
-                    writer(event)
-                    if progress is not None:
-                        progress(event)
-
-                run(loaded, clauses, options, emit, stop=stop, earlier=earlier)
-            return seal(partial)
-        except BaseException:
-            said = keep(partial)
-            if said is not None:
-                click.echo(f"verify: {said}", err=True)
-            raise
-
-
-def _progress() -> Any:
-    """A live display on a terminal; rich is imported only there."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-
-    from verify.report.progress import LiveProgress
-
-    return LiveProgress(Console(stderr=True))
 
 
 def _show(report: Report, bundle: Path) -> None:
@@ -197,45 +123,3 @@ def _show(report: Report, bundle: Path) -> None:
         click.echo(
             f"verify: standard output cannot be written ({why}); the verdict stands", err=True
         )
-
-
-def _output(text: str) -> tuple[str, Path]:
-    kind, separator, path = text.partition("=")
-    if kind not in RENDERERS or not separator or not path:
-        raise UsageError(
-            f"--output: found {text!r}; expected FORMAT=PATH with one of {', '.join(RENDERERS)}"
-        )
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"--output: found no folder {Path(path).parent}; remedy: create it")
-    return kind, Path(path)
-
-
-def _about(
-    loaded: LoadedPack, options: Options, selectors: tuple[str, ...], reports: Path
-) -> dict[str, Any]:
-    now = digests(loaded)
-    tried = detection.newest(reports, now, options.subject)
-    return {
-        "verify": __version__,
-        "pack": loaded.pack.manifest.pack,
-        "place": _place(loaded.root),
-        "subject": options.subject,
-        "seed": options.seed,
-        "profile": options.profile,
-        "selectors": list(selectors),
-        "falsify": options.falsify,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "repository": repository(loaded.root),
-        "digests": now,
-        "detection": tried and detection.stated(tried),
-    }
-
-
-def _place(root: Path) -> str:
-    """The pack's folder below the repository that holds it, as the beginning of a URI."""
-    for folder in (root, *root.parents):
-        if (folder / ".git").exists():
-            inside = os.fsencode(root.relative_to(folder))
-            return "" if inside == b"." else f"{quote(inside)}/"
-    return ""
