@@ -11,6 +11,9 @@ import os
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# Triton decides at its first import whether kernels are interpreted, its own ones with them.
+os.environ.setdefault("TRITON_INTERPRET", "1")
+
 from hypothesis import settings  # noqa: E402
 
 _ALWAYS = settings(deadline=None, database=None, derandomize=True)

@@ -232,7 +232,7 @@ def test_every_capability_unlocks_a_clause_and_says_so() -> None:
     assert not [one.name for one in offered.capabilities if "unlocks" not in one.said]
 
 
-ENGINES_OWN = ("semantics", "group")  # two readings of the text; processes
+ENGINES_OWN = ("semantics", "group", "kernel")  # two readings of the text; processes; ways
 
 
 def test_functions_of_the_interface_have_its_parameters() -> None:
