@@ -17,6 +17,7 @@ class _Search:
     worst: float = 0.0
     tried: int = 0
     broken_by: str = ""
+    example: Any = None
 
 
 def judge_law(
@@ -25,7 +26,8 @@ def judge_law(
     """Draw from the strategy `examples` until `error` exceeds the clause's tolerance.
 
     The measured value is the largest error seen; the reason names the smallest counterexample.
-    An exception of the subject is not a counterexample: it leaves this function.
+    An exception of the subject leaves this function, with a note of the example it was raised on:
+    whose it is says the worker (DEC-0310).
     """
     from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 
@@ -46,6 +48,7 @@ def judge_law(
     )
     @given(examples)
     def holds(example: Any) -> None:
+        found.example = example
         measured = error(example)
         found.tried += 1
         if not measured <= found.worst:
@@ -58,6 +61,9 @@ def judge_law(
         holds()
     except _CounterexampleError:
         reason = f"{law}; broken by {found.broken_by}, allowed {limit:.3g} {unit}".rstrip()
+    except Exception as raised:
+        raised.__notes__ = [f"on {found.example!r}"]  # hypothesis tells the same at length
+        raise
     else:
         reason = f"{law}: {found.tried} examples"
     details = {"examples": found.tried, "seed": ctx.seed}

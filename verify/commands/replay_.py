@@ -14,12 +14,12 @@ from verify.outcome import Outcome
 from verify.problems import UsageError
 from verify.report.words import number
 from verify.run import columns
-from verify.run.answers import decode, encode
+from verify.run.answers import decode, encode, subject_lost
 from verify.run.engine import PROFILES
 from verify.run.pool import Task
 from verify.run.results import Verdict
 from verify.run.tasks import make_task
-from verify.run.worker import execute, load, mount
+from verify.run.worker import execute, found_by, load, mount
 from verify.spec.model import Clause, Falsifier, Kind
 from verify.spec.pack import LoadedPack
 from verify.spec.select import one_clause
@@ -98,7 +98,10 @@ def _here(task: Task, loaded: LoadedPack, *, debug: bool) -> Verdict | None:
         traceback.print_exception(error)
         if debug:
             pdb.post_mortem(error.__traceback__)
-        return None
+        said = found_by(task.payload, error, loaded.root)
+        if said is None:
+            return None
+        answer = subject_lost("raised", said)
     return decode({**answer, "elapsed_s": 0.0, "peak_mb": 0.0})
 
 

@@ -45,6 +45,7 @@ class Checks:
             "check": {"role": binding.role, "name": binding.name, "module": binding.module},
             "subject": None,
             "mutant": None,
+            "code": (),
             "params": dict(params),
             "tolerance": None,
             "axis": None,

@@ -35,6 +35,7 @@ def make_task(
         "check": _place(loaded.bindings.find("check", clause.check)),
         "subject": foreign or _place(loaded.bindings.find("subject", subject)),
         "mutant": mutant,
+        "code": list(loaded.pack.manifest.code),
         "params": clause.params,
         "tolerance": clause.tolerance.value,
         "axis": clause.axis,

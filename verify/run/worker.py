@@ -29,6 +29,7 @@ from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget, subject_lost
 from verify.run.memory import granted, lift, peak_mb
 from verify.run.processes import held_kb
+from verify.run.raised import by_the_code
 from verify.run.watch import Watch
 from verify.spec.places import CONTRACTS
 
@@ -278,6 +279,8 @@ def _explain(error: BaseException, task: dict[str, Any], root: Path) -> dict[str
         missing = f"the module {error.name} is not installed"
         remedy = "install what the pack's checks need"
         return broken(Reason.DEPENDENCY_MISSING, f"{missing}; remedy: {remedy}")
+    if said := found_by(task, error, root):
+        return subject_lost("raised", said)
     with suppress(Exception):  # the check may have replaced sys.stderr
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
@@ -288,6 +291,11 @@ def _explain(error: BaseException, task: dict[str, Any], root: Path) -> dict[str
     first = (message.strip().splitlines() or [""])[0]
     reason = f"the check raised {type(error).__name__}{at}: {first}"
     return broken(Reason.CHECK_RAISED, reason, {"stack": stack[-_FRAMES_KEPT:]} if stack else {})
+
+
+def found_by(task: dict[str, Any], error: BaseException, root: Path) -> str | None:
+    """What the code under test raised; under a mutant a crash is no verdict, whoever raised it."""
+    return by_the_code(error, task["code"], root) if task["mutant"] is None else None
 
 
 def _not_installed(name: str | None) -> bool:
