@@ -20,9 +20,10 @@ from typing import Any
 from verify import __version__, clock
 from verify.files import sync_folder, write
 from verify.problems import IntegrityError, UsageError
-from verify.report import html, junit, markdown, sarif
+from verify.report import junit, markdown, sarif
 from verify.report.derive import hold
 from verify.report.model import Report, from_evidence
+from verify.report.page import render as page
 from verify.run.environment import environment_text
 from verify.run.pins import Pins
 
@@ -43,7 +44,7 @@ def report_json(report: Report) -> str:
 RENDERERS: dict[str, Callable[[Report], str]] = {
     "json": report_json,
     "md": markdown.render,
-    "html": html.render,
+    "html": page.render,
     "junit": junit.render,
     "sarif": sarif.render,
 }

@@ -17,7 +17,7 @@ from verify.report.scoring import proven, scored
 from verify.report.verdict import ExitCode as ExitCode
 from verify.report.verdict import VerdictView, verdict_of
 from verify.report.views import ClauseView as ClauseView
-from verify.report.views import CoverageView, Part
+from verify.report.views import AuthorityView, ConflictView, CoverageView, Part
 from verify.report.views import FalsifierView as FalsifierView
 from verify.run.evidence import records
 from verify.scope import Form, LeafKind, Scope, Tier
@@ -103,6 +103,8 @@ class Report(Part):
     clauses: list[ClauseView]
     falsifiers: list[FalsifierView]
     coverage: list[CoverageView] = Field(default_factory=list)
+    authorities: list[AuthorityView] = Field(default_factory=list)
+    conflicts: list[ConflictView] = Field(default_factory=list)
     evidence_head: str
 
     def falsifiers_of(self, clause_id: str) -> list[FalsifierView]:
@@ -148,20 +150,24 @@ def from_evidence(path: Path) -> Report:
     try:
         outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
         described = first["run"].pop("clauses")
-        declared = first["run"].pop("declared").get("outlines", ())
-        outlines = [Outline.model_validate_json(json.dumps(one)) for one in declared]
+        declared = first["run"].pop("declared")
+        outlines = [
+            Outline.model_validate_json(json.dumps(one)) for one in declared.get("outlines", ())
+        ]
         del first["run"]["base"]
         due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
         clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
         falsifiers = [_falsifier_view(r.data) for r in read if r.kind == "falsifier"]
         claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
+        named = {"authorities": _authorities(declared), "conflicts": _conflicts(declared)}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"{path}: found records of another version ({_in_short(error)}); expected {SCHEMA} of "
             "this one; remedy: verify run"
         ) from None
     about = {**first["run"], **first["end"]}
-    return report_of(clauses, falsifiers, claims, about, due, read[-1].hash, outlines)
+    found = report_of(clauses, falsifiers, claims, about, due, read[-1].hash, outlines)
+    return found.model_copy(update=named)
 
 
 def report_of(
@@ -184,6 +190,26 @@ def report_of(
         coverage=covered(clauses, falsifiers, about, outlines),
         evidence_head=head,
     )
+
+
+def _authorities(declared: dict[str, Any]) -> list[AuthorityView]:
+    return [
+        AuthorityView(**{name: one[name] for name in AuthorityView.model_fields})
+        for one in declared["authorities"]
+    ]
+
+
+def _conflicts(declared: dict[str, Any]) -> list[ConflictView]:
+    """The declared conflicts, each with the standing of its decision."""
+    decisions = {one["id"]: one for one in declared["decisions"]}
+    kept = ("id", "topic", "between", "summary", "decision")
+    return [
+        ConflictView(
+            **{name: one[name] for name in kept},
+            **{name: decisions[one["decision"]][name] for name in ("status", "title")},
+        )
+        for one in declared["conflicts"]
+    ]
 
 
 def _in_short(error: Exception) -> str:

@@ -102,3 +102,23 @@ class CoverageView(Part):
     held: int
     of: int
     items: dict[str, str]
+
+
+class AuthorityView(Part):
+    """A source of the pack: what its locators are places of."""
+
+    id: str
+    title: str
+    identifier: str
+
+
+class ConflictView(Part):
+    """Where sources disagree, and the decision about it."""
+
+    id: str
+    topic: str
+    between: list[str]
+    summary: str
+    decision: str
+    status: str
+    title: str
