@@ -6,8 +6,9 @@ encoder sees: only who has trained such weights has such components.
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from drift.errors import DriftError
 from drift.evaluate import kept
+from drift.sample import grids
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..evaluation import components
@@ -25,6 +27,7 @@ from . import records as digits_run
 
 Record = dict[str, Any]
 Arrays = dict[str, Any]
+CLASSES, SHOWN = 10, 100
 # How far a byte that another machine rounds otherwise may move each kind of array.
 ALLOWED = {"mu": 1e-3, "sigma": 5e-3, "hits": 5e-3, "by_class": 1e-2, "resampled": 0.6}
 
@@ -50,14 +53,38 @@ def drawn_again(ctx: CheckContext) -> Measurement:
             return ctx.decide(False, f"{name}: {error}")
     if len(weights) < len(found):
         return ctx.decide(False, "two records are kept with the same weights: one run")
-    return _judged(ctx, worst, at, found)
+    return _judged(ctx, worst, at, found, pictures(found[0], template))
 
 
-def _judged(ctx: CheckContext, worst: float, at: str, found: list[Record]) -> Measurement:
+def pictures(record: Record, template: Any) -> list[dict[str, str]]:
+    """Samples of the kept weights and of each baseline, a column a class, for the report."""
+    trace = components.read_arrays(Path(record["path"]), record, "trace")
+    drawn = kept.samples(
+        trace, template, count=SHOWN, seed=record["seeds"][0], alpha=record["alpha"]
+    )
+    return [
+        {
+            "kind": "picture",
+            "title": f"{name.removeprefix('baselines/') or Path(record['path']).stem}: "
+            f"{SHOWN} samples, a column a class",
+            "alt": f"A grid of {SHOWN} small grey digits, ten rows of the classes 0 to 9.",
+            "png": base64.b64encode(grids.png(grids.grid(pixels, CLASSES))).decode("ascii"),
+        }
+        for name, pixels in drawn.items()
+    ]
+
+
+def _judged(
+    ctx: CheckContext,
+    worst: float,
+    at: str,
+    found: list[Record],
+    drawn: Sequence[dict[str, str]] = (),
+) -> Measurement:
     return ctx.judge(
         worst, f"{at} differs by {worst:.3g} of what rounding may change",
         unit="of what rounding may change", axis=digits_run.PROXY,
-        provenance=digits_run.provenance(found),
+        provenance=digits_run.provenance(found), details={"drawn": list(drawn)},
     )  # fmt: skip
 
 

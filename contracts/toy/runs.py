@@ -16,6 +16,7 @@ from drift.toy.train import OBJECTIVES, RECIPES, Plan, Run, shorter, train
 from verify.api import CheckContext, Measurement, check
 
 AXIS = "proxy"
+SHOWN_POINTS = 200  # of a cloud that the report draws
 
 
 @check("toy.drift_falls", needs=("drift_loss",))
@@ -40,9 +41,10 @@ def drift_falls(ctx: CheckContext) -> Measurement:
 @check("toy.modes", needs=("drift_loss",))
 def modes(ctx: CheckContext) -> Measurement:
     """What the rarest mode lacks of its fair share of samples; the worst start."""
-    lacking = {}
+    lacking, watched = {}, []
     for start, run in runs(ctx):
         assert run.last is not None
+        watched.append(frames(ctx, start, run))
         lacking[start] = 1.0 - run.last.smallest_share
         if not lacking[start] <= (ctx.tolerance or 0.0):
             break
@@ -52,7 +54,7 @@ def modes(ctx: CheckContext) -> Measurement:
         f"{ctx.params['target']}: the rarest mode lacks {lacking[worst]:.3g} of its fair share, "
         f"worst start {worst}",
         axis=AXIS,
-        details={"lacking": lacking, **conditions(ctx)},
+        details={"lacking": lacking, **conditions(ctx), "drawn": watched},
     )
 
 
@@ -121,6 +123,24 @@ def one_run(
     plan = Plan(start, ctx.seed if seed is None else seed, recipe, objective)
     loss = ctx.subject.drift_loss if objective == OBJECTIVES[0] else None
     return train(targets.make(target), plan, objective=loss, rows=rows)
+
+
+def frames(ctx: CheckContext, start: str, run: Run) -> dict[str, Any]:
+    """The samples of a run at its snapshots, over real ones, for the report to draw."""
+    target = targets.make(ctx.params["target"])
+    moments = [[f"update {step}", _shown(run.snapshots[step])] for step in sorted(run.snapshots)]
+    return {
+        "kind": "frames",
+        "title": f"{run.target}, from the start {start}: generated over real samples",
+        "target": _shown(torch.cat(target.real())),
+        "frames": moments,
+    }
+
+
+def _shown(samples: torch.Tensor) -> list[list[float]]:
+    """Points of the plane, to the hundredth."""
+    flat = samples.reshape(-1, samples.shape[-1])[:SHOWN_POINTS]
+    return [[round(float(x), 2), round(float(y), 2)] for x, y in flat]
 
 
 def conditions(ctx: CheckContext) -> dict[str, Any]:

@@ -78,6 +78,14 @@ def components(
         yield prefix, found.components(held_out) | resampled
 
 
+def samples(
+    arrays: Arrays, template: Template, *, count: int, seed: int, alpha: float
+) -> dict[str, Tensor]:
+    """Bytes [count, C, H, W], classes in turn, of the run (the name "") and of each baseline."""
+    drawn = _samples(arrays, template, count, seed, alpha)
+    return {prefix.strip("/"): pixels[:count] for prefix, pixels in drawn}
+
+
 def encoder_sha256(arrays: Arrays, template: Template) -> str:
     """Digest of the trunk that is kept, as a record names its extractor."""
     return _encoded(arrays, template).sha256

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from verify.report import html, markdown
+from verify.report import markdown
+from verify.report.page import render as page
 from verify.scope.coverage import Held, Standing, shares
 from verify.spec.lint import lint
 from verify.spec.outline import Outline
@@ -61,7 +62,7 @@ def test_the_report_says_how_much_of_a_source_is_held(mini: MiniPack, tmp_path: 
     report = run_pack(mini, tmp_path / "reports").report
     assert [one.line for one in report.coverage] == [LINE]
     assert f"- {LINE}" in markdown.render(report)
-    assert LINE in html.render(report)
+    assert LINE in page.render(report)
     assert '"held":1,"of":4' in report.model_dump_json()
 
 

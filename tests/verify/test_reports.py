@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
 from verify.outcome import Outcome
-from verify.report import console, html, junit, markdown
+from verify.report import console, junit, markdown
 from verify.report.console import summary
 from verify.report.model import Report
 from verify.report.progress import LiveProgress
@@ -95,64 +94,6 @@ def test_junit_is_well_formed_and_counts_what_it_holds(sealed: Finished) -> None
 def test_junit_stays_well_formed_whatever_is_said(sealed: Finished) -> None:
     root = ET.fromstring(junit.render(hostile(sealed.report)))
     assert len(root[0]) == 7
-
-
-# -- html -----------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; asserts that tags are balanced."""
-
-    VOID = frozenset({"meta", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def test_html_is_one_page_without_scripts_or_outside_files(sealed: Finished) -> None:
-    text = html.render(sealed.report)
-    page = Page(text)
-    assert text.startswith("<!doctype html>")
-    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
-    assert not {"src", "href", "onclick", "onload"} & {name for name, _ in page.attributes}
-    assert "http" not in text
-    assert page.text.count(sealed.report.verdict.line) == 2, "in the title and on top"
-
-
-def test_html_shows_every_clause_with_the_colour_of_its_outcome(sealed: Finished) -> None:
-    text = html.render(sealed.report)
-    for found in sealed.report.clauses:
-        assert f'<td>{found.id}</td><td class="{found.outcome}">{found.outcome}</td>' in text
-    for outcome in Outcome:
-        assert re.search(rf"\.{outcome}\b", html._STYLE), outcome
-    assert "Some &lt;b&gt;statement&lt;/b&gt; | with bars &amp; signs." in text
-
-
-def test_html_escapes_everything(sealed: Finished) -> None:
-    text = html.render(hostile(sealed.report))
-    assert "<script" not in text
-    assert "<u>" not in text
-    assert "\x1b" not in text
-    assert "\x00" not in text
-    assert "alert(1)" in Page(text).text
 
 
 # -- terminal -------------------------------------------------------------------------------------

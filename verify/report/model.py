@@ -16,8 +16,8 @@ from verify.report.covered import covered
 from verify.report.scoring import proven, scored
 from verify.report.verdict import ExitCode as ExitCode
 from verify.report.verdict import VerdictView, verdict_of
-from verify.report.views import ClauseView as ClauseView
 from verify.report.views import AuthorityView, ConflictView, CoverageView, Part
+from verify.report.views import ClauseView as ClauseView
 from verify.report.views import FalsifierView as FalsifierView
 from verify.run.evidence import records
 from verify.scope import Form, LeafKind, Scope, Tier

@@ -46,7 +46,8 @@ def bars(shares: Mapping[str, float]) -> Markup:
         f'<text class="axis" x="{middle:g}" y="{height - 3:g}" text-anchor="middle">1</text>'
         f'<text class="axis" x="{BAR:g}" y="{height - 3:g}" text-anchor="end">1e6</text>'
     )
-    label = f"{len(shares)} values on a logarithmic scale, {sum(v > 1 for v in shares.values())} above 1"
+    above = sum(value > 1 for value in shares.values())
+    label = f"{len(shares)} values on a logarithmic scale, {above} above 1"
     return Markup(
         f'<svg class="bars" viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{label}">'
         f"{''.join(rows)}{axis}</svg>"
@@ -69,19 +70,19 @@ def _bar(number: int, name: str, value: float) -> str:
 
 def curves(drawn: Curves) -> Markup:
     """Values over their index, each curve in a style of its own; gaps where nothing is finite."""
-    finite = [v for values in drawn.curves.values() for v in values if v is not None]
+    finite = [v for _, values in drawn.curves for v in values if v is not None]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
     lines = [
         f'<path class="curve c{number}" d="{_path(values, low, high)}"/>'
-        for number, values in enumerate(drawn.curves.values())
+        for number, (_, values) in enumerate(drawn.curves)
     ]
     names = "".join(
         f'<span class="key k{number}">{escape(printable(name))}</span>'
-        for number, name in enumerate(drawn.curves)
+        for number, (name, _) in enumerate(drawn.curves)
     )
-    longest = max(len(values) for values in drawn.curves.values())
+    longest = max(len(values) for _, values in drawn.curves)
     label = escape(printable(f"{drawn.title}: {longest} values from {low:.4g} to {high:.4g}"))
     return Markup(
         f'<svg class="curves" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{label}">'
@@ -109,12 +110,12 @@ def _path(values: Sequence[float | None], low: float, high: float) -> str:
 
 def frames(drawn: Frames) -> Markup:
     """All moments of a moving cloud, one above the other; the page's script shows one at a time."""
-    every = [*drawn.target, *(point for cloud in drawn.frames.values() for point in cloud)]
+    every = [*drawn.target, *(point for _, cloud in drawn.frames for point in cloud)]
     size = max((abs(v) for point in every for v in point), default=1.0) or 1.0
     groups = [
         f'<g class="moment" data-moment="{number}"{" hidden" if number else ""}>'
         f"{_dots(cloud, size, 'moving')}</g>"
-        for number, cloud in enumerate(drawn.frames.values())
+        for number, (_, cloud) in enumerate(drawn.frames)
     ]
     label = escape(printable(f"{drawn.title}: {len(drawn.frames)} moments"))
     return Markup(
@@ -126,7 +127,5 @@ def frames(drawn: Frames) -> Markup:
 def _dots(cloud: Points, size: float, kind: str) -> str:
     scale = (CLOUD / 2 - MARGIN) / size
     middle = CLOUD / 2
-    return "".join(
-        f'<circle class="{kind}" cx="{middle + scale * x:.1f}" cy="{middle - scale * y:.1f}" r="2"/>'
-        for x, y in cloud
-    )
+    places = ((middle + scale * x, middle - scale * y) for x, y in cloud)
+    return "".join(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="2"/>' for x, y in places)

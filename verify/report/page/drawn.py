@@ -1,5 +1,7 @@
 """What a check may hand over to be drawn, in `details["drawn"]`: a list of mappings of three kinds.
 
+Whatever has an order is a list: evidence sorts the keys of its mappings.
+
 The page shows them whatever the outcome. What does not fit its kind is shown as that sentence,
 never left out in silence.
 """
@@ -20,6 +22,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Number, Number]
+Values = Annotated[tuple[Number | None, ...], Field(min_length=1, max_length=MOST_POINTS)]
 Points = Annotated[tuple[Point, ...], Field(max_length=MOST_POINTS)]
 
 
@@ -30,21 +33,18 @@ class _Drawn(BaseModel):
 
 
 class Curves(_Drawn):
-    """Values over their index; all of one length, `null` where a value is not finite."""
+    """(name, values) of each curve, over the index; `null` where a value is not finite."""
 
     kind: Literal["curves"]
-    curves: Annotated[
-        dict[str, Annotated[tuple[Number | None, ...], Field(min_length=1, max_length=MOST_POINTS)]],
-        Field(min_length=1, max_length=4),
-    ]
+    curves: Annotated[tuple[tuple[str, Values], ...], Field(min_length=1, max_length=4)]
 
 
 class Frames(_Drawn):
-    """Clouds of points in the plane, one a moment, over a cloud that stays."""
+    """(moment, points) of a cloud in the plane that moves, over a cloud that stays."""
 
     kind: Literal["frames"]
     target: Points
-    frames: Annotated[dict[str, Points], Field(min_length=1, max_length=60)]
+    frames: Annotated[tuple[tuple[str, Points], ...], Field(min_length=1, max_length=60)]
 
 
 class Picture(_Drawn):
@@ -89,6 +89,7 @@ def drawings(details: Mapping[str, Any]) -> Iterator[Curves | Frames | Picture |
 def measures(details: Mapping[str, Any]) -> dict[str, float]:
     """Numbers of a check's details that belong side by side: three or more under one name, or at
     the top; the first such group. A text `inf` or `nan` counts as a number that is not finite."""
+    details = {name: value for name, value in details.items() if name != DRAWN}
     for group in (details, *(v for v in details.values() if isinstance(v, Mapping))):
         numbers = {str(k): n for k, v in group.items() if (n := _number(v)) is not None}
         if len(numbers) >= 3 and len(numbers) == len(group):
