@@ -5,8 +5,13 @@ A pack's code registers checks, mutants and subjects by *literal* names:
     @check("field.antisymmetry", needs=("drifting_field",))
     def antisymmetry(ctx: CheckContext) -> Measurement: ...
 
-    @mutant("field.drop_repulsion")
-    def drop_repulsion(subject: object) -> AbstractContextManager[object]: ...
+    @mutant("field.drop_repulsion", field, "field")  # in place of drift.field.field, passed first
+    def drop_repulsion(real: Callable[..., Tensor], *clouds: Tensor) -> Tensor: ...
+
+    CONSTANTS = (mutant("field.far_mask", field, MASK=1.0),)  # another value, here of one name
+
+    @mutant("field.swapped")  # any other way: whatever is wrong inside the context is the mistake
+    def swapped(subject: object) -> AbstractContextManager[object]: ...
 
     @subject("drift")
     def drift_subject() -> object: ...
@@ -18,11 +23,14 @@ imports only the module that defines the names its task needs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from types import ModuleType
+from typing import Any, Protocol, TypeVar, overload
 
 from verify.axes import AxisError, Measured, above, best_first, mean, measured
 from verify.outcome import Outcome, Reason
@@ -46,6 +54,7 @@ __all__ = [
 ]
 
 JSON = Any
+MutantFactory = Callable[..., AbstractContextManager[object]]
 _MARK = "__verify_registered__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -204,9 +213,53 @@ def check(name: str, *, needs: Sequence[str] = ()) -> Callable[[_F], _F]:
     return _mark(Registered("check", name, tuple(needs)))
 
 
-def mutant(name: str) -> Callable[[_F], _F]:
-    """Register `f(subject, **params)`, a context manager inside which the subject is wrong."""
-    return _mark(Registered("mutant", name))
+@overload
+def mutant(name: str, /) -> Callable[[_F], _F]: ...
+@overload
+def mutant(
+    name: str, owner: object, attribute: str, /
+) -> Callable[[Callable[..., Any]], MutantFactory]: ...
+@overload
+def mutant(name: str, owner: object, /, **values: object) -> MutantFactory: ...
+def mutant(name: str, owner: object = None, attribute: str = "", /, **values: object) -> Any:
+    """Register a mistake: a context manager inside which the subject is wrong. Three ways:
+
+    `@mutant(name)` on `f(subject, **params)`, which returns that context manager.
+    `@mutant(name, owner, attribute)` on `f(real, ...)`, which is called in place of the attribute
+    of a module or class; it gets what stands there first and the params of the falsifier by name.
+    `mutant(name, owner, NAME=value, ...)`, given a name or in a tuple of the module's own level:
+    other values of the attributes of a module or class, or of the keys of a dictionary.
+    """
+    mark = _mark(Registered("mutant", name))
+    if values:
+        return mark(partial(_other_values, owner, values))
+    if not attribute:
+        return mark
+    return lambda function: mark(partial(_in_place_of, owner, attribute, function))
+
+
+def _other_values(
+    owner: Any, values: Mapping[str, object], subject: object
+) -> AbstractContextManager[object]:
+    from unittest.mock import patch  # a fifth of a second that lint has no need of
+
+    if isinstance(owner, dict):
+        return patch.dict(owner, values)
+    with ExitStack() as planted:
+        for attribute, value in values.items():
+            planted.enter_context(patch.object(owner, attribute, value))
+        return planted.pop_all()
+
+
+def _in_place_of(
+    owner: object, attribute: str, function: Callable[..., Any], subject: object, **params: object
+) -> AbstractContextManager[object]:
+    real = getattr(owner, attribute)
+
+    def mistaken(*args: Any, **options: Any) -> Any:
+        return function(real, *args, **options, **params)
+
+    return _other_values(owner, {attribute: mistaken}, subject)
 
 
 def subject(name: str) -> Callable[[_F], _F]:
@@ -220,6 +273,14 @@ def registered(function: object) -> Iterable[Registered]:
     return entries
 
 
+def held(module: ModuleType) -> Iterator[tuple[Registered, Any]]:
+    """All that a module registers, the rows of its tables included."""
+    values = list(vars(module).values())
+    for value in chain(values, *(table for table in values if isinstance(table, tuple))):
+        for entry in registered(value):
+            yield entry, value
+
+
 def _mark(entry: Registered) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
         entries = (*registered(function), entry)
@@ -227,6 +288,3 @@ def _mark(entry: Registered) -> Callable[[_F], _F]:
         return function
 
     return decorate
-
-
-MutantFactory = Callable[..., AbstractContextManager[object]]

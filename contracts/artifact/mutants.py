@@ -38,38 +38,24 @@ def nothing(*args: object, **options: object) -> None:
 # round trip
 
 
-@mutant("artifact.column_major")
-def column_major(subject: object) -> Patched:
+@mutant("artifact.column_major", flax_reader, "_widened")
+def column_major(real: Any, raw: NDArray[Any], dtype: str) -> NDArray[Any]:
     """The bytes of an array taken in Fortran's order."""
-
-    def widened(raw: NDArray[Any], dtype: str) -> NDArray[Any]:
-        return raw.reshape(-1).reshape(raw.shape, order="F")
-
-    return patch.object(flax_reader, "_widened", widened)
+    return raw.reshape(-1).reshape(raw.shape, order="F")
 
 
-@mutant("artifact.half_precision_export")
-def half_precision_export(subject: object) -> Patched:
+@mutant("artifact.half_precision_export", architectures, "to_reference")
+def half_precision_export(real: Any, state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     """An export from weights that went through bfloat16."""
-    real = architectures.to_reference
-
-    def rounded(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
-        flat = real(state, config)
-        return {path: tensor.bfloat16().float() for path, tensor in flat.items()}
-
-    return patch.object(architectures, "to_reference", rounded)
+    flat = real(state, config)
+    return {path: tensor.bfloat16().float() for path, tensor in flat.items()}
 
 
-@mutant("artifact.config_without_rope")
-def config_without_rope(subject: object) -> Patched:
+@mutant("artifact.config_without_rope", architectures, "config_text")
+def config_without_rope(real: Any, config: Any) -> str:
     """The embedded configuration leaves a switch out, and the loader takes its opposite."""
-    real = architectures.config_text
-
-    def text(config: Any) -> str:
-        fields = json.loads(real(config))
-        return strict_json.canonical(fields | ({"rope": False} if "rope" in fields else {}))
-
-    return patch.object(architectures, "config_text", text)
+    fields = json.loads(real(config))
+    return strict_json.canonical(fields | ({"rope": False} if "rope" in fields else {}))
 
 
 # loading
@@ -114,49 +100,16 @@ def _lenient(real: Any, ignored: set[str]) -> Iterator[None]:
         yield
 
 
-@mutant("artifact.digest_of_shapes")
-def digest_of_shapes(subject: object) -> Patched:
+@mutant("artifact.digest_of_shapes", contents, "digest_line")
+def digest_of_shapes(real: Any, name: str, dtype: str, shape: Any, sha256: str) -> Any:
     """A digest over names and shapes: a content hash without content."""
-    real = contents.digest_line
-
-    def line(name: str, dtype: str, shape: Any, sha256: str) -> str:
-        return real(name, dtype, shape, "")
-
-    return patch.object(contents, "digest_line", line)
+    return real(name, dtype, shape, "")
 
 
-@mutant("artifact.digest_without_names")
-def digest_without_names(subject: object) -> Patched:
+@mutant("artifact.digest_without_names", contents, "digest_line")
+def digest_without_names(real: Any, name: str, dtype: str, shape: Any, sha256: str) -> Any:
     """A digest over the set of values, whichever tensor they belong to."""
-    real = contents.digest_line
-
-    def line(name: str, dtype: str, shape: Any, sha256: str) -> str:
-        return real("", dtype, shape, sha256)
-
-    return patch.object(contents, "digest_line", line)
-
-
-@mutant("artifact.digest_not_compared")
-def digest_not_compared(subject: object) -> Patched:
-    """Nothing is verified after the load."""
-    return patch.object(filling, "require_loaded", nothing)
-
-
-@mutant("artifact.probe_not_run")
-def probe_not_run(subject: object) -> Patched:
-    return patch.object(probe, "require_reproduced", nothing)
-
-
-@mutant("artifact.probe_tolerates_all")
-def probe_tolerates_all(subject: object) -> Patched:
-    """A tolerance that other parameters keep within."""
-    return patch.object(probe, "TOLERANCE", 100.0)
-
-
-@mutant("artifact.probe_too_strict")
-def probe_too_strict(subject: object) -> Patched:
-    """The probe is measured again with an input of its own: nothing ever reproduces."""
-    return patch.object(probe, "draws", _unrepeatable(probe.draws))
+    return real("", dtype, shape, sha256)
 
 
 def _unrepeatable(real: Any) -> Any:
@@ -170,11 +123,6 @@ def _unrepeatable(real: Any) -> Any:
 
 
 # claims
-
-
-@mutant("artifact.claims_not_checked")
-def claims_not_checked(subject: object) -> Patched:
-    return patch.object(claims, "require_consistent", nothing)
 
 
 @mutant("artifact.only_larger_claims")
@@ -206,59 +154,51 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-@mutant("artifact.command_without_value")
-def command_without_value(subject: object) -> Patched:
+@mutant("artifact.command_without_value", claims, "stamp_command")
+def command_without_value(real: Any, path: Any, patch: Any) -> Any:
     """The command that an error prints names the file and no field."""
-    real = claims.stamp_command
-    return patch.object(claims, "stamp_command", lambda path, patch: real(path, {}))
+    return real(path, {})
 
 
-@mutant("artifact.stamp_forgets_config")
-def stamp_forgets_config(subject: object) -> Patched:
+@mutant("artifact.stamp_forgets_config", stamping, "_patched")
+def stamp_forgets_config(
+    real: Any, header: Any, old: Mapping[str, str], wanted: Mapping[str, str]
+) -> Any:
     """The field is stamped, the embedded configuration still says the other value."""
-    real = stamping._patched
-
-    def patched(header: Any, old: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-        new = real(header, old, wanted)
-        return new | ({"config": old["config"]} if "config" in old else {})
-
-    return patch.object(stamping, "_patched", patched)
+    new = real(header, old, wanted)
+    return new | ({"config": old["config"]} if "config" in old else {})
 
 
-@mutant("artifact.name_ignored")
-def name_ignored(subject: object) -> Patched:
-    return patch.object(claims, "width_in_name", lambda name: [])
-
-
-@mutant("artifact.name_by_prefix")
-def name_by_prefix(subject: object) -> Patched:
+@mutant("artifact.name_by_prefix", claims, "width_in_name")
+def name_by_prefix(real: Any, name: Any) -> Any:
     """`w640` is taken to agree with 64, because one begins with the other."""
-    real = claims.width_in_name
-    return patch.object(claims, "width_in_name", lambda name: [int(str(w)[:2]) for w in real(name)])
+    return [int(str(w)[:2]) for w in real(name)]
 
 
-@mutant("artifact.layout_blind")
-def layout_blind(subject: object) -> Patched:
+@mutant("artifact.layout_blind", evidence.Names, "matrix")
+def layout_blind(real: Any, self: Any, shape: tuple[int, ...]) -> tuple[int, int]:
     """Matrices are read as (out, in) in the reference's layout too."""
-
-    def matrix(self: Any, shape: tuple[int, ...]) -> tuple[int, int]:
-        return shape[1], shape[0]
-
-    return patch.object(evidence.Names, "matrix", matrix)
+    return shape[1], shape[0]
 
 
-@mutant("artifact.faithful_like_any")
-def faithful_like_any(subject: object) -> Patched:
+@mutant("artifact.faithful_like_any", store, "load_artifact")
+def faithful_like_any(
+    real: Any, path: Any, *, require_metadata: bool = False, config: Any = None
+) -> Any:
     """require_metadata is accepted and ignored."""
-    real = store.load_artifact
-
-    def load(path: Any, *, require_metadata: bool = False, config: Any = None) -> Any:
-        return real(path, config=config)
-
-    return patch.object(store, "load_artifact", load)
+    return real(path, config=config)
 
 
-@mutant("artifact.notes_swallowed")
-def notes_swallowed(subject: object) -> Patched:
-    """What the metadata lack is neither logged nor held against a faithful run."""
-    return patch.object(store, "_notes", lambda metadata: [])
+OTHER_VALUES = (
+    # Nothing is verified after the load.
+    mutant("artifact.digest_not_compared", filling, require_loaded=nothing),
+    mutant("artifact.probe_not_run", probe, require_reproduced=nothing),
+    # A tolerance that other parameters keep within.
+    mutant("artifact.probe_tolerates_all", probe, TOLERANCE=100.0),
+    # The probe is measured again with an input of its own: nothing ever reproduces.
+    mutant("artifact.probe_too_strict", probe, draws=_unrepeatable(probe.draws)),
+    mutant("artifact.claims_not_checked", claims, require_consistent=nothing),
+    mutant("artifact.name_ignored", claims, width_in_name=lambda name: []),
+    # What the metadata lack is neither logged nor held against a faithful run.
+    mutant("artifact.notes_swallowed", store, _notes=lambda metadata: []),
+)

@@ -20,67 +20,42 @@ from .cases import rewritten
 Patched = AbstractContextManager[Any]
 
 
-@mutant("artifact.stamp_rounds_tensors")
-def stamp_rounds_tensors(subject: object) -> Patched:
+@mutant("artifact.stamp_rounds_tensors", stamping, "_replace")
+def stamp_rounds_tensors(real: Any, header: Any, metadata: Mapping[str, str]) -> str:
     """The file is loaded and saved again, in half precision on the way."""
-    real = stamping._replace
+    digest: str = real(header, metadata)
 
-    def replace(header: Any, metadata: Mapping[str, str]) -> str:
-        digest: str = real(header, metadata)
+    def rounded(held: dict[str, Tensor]) -> None:
+        held.update({name: tensor.bfloat16().float() for name, tensor in held.items()})
 
-        def rounded(held: dict[str, Tensor]) -> None:
-            held.update({name: tensor.bfloat16().float() for name, tensor in held.items()})
-
-        rewritten(header.path, tensors=rounded)
-        return digest
-
-    return patch.object(stamping, "_replace", replace)
+    rewritten(header.path, tensors=rounded)
+    return digest
 
 
-@mutant("artifact.stamp_drops_fields")
-def stamp_drops_fields(subject: object) -> Patched:
+@mutant("artifact.stamp_drops_fields", stamping, "_patched")
+def stamp_drops_fields(
+    real: Any, header: Any, old: Mapping[str, str], wanted: Mapping[str, str]
+) -> dict[str, str]:
     """The patch replaces the metadata instead of joining it."""
-    real = stamping._patched
-
-    def patched(header: Any, old: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-        new: dict[str, str] = real(header, {}, wanted)
-        return new
-
-    return patch.object(stamping, "_patched", patched)
+    new: dict[str, str] = real(header, {}, wanted)
+    return new
 
 
-@mutant("artifact.stamp_accepts_nothing")
-def stamp_accepts_nothing(subject: object) -> Patched:
+@mutant("artifact.stamp_accepts_nothing", stamping, "stamp")
+def stamp_accepts_nothing(real: Any, path: Any, given: Any) -> Any:
     """An empty patch is done without a word."""
-    real = stamping.stamp
-    return patch.object(stamping, "stamp", lambda path, given: real(path, given) if given else None)
+    return real(path, given) if given else None
 
 
-@mutant("artifact.weights_off")
-def weights_off(subject: object) -> Patched:
-    return patch.dict(quality.WEIGHTS, {"identity": 25})
-
-
-@mutant("artifact.licence_counts_twice")
-def licence_counts_twice(subject: object) -> Patched:
+@mutant("artifact.licence_counts_twice", quality, "_provenance")
+def licence_counts_twice(real: Any, metadata: Mapping[str, str], stamp: str) -> Iterator[Any]:
     """Provenance counts the licence too, so that one stamp moves two components."""
-    real = quality._provenance
-
-    def provenance(metadata: Mapping[str, str], stamp: str) -> Iterator[Any]:
-        yield from real(metadata, stamp)
-        if "licence" in metadata:
-            yield quality.Item("licence", 1, 1)
-
-    return patch.object(quality, "_provenance", provenance)
+    yield from real(metadata, stamp)
+    if "licence" in metadata:
+        yield quality.Item("licence", 1, 1)
 
 
 # hostile files
-
-
-@mutant("artifact.lengths_believed")
-def lengths_believed(subject: object) -> Patched:
-    """A declared length is allocated before it is held against the file."""
-    return patch.object(flax_reader.FlaxReader, "_require", lambda self, count, path: None)
 
 
 @mutant("artifact.depth_unbounded")
@@ -89,45 +64,27 @@ def depth_unbounded(subject: object) -> Patched:
     return patch.object(artifact, "LIMITS", limits)
 
 
-@mutant("artifact.last_name_wins")
-def last_name_wins(subject: object) -> Patched:
+@mutant("artifact.last_name_wins", flax_reader.FlaxReader, "_name")
+def last_name_wins(real: Any, self: Any, path: str, names: set[str]) -> str:
     """Of two equal names the last one is kept, as msgpack and dict do."""
-    real = flax_reader.FlaxReader._name
-
-    def name(self: Any, path: str, names: set[str]) -> str:
-        found: str = real(self, path, set())
-        names.add(found)
-        return found
-
-    return patch.object(flax_reader.FlaxReader, "_name", name)
+    found: str = real(self, path, set())
+    names.add(found)
+    return found
 
 
-@mutant("artifact.any_dtype")
-def any_dtype(subject: object) -> Patched:
-    """Whatever numpy knows by name is a dtype."""
-    return patch.dict(flax_reader.DTYPES, {"object": "O"})
-
-
-@mutant("artifact.json_as_it_comes")
-def json_as_it_comes(subject: object) -> Patched:
+@mutant("artifact.json_as_it_comes", strict_json, "parse")
+def json_as_it_comes(real: Any, data: bytes, *, place: str, limit: int) -> Any:
     """The header goes to the standard parser without limits."""
-
-    def parse(data: bytes, *, place: str, limit: int) -> Any:
-        return json.loads(data)
-
-    return patch.object(strict_json, "parse", parse)
+    return json.loads(data)
 
 
 # totals
 
 
-@mutant("artifact.ffn_2184")
-def ffn_2184(subject: object) -> Patched:
+@mutant("artifact.ffn_2184", generator_config, "swiglu_width")
+def ffn_2184(real: Any, plain: Any) -> Any:
     """The public reproduction's inner width, tuned to hit the printed total."""
-    real = generator_config.swiglu_width
-    return patch.object(
-        generator_config, "swiglu_width", lambda plain: 2184 if plain == 3072 else real(plain)
-    )
+    return 2184 if plain == 3072 else real(plain)
 
 
 @mutant("artifact.total_adjusted")
@@ -136,3 +93,14 @@ def total_adjusted(subject: object) -> Patched:
     wrong = {name: dict(table) for name, table in parameters.EXACT.items()}
     wrong["drift-generator"]["B2"] = 133_088_720
     return patch.object(parameters, "EXACT", wrong)
+
+
+OTHER_VALUES = (
+    mutant("artifact.weights_off", quality.WEIGHTS, identity=25),
+    # A declared length is allocated before it is held against the file.
+    mutant(
+        "artifact.lengths_believed", flax_reader.FlaxReader, _require=lambda self, count, path: None
+    ),
+    # Whatever numpy knows by name is a dtype.
+    mutant("artifact.any_dtype", flax_reader.DTYPES, object="O"),
+)

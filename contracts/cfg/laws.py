@@ -167,33 +167,22 @@ def weight_formula(ctx: CheckContext) -> Measurement:
     return ctx.judge(worst, f"largest relative error of w {worst:.2g} at {where}")
 
 
-@mutant("cfg.power_two_for_three")
-def power_two_for_three(subject: object) -> Any:
+@mutant("cfg.power_two_for_three", cfg, "exponent")
+def power_two_for_three(real: Any, power: Any) -> Any:
     """Density alpha^-2 where alpha^-3 is asked for."""
-    real = cfg.exponent
-    return patch.object(cfg, "exponent", lambda power: real(2.0 if power == 3.0 else power))
+    return real(2.0 if power == 3.0 else power)
 
 
-@mutant("cfg.point_mass_ignored")
-def point_mass_ignored(subject: object) -> Any:
-    return patch.object(cfg, "mix_point_mass", lambda alpha, share, u_point: alpha)
-
-
-@mutant("cfg.point_mass_complement")
-def point_mass_complement(subject: object) -> Any:
+@mutant("cfg.point_mass_complement", cfg, "mix_point_mass")
+def point_mass_complement(real: Any, a: Any, share: Any, u: Any) -> Any:
     """The share of guided draws is taken for the share of unguided ones."""
-    real = cfg.mix_point_mass
-    return patch.object(cfg, "mix_point_mass", lambda a, share, u: real(a, 1.0 - share, u))
+    return real(a, 1.0 - share, u)
 
 
-@mutant("cfg.uniform_alpha")
-def uniform_alpha(subject: object) -> Any:
+@mutant("cfg.uniform_alpha", cfg, "inverse_cdf")
+def uniform_alpha(real: Any, u: Tensor, *, power: float, minimum: float, maximum: float) -> Tensor:
     """alpha uniform on its range."""
-
-    def straight(u: Tensor, *, power: float, minimum: float, maximum: float) -> Tensor:
-        return minimum + u * (maximum - minimum)
-
-    return patch.object(cfg, "inverse_cdf", straight)
+    return minimum + u * (maximum - minimum)
 
 
 @contextmanager
@@ -211,18 +200,6 @@ def _swapped_ends() -> Iterator[None]:
 def ends_swapped(subject: object) -> Any:
     """Minimum and maximum change places: the same distribution, falling with u."""
     return _swapped_ends()
-
-
-@mutant("cfg.weight_without_minus_one")
-def weight_without_minus_one(subject: object) -> Any:
-    """w = alpha (G - 1) / N."""
-    return patch.object(cfg, "excess", lambda alpha: alpha)
-
-
-@mutant("cfg.weight_counts_itself")
-def weight_counts_itself(subject: object) -> Any:
-    """w = (alpha - 1) G / N: a sample is counted among its own negatives."""
-    return patch.object(cfg, "negatives_ratio", lambda generated, n: generated / max(1, n))
 
 
 def _alpha(
@@ -249,3 +226,14 @@ def _ks_distance(ordered: Array, power: float) -> float:
     steps = np.arange(len(ordered) + 1) / len(ordered)
     above, below = steps[1:] - expected, expected - steps[:-1]
     return float(max(above.max(), below.max()))
+
+
+OTHER_VALUES = (
+    mutant("cfg.point_mass_ignored", cfg, mix_point_mass=lambda alpha, share, u_point: alpha),
+    # w = alpha (G - 1) / N.
+    mutant("cfg.weight_without_minus_one", cfg, excess=lambda alpha: alpha),
+    # w = (alpha - 1) G / N: a sample is counted among its own negatives.
+    mutant(
+        "cfg.weight_counts_itself", cfg, negatives_ratio=lambda generated, n: generated / max(1, n)
+    ),
+)

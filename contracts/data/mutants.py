@@ -23,18 +23,6 @@ from verify.api import mutant
 Planted = AbstractContextManager[Any]
 
 
-@mutant("data.factor_forgotten")
-def factor_forgotten(subject: object) -> Planted:
-    """Latents are stored as the autoencoder gives them."""
-    return patch.object(posterior, "scaled", lambda found, factor: found)
-
-
-@mutant("data.factor_divides")
-def factor_divides(subject: object) -> Planted:
-    """The factor for decoding is used for encoding."""
-    return patch.object(posterior, "scaled", lambda found, factor: found / factor)
-
-
 @mutant("data.factor_again_on_reading")
 def factor_again_on_reading(subject: object) -> Planted:
     """Stored latents are scaled once more when they are loaded."""
@@ -48,33 +36,17 @@ def latent_mirrored(subject: object) -> Planted:
         latents.MIRRORED: coded[latents.LATENTS].flip(-1)})  # fmt: skip
 
 
-@mutant("data.mirror_never_read")
-def mirror_never_read(subject: object) -> Planted:
+@mutant("data.mirror_never_read", latents.LatentSource, "get")
+def mirror_never_read(original: Any, self: Any, indices: Tensor) -> Any:
     """Both halves of the pair are the original."""
-    original = latents.LatentSource.get
-
-    def unmirrored(self: Any, indices: Tensor) -> Tensor:
-        return original(self, indices % self.manifest.origin.images)
-
-    return patch.object(latents.LatentSource, "get", unmirrored)
+    return original(self, indices % self.manifest.origin.images)
 
 
-@mutant("data.always_mean")
-def always_mean(subject: object) -> Planted:
-    """The mean is stored where a sample was asked for."""
-    return patch.object(posterior, "point", lambda found, places, name, settings: found.mean)
-
-
-@mutant("data.always_sample")
-def always_sample(subject: object) -> Planted:
+@mutant("data.always_sample", posterior, "point")
+def always_sample(original: Any, found: Any, places: range, name: str, settings: Any) -> Any:
     """A sample is stored where the mean was asked for."""
-    original = posterior.point
-
-    def sampled(found: Any, places: range, name: str, settings: Any) -> Tensor:
-        chosen = settings.model_copy(update={"posterior": "sample"})
-        return original(found, places, name, chosen)
-
-    return patch.object(posterior, "point", sampled)
+    chosen = settings.model_copy(update={"posterior": "sample"})
+    return original(found, places, name, chosen)
 
 
 @mutant("data.variance_for_deviation")
@@ -94,30 +66,13 @@ def noise_shared_by_pair(subject: object) -> Planted:
     return patch.dict(posterior.PURPOSE, {latents.MIRRORED: posterior.PURPOSE[latents.LATENTS]})
 
 
-@mutant("data.noise_of_a_batch")
-def noise_of_a_batch(subject: object) -> Planted:
+@mutant("data.noise_of_a_batch", posterior, "point")
+def noise_of_a_batch(real: Any, found: Any, places: range, name: str, settings: Any) -> Tensor:
     """One generator for a batch: the noise of an image depends on where the batch begins."""
-
-    def drawn(found: Any, places: range, name: str, settings: Any) -> Tensor:
-        generator = rng.stream(settings.seed, posterior.PURPOSE[name], places.start)
-        noise = torch.randn((len(places), *settings.shape), generator=generator)
-        mean: Tensor = found.mean + found.std * noise
-        return mean
-
-    return patch.object(posterior, "point", drawn)
-
-
-@mutant("data.noise_unseeded")
-def noise_unseeded(subject: object) -> Planted:
-    """Noise comes from the global generator."""
-    return patch.object(posterior, "noise_of", lambda place, name, s: torch.randn(s.shape))
-
-
-@mutant("data.digest_unchecked")
-def digest_unchecked(subject: object) -> Planted:
-    """A shard that has a readable header is taken for good."""
-    return patch.object(latents, "verify_shard", lambda folder, shard, manifest: (
-        header.read_header(folder / shard.file)))  # fmt: skip
+    generator = rng.stream(settings.seed, posterior.PURPOSE[name], places.start)
+    noise = torch.randn((len(places), *settings.shape), generator=generator)
+    mean: Tensor = found.mean + found.std * noise
+    return mean
 
 
 @mutant("data.digest_of_the_head")
@@ -126,29 +81,12 @@ def digest_of_the_head(subject: object) -> Planted:
     return _everywhere(lambda data: hashlib.sha256(data[:512]).hexdigest())
 
 
-@mutant("data.digest_of_the_name")
-def digest_of_the_name(subject: object) -> Planted:
-    """The hash is one of the file's name."""
-    return patch.object(
-        latents, "file_sha256", lambda path: entries.sha256_of(os.fsencode(path.name))
-    )
-
-
-@mutant("data.verified_once")
-def verified_once(subject: object) -> Planted:
-    """A shard that verified once is trusted for good."""
-    return patch.object(latents, "_stamp", lambda status: (0, 0, 0))
-
-
-@mutant("data.rows_shifted")
-def rows_shifted(subject: object) -> Planted:
+@mutant("data.rows_shifted", latents.LatentSource, "_row")
+def rows_shifted(
+    original: Any, self: Any, descriptor: int, checked: Any, entry: Any, row: int
+) -> Any:
     """Latents are read one row off."""
-    original = latents.LatentSource._row
-
-    def shifted(self: Any, descriptor: int, checked: Any, entry: Any, row: int) -> Tensor:
-        return original(self, descriptor, checked, entry, (row + 1) % entry.shape[0])
-
-    return patch.object(latents.LatentSource, "_row", shifted)
+    return original(self, descriptor, checked, entry, (row + 1) % entry.shape[0])
 
 
 @mutant("data.labels_sorted")
@@ -157,32 +95,17 @@ def labels_sorted(subject: object) -> Planted:
     return _wrapped(latents, "labels_of", sorted)
 
 
-@mutant("data.written_in_place")
-def written_in_place(subject: object) -> Planted:
+@mutant("data.written_in_place", atomic, "write_bytes")
+def written_in_place(real: Any, path: Path, data: bytes, *, exclusive: bool = False) -> None:
     """Files are written under their final names."""
-
-    def direct(path: Path, data: bytes, *, exclusive: bool = False) -> None:
-        with path.open("wb") as stream:
-            stream.write(data)
-
-    return patch.object(atomic, "write_bytes", direct)
+    with path.open("wb") as stream:
+        stream.write(data)
 
 
-@mutant("data.starts_over")
-def starts_over(subject: object) -> Planted:
+@mutant("data.starts_over", encode, "_kept")
+def starts_over(original: Any, manifest: Any, out: Path, pace: Any) -> Any:
     """Finished shards are encoded again."""
-    original = encode._kept
-
-    def nothing(manifest: Any, out: Path, pace: Any) -> Any:
-        return original(manifest.model_copy(update={"shards": ()}), out, pace)
-
-    return patch.object(encode, "_kept", nothing)
-
-
-@mutant("data.full_disk_unsaid")
-def full_disk_unsaid(subject: object) -> Planted:
-    """The operating system's error is passed on as it is."""
-    return patch.object(encode, "write", lambda path, data: atomic.write_bytes(path, data))
+    return original(manifest.model_copy(update={"shards": ()}), out, pace)
 
 
 @mutant("data.default")
@@ -194,12 +117,6 @@ def default(subject: object, *, name: str, value: Any) -> Planted:
         options = {opt: option for option in encode_command.command.params for opt in option.opts}
         return patch.object(options[name], "default", value)
     return patch.dict(encode.settings_for.__kwdefaults__, {name: value})
-
-
-@mutant("data.template_unread")
-def template_unread(subject: object) -> Planted:
-    """A cache is used for any template."""
-    return patch.object(opening, "differences", lambda settings, data: [])
 
 
 @mutant("data.template_by_shape")
@@ -222,3 +139,35 @@ def _everywhere(sha256: Callable[[bytes], str]) -> Iterator[None]:
         patch.object(latents, "file_sha256", lambda path: sha256(path.read_bytes())),
     ):
         yield
+
+
+OTHER_VALUES = (
+    # Latents are stored as the autoencoder gives them.
+    mutant("data.factor_forgotten", posterior, scaled=lambda found, factor: found),
+    # The factor for decoding is used for encoding.
+    mutant("data.factor_divides", posterior, scaled=lambda found, factor: found / factor),
+    # The mean is stored where a sample was asked for.
+    mutant("data.always_mean", posterior, point=lambda found, places, name, settings: found.mean),
+    # Noise comes from the global generator.
+    mutant("data.noise_unseeded", posterior, noise_of=lambda place, name, s: torch.randn(s.shape)),
+    # A shard that has a readable header is taken for good.
+    mutant(
+        "data.digest_unchecked",
+        latents,
+        verify_shard=lambda folder, shard, manifest: header.read_header(folder / shard.file),
+    ),
+    # The hash is one of the file's name.
+    mutant(
+        "data.digest_of_the_name",
+        latents,
+        file_sha256=lambda path: entries.sha256_of(os.fsencode(path.name)),
+    ),
+    # A shard that verified once is trusted for good.
+    mutant("data.verified_once", latents, _stamp=lambda status: (0, 0, 0)),
+    # The operating system's error is passed on as it is.
+    mutant(
+        "data.full_disk_unsaid", encode, write=lambda path, data: atomic.write_bytes(path, data)
+    ),
+    # A cache is used for any template.
+    mutant("data.template_unread", opening, differences=lambda settings, data: []),
+)

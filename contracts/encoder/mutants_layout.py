@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from typing import Any
-from unittest.mock import patch
 
 from torch import Tensor
 
@@ -15,45 +14,30 @@ from verify.api import mutant
 Patched = AbstractContextManager[Any]
 
 
-@mutant("encoder.kernel_transposed")
-def kernel_transposed(subject: object) -> Patched:
+@mutant("encoder.kernel_transposed", layout, "to_ours")
+def kernel_transposed(real: Any, flat: Any, entries: Any, shapes: Any) -> dict[str, Tensor]:
     """Height and width of every kernel change places on the way in."""
-    real = layout.to_ours
-
-    def swapped(flat: Any, entries: Any, shapes: Any) -> dict[str, Tensor]:
-        state = real(flat, entries, shapes)
-        return {name: v.transpose(2, 3) if v.ndim == 4 else v for name, v in state.items()}
-
-    return patch.object(layout, "to_ours", swapped)
+    state = real(flat, entries, shapes)
+    return {name: v.transpose(2, 3) if v.ndim == 4 else v for name, v in state.items()}
 
 
-@mutant("encoder.surplus_ignored")
-def surplus_ignored(subject: object) -> Patched:
+@mutant("encoder.surplus_ignored", layout, "to_ours")
+def surplus_ignored(real: Any, flat: Any, entries: list[Entry], shapes: Any) -> Any:
     """Parameters that the model does not know are dropped without a word."""
-    real = layout.to_ours
-
-    def lenient(flat: Any, entries: list[Entry], shapes: Any) -> dict[str, Tensor]:
-        known = {entry.reference for entry in entries}
-        return real({path: v for path, v in flat.items() if path in known}, entries, shapes)
-
-    return patch.object(layout, "to_ours", lenient)
+    known = {entry.reference for entry in entries}
+    return real({path: v for path, v in flat.items() if path in known}, entries, shapes)
 
 
-@mutant("encoder.norms_interchanged")
-def norms_interchanged(subject: object) -> Patched:
+@mutant("encoder.norms_interchanged", encoder_layout, "encoder_entries")
+def norms_interchanged(real: Any, config: Any) -> list[Entry]:
     """The two norms of a block change places in the layout; all shapes still fit."""
-    real = encoder_layout.encoder_entries
-
-    def interchanged(config: Any) -> list[Entry]:
-        names = {"/gn1/": "/gn2/", "/gn2/": "/gn1/"}
-        return [
-            Entry(_exchanged(e.reference, names), e.ours, e.kind)
-            if "/stages_" in e.reference and "/layers_1/" in e.reference
-            else e
-            for e in real(config)
-        ]
-
-    return patch.object(encoder_layout, "encoder_entries", interchanged)
+    names = {"/gn1/": "/gn2/", "/gn2/": "/gn1/"}
+    return [
+        Entry(_exchanged(e.reference, names), e.ours, e.kind)
+        if "/stages_" in e.reference and "/layers_1/" in e.reference
+        else e
+        for e in real(config)
+    ]
 
 
 def _exchanged(path: str, names: dict[str, str]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -237,79 +237,43 @@ def _refused(action: Callable[[], object]) -> bool:
 # mistakes
 
 
-@mutant("engine.sides_exchanged")
-def sides_exchanged(subject: object) -> Patched:
+@mutant("engine.sides_exchanged", run, "measure")
+def sides_exchanged(real: Any, *given: Any, **more: Any) -> Any:
     """The reference's moments are written in place of the samples'."""
-    real = run.measure
-
-    def measure(*given: Any, **more: Any) -> Any:
-        figures, components, missing = real(*given, **more)
-        return figures, components | {"fid/mu": components["fid/reference_mu"]}, missing
-
-    return patch.object(run, "measure", measure)
+    figures, components, missing = real(*given, **more)
+    return figures, components | {"fid/mu": components["fid/reference_mu"]}, missing
 
 
-@mutant("engine.narrow_components")
-def narrow_components(subject: object) -> Patched:
+@mutant("engine.narrow_components", records, "write")
+def narrow_components(real: Any, path: Path, record: Any, components: Any) -> Any:
     """Components in float16: the score cannot be had again from them."""
-    real = records.write
-
-    def write(path: Path, record: Any, components: Any) -> Any:
-        narrow = {name: array.astype(np.float16) for name, array in components.items()}
-        return real(path, record, narrow)
-
-    return patch.object(records, "write", write)
+    narrow = {name: array.astype(np.float16) for name, array in components.items()}
+    return real(path, record, narrow)
 
 
-@mutant("engine.rounded_figures")
-def rounded_figures(subject: object) -> Patched:
+@mutant("engine.rounded_figures", fid, "frechet")
+def rounded_figures(real: Any, a: Any, b: Any) -> Any:
     """Figures are rounded for the table before they are recorded."""
-    real = fid.frechet
-    return patch.object(fid, "frechet", lambda a, b: round(real(a, b), 2))
+    return round(real(a, b), 2)
 
 
-@mutant("engine.digest_not_compared")
-def digest_not_compared(subject: object) -> Patched:
-    """Whatever weights are given are loaded."""
-    return patch.object(extractors, "require_digest", lambda path, pinned: None)
-
-
-@mutant("engine.statistics_not_compared")
-def statistics_not_compared(subject: object) -> Patched:
-    """Statistics are used whatever made them."""
-    return patch.object(statistics, "differences", lambda found, extractor: [])
-
-
-@mutant("engine.only_the_name_compared")
-def only_the_name_compared(subject: object) -> Patched:
+@mutant("engine.only_the_name_compared", statistics, "differences")
+def only_the_name_compared(real: Any, found: Any, extractor: Any) -> list[str]:
     """Two sets of weights under one name count as the same extractor."""
-
-    def differences(found: Any, extractor: Any) -> list[str]:
-        same = found.contract.extractor == extractor.name
-        return [] if same else ["extractor"]
-
-    return patch.object(statistics, "differences", differences)
+    same = found.contract.extractor == extractor.name
+    return [] if same else ["extractor"]
 
 
-@mutant("engine.override_not_recorded")
-def override_not_recorded(subject: object) -> Patched:
+@mutant("engine.override_not_recorded", records, "record_of")
+def override_not_recorded(real: Any, facts: records.Facts, *given: Any, **more: Any) -> Any:
     """The override leaves no trace in the record."""
-    real = records.record_of
-
-    def record_of(facts: records.Facts, *given: Any, **more: Any) -> Any:
-        return real(replace(facts, bypasses=()), *given, **more)
-
-    return patch.object(records, "record_of", record_of)
+    return real(replace(facts, bypasses=()), *given, **more)
 
 
-@mutant("engine.digest_of_the_contract")
-def digest_of_the_contract(subject: object) -> Patched:
+@mutant("engine.digest_of_the_contract", statistics, "digest")
+def digest_of_the_contract(real: Any, tensors: Any, contract: statistics.Contract) -> str:
     """The digest of statistics leaves out their numbers."""
-
-    def digest(tensors: Any, contract: statistics.Contract) -> str:
-        return str(asdict(contract))
-
-    return patch.object(statistics, "digest", digest)
+    return str(asdict(contract))
 
 
 @mutant("engine.digest_of_the_numbers")
@@ -319,32 +283,21 @@ def digest_of_the_numbers(subject: object) -> Patched:
     return patch.object(statistics, "digest", lambda tensors, contract: real(tensors, same))
 
 
-@mutant("engine.protocol_not_compared")
-def protocol_not_compared(subject: object) -> Patched:
-    """Any extractor and any weights pass for the protocol."""
-    return patch.object(records, "_not_the_protocol", lambda facts: ())
-
-
-@mutant("engine.paper_not_compared")
-def paper_not_compared(subject: object) -> Patched:
-    """Fewer samples and own statistics pass for the paper's."""
-    return patch.object(records, "_not_the_papers", lambda facts: ())
-
-
-@mutant("engine.bypass_ignored")
-@contextmanager
-def bypass_ignored(subject: object) -> Iterator[None]:
+@mutant("engine.bypass_ignored", records, "axis_of")
+def bypass_ignored(real: Any, facts: records.Facts) -> Any:
     """A bypass does not lower the axis."""
-    real = records.axis_of
-
-    def axis_of(facts: records.Facts) -> Any:
-        return real(replace(facts, bypasses=(), checkpoint_sha256=ZEROS))
-
-    with patch.object(records, "axis_of", axis_of):
-        yield
+    return real(replace(facts, bypasses=(), checkpoint_sha256=ZEROS))
 
 
-@mutant("engine.components_left_behind")
-def components_left_behind(subject: object) -> Patched:
-    """A failed write is not cleaned up."""
-    return patch.object(Path, "unlink", lambda self, missing_ok=False: None)
+OTHER_VALUES = (
+    # Whatever weights are given are loaded.
+    mutant("engine.digest_not_compared", extractors, require_digest=lambda path, pinned: None),
+    # Statistics are used whatever made them.
+    mutant("engine.statistics_not_compared", statistics, differences=lambda found, extractor: []),
+    # Any extractor and any weights pass for the protocol.
+    mutant("engine.protocol_not_compared", records, _not_the_protocol=lambda facts: ()),
+    # Fewer samples and own statistics pass for the paper's.
+    mutant("engine.paper_not_compared", records, _not_the_papers=lambda facts: ()),
+    # A failed write is not cleaned up.
+    mutant("engine.components_left_behind", Path, unlink=lambda self, missing_ok=False: None),
+)

@@ -48,7 +48,7 @@ def same_first_digits_pinned(subject: object) -> AbstractContextManager[object]:
     return _pinning("6726825d" + "0" * 56)
 
 
-@mutant("evaluation.own_statistics_pinned")
-def own_statistics_pinned(subject: object) -> AbstractContextManager[object]:
-    """The engine counts statistics as the release's that the contracts do not."""
-    return patch.object(records, "PINNED_STATISTICS", frozenset({"a" * 64}))
+OTHER_VALUES = (
+    # The engine counts statistics as the release's that the contracts do not.
+    mutant("evaluation.own_statistics_pinned", records, PINNED_STATISTICS=frozenset({"a" * 64})),
+)

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -115,36 +114,25 @@ def _tier(path: Path) -> str | None:
 # mistakes
 
 
-@mutant("engine.samples_not_drawn_again")
-def samples_not_drawn_again(subject: object) -> Patched:
-    """Whatever images stand under a run's facts are the run's."""
-    return patch.object(again, "FLOAT32", (255.0, 255.0))
-
-
-@mutant("engine.count_not_compared")
-def count_not_compared(subject: object) -> Patched:
+@mutant("engine.count_not_compared", again, "_require_drawn")
+def count_not_compared(real: Any, path: Path, found: Any, loaded: Any, decode: Any) -> None:
     """A part of what was drawn, chosen by its end, counts as the whole."""
-    real = again._require_drawn
-
-    def require_drawn(path: Path, found: Any, loaded: Any, decode: Any) -> None:
-        facts = {**found.facts, "count": found.count}
-        real(path, replace(found, facts=facts), loaded, decode)
-
-    return patch.object(again, "_require_drawn", require_drawn)
-
-
-@mutant("engine.facts_believed")
-def facts_believed(subject: object) -> Patched:
-    """What the file says of its run is taken as it stands."""
-    return patch.object(again, "_borne_out", lambda said, loaded, decode: dict(said))
-
-
-@mutant("engine.lost_marks_keep_a_tier")
-def lost_marks_keep_a_tier(subject: object) -> Patched:
-    """Images of unknown origin may still back a claim of tier C."""
-    return patch.object(records, "tier_of", lambda facts, axis: _old_tier(facts, axis))
+    facts = {**found.facts, "count": found.count}
+    real(path, replace(found, facts=facts), loaded, decode)
 
 
 def _old_tier(facts: records.Facts, axis: str) -> str:
     bypassed = any(one.startswith(loading.BYPASSED) for one in facts.bypasses)
     return "none" if bypassed else records.TIERS[axis]
+
+
+OTHER_VALUES = (
+    # Whatever images stand under a run's facts are the run's.
+    mutant("engine.samples_not_drawn_again", again, FLOAT32=(255.0, 255.0)),
+    # What the file says of its run is taken as it stands.
+    mutant("engine.facts_believed", again, _borne_out=lambda said, loaded, decode: dict(said)),
+    # Images of unknown origin may still back a claim of tier C.
+    mutant(
+        "engine.lost_marks_keep_a_tier", records, tier_of=lambda facts, axis: _old_tier(facts, axis)
+    ),
+)

@@ -17,52 +17,10 @@ from verify.api import mutant
 Patched = AbstractContextManager[Any]
 
 
-@mutant("features.library_final_norm_eps")
-def library_final_norm_eps(subject: object) -> Patched:
-    """The library's default eps of the final norm, 1e-12."""
-    return patch.object(convnext, "LAYER_NORM_EPS", 1.0e-12)
-
-
-@mutant("features.tanh_gelu")
-def tanh_gelu(subject: object) -> Patched:
-    """flax's default GELU is the tanh approximation."""
-    return patch.object(convnext, "HIDDEN_ACTIVATION", "gelu_new")
-
-
-@mutant("features.token_eps")
-def token_eps(subject: object) -> Patched:
-    """The eps of a LayerNorm for the deviation of a token."""
-    return patch.object(convnext, "TOKEN_STD_EPS", 1.0e-6)
-
-
-@mutant("features.raw_tokens")
-def raw_tokens(subject: object) -> Patched:
-    """Stage outputs as they are."""
-    return patch.object(convnext, "normalise_tokens", lambda tokens: tokens)
-
-
-@mutant("features.spatial_stage_0")
-def spatial_stage_0(subject: object) -> Patched:
-    """The positions of stage 0 are features as well."""
-    return patch.object(convnext, "SPATIAL_STAGES", (0, 1, 2, 3))
-
-
-@mutant("features.input_256")
-def input_256(subject: object) -> Patched:
-    return patch.object(convnext, "INPUT_SIZE", 256)
-
-
-@mutant("features.half_normalisation")
-def half_normalisation(subject: object) -> Patched:
-    """Mean and deviation 0.5: the second encoder sees the sample as it is."""
-    return patch.multiple(convnext, PIXEL_MEAN=(0.5, 0.5, 0.5), PIXEL_STD=(0.5, 0.5, 0.5))
-
-
-@mutant("features.clipped_pixels")
-def clipped_pixels(subject: object) -> Patched:
+@mutant("features.clipped_pixels", convnext, "imagenet")
+def clipped_pixels(real: Any, images: Any) -> Any:
     """Samples are clipped to [-1, 1] first; no gradient reaches a pixel outside."""
-    real = convnext.imagenet
-    return patch.object(convnext, "imagenet", lambda images: real(images.clamp(-1, 1)))
+    return real(images.clamp(-1, 1))
 
 
 @mutant("features.tiny_for_base")
@@ -75,128 +33,97 @@ def tiny_for_base(subject: object) -> Patched:
     )
 
 
-@mutant("features.global_channels_first")
-def global_channels_first(subject: object) -> Patched:
-    return patch.object(features, "flat_sample", lambda samples: samples.flatten(1).unsqueeze(1))
-
-
-@mutant("features.no_vanilla_term")
-def no_vanilla_term(subject: object) -> Patched:
+@mutant("features.no_vanilla_term", features.FeatureConfig, "keeps")
+def no_vanilla_term(real: Any, self: Any, name: Any) -> Any:
     """`global` is never in the dictionary."""
-    real = features.FeatureConfig.keeps
-    return patch.object(
-        features.FeatureConfig, "keeps", lambda self, name: name != "global" and real(self, name)
-    )
+    return name != "global" and real(self, name)
 
 
-@mutant("features.sample_major")
-def sample_major(subject: object) -> Patched:
+@mutant("features.sample_major", features, "by_label")
+def sample_major(real: Any, values: Tensor, labels: int) -> Tensor:
     """Sample b + B g belongs to label b."""
-
-    def interleaved(values: Tensor, labels: int) -> Tensor:
-        return values.reshape(-1, labels, *values.shape[1:]).transpose(0, 1)
-
-    return patch.object(features, "by_label", interleaved)
+    return values.reshape(-1, labels, *values.shape[1:]).transpose(0, 1)
 
 
-@mutant("features.unconditional_first")
-def unconditional_first(subject: object) -> Patched:
+@mutant("features.unconditional_first", features, "real_features")
+def unconditional_first(
+    real: Any, extractor: Any, positives: Tensor, unconditional: Tensor, **rest: Any
+) -> Any:
     """Unconditional samples stand before the positives and are taken for them."""
-    real = features.real_features
-
-    def swapped(extractor: Any, positives: Tensor, unconditional: Tensor, **rest: Any) -> Any:
-        return real(extractor, unconditional, positives, **rest)
-
-    return patch.object(features, "real_features", swapped)
+    return real(extractor, unconditional, positives, **rest)
 
 
-@mutant("features.summed_locations")
-def summed_locations(subject: object) -> Patched:
+@mutant("features.summed_locations", loss, "reduce_locations")
+def summed_locations(real: Any, value: Any, n: Any, switches: Any) -> Any:
     """The losses of the locations are added, as the paper's sentence reads."""
-    real = loss.reduce_locations
-    return patch.object(
-        loss, "reduce_locations", lambda value, n, switches: real(value, n, switches) * n
-    )
+    return real(value, n, switches) * n
 
 
-@mutant("features.trainable_encoder")
-def trainable_encoder(subject: object) -> Patched:
-    return patch.object(features, "freeze", lambda module: module.train(False))
-
-
-@mutant("features.detached_samples")
-def detached_samples(subject: object) -> Patched:
+@mutant("features.detached_samples", features.FeatureExtractor, "forward")
+def detached_samples(real: Any, self: Any, samples: Tensor) -> Any:
     """Generated features are computed without gradient, as real ones are."""
-    real = features.FeatureExtractor.forward
-
-    def forward(self: Any, samples: Tensor) -> dict[str, Tensor]:
-        return real(self, samples.detach() + 0 * samples.sum())
-
-    return patch.object(features.FeatureExtractor, "forward", forward)
+    return real(self, samples.detach() + 0 * samples.sum())
 
 
-@mutant("features.real_graph_kept")
-def real_graph_kept(subject: object) -> Patched:
-    return patch.object(features, "without_gradient", nullcontext)
-
-
-@mutant("features.training_mode")
-def training_mode(subject: object) -> Patched:
-    return patch.object(features.FeatureExtractor, "train", nn.Module.train)
-
-
-@mutant("features.chunks_interleaved")
-def chunks_interleaved(subject: object) -> Patched:
+@mutant("features.chunks_interleaved", features, "split")
+def chunks_interleaved(real: Any, images: Tensor, size: int) -> tuple[Tensor, ...]:
     """Chunks are strided instead of consecutive, and joined as if they were."""
-
-    def strided(images: Tensor, size: int) -> tuple[Tensor, ...]:
-        number = -(-len(images) // size)
-        return tuple(images[start::number] for start in range(number))
-
-    return patch.object(features, "split", strided)
+    number = -(-len(images) // size)
+    return tuple(images[start::number] for start in range(number))
 
 
-@mutant("features.patches_with_statistics")
-def patches_with_statistics(subject: object) -> Patched:
+@mutant("features.patches_with_statistics", features, "inventory_of")
+def patches_with_statistics(real: Any, letters: str) -> Any:
     """2x2 patches come with the statistics of the whole map."""
-    real = features.inventory_of
-
-    def inventory_of(letters: str) -> frozenset[str]:
-        chosen = real(letters)
-        return chosen | {"patch_2"} if "map_statistics" in chosen else chosen
-
-    return patch.object(features, "inventory_of", inventory_of)
+    chosen = real(letters)
+    return chosen | {"patch_2"} if "map_statistics" in chosen else chosen
 
 
-@mutant("features.letters_shifted")
-def letters_shifted(subject: object) -> Patched:
-    """(c) is taken for the 4x4 patches and (d) for the 2x2 ones."""
-    return patch.dict(features.INVENTORY, c="patch_4", d="patch_2")
-
-
-@mutant("features.grn_interchanged")
-def grn_interchanged(subject: object) -> Patched:
+@mutant("features.grn_interchanged", encoder_layout, "convnext_entries")
+def grn_interchanged(real: Any, config: Any) -> list[Any]:
     """gamma and beta of the response normalisation change places in the layout."""
-    real = encoder_layout.convnext_entries
-
-    def interchanged(config: Any) -> list[Any]:
-        names = {"gamma": "beta", "beta": "gamma"}
-        return [
-            Entry(f"{head}/{names.get(leaf, leaf)}" if head else leaf, entry.ours, entry.kind)
-            for entry in real(config)
-            for head, _, leaf in [entry.reference.rpartition("/")]
-        ]
-
-    return patch.object(encoder_layout, "convnext_entries", interchanged)
+    names = {"gamma": "beta", "beta": "gamma"}
+    return [
+        Entry(f"{head}/{names.get(leaf, leaf)}" if head else leaf, entry.ours, entry.kind)
+        for entry in real(config)
+        for head, _, leaf in [entry.reference.rpartition("/")]
+    ]
 
 
-@mutant("features.loss_in_bfloat16")
-def loss_in_bfloat16(subject: object) -> Patched:
+@mutant("features.loss_in_bfloat16", features, "by_label")
+def loss_in_bfloat16(real: Any, values: Tensor, labels: int) -> Any:
     """Features are rounded to the precision of autocast before the loss."""
-    real = features.by_label
+    narrow = torch.is_autocast_enabled("cpu")
+    return real(values.to(torch.bfloat16) if narrow else values, labels)
 
-    def rounded(values: Tensor, labels: int) -> Tensor:
-        narrow = torch.is_autocast_enabled("cpu")
-        return real(values.to(torch.bfloat16) if narrow else values, labels)
 
-    return patch.object(features, "by_label", rounded)
+OTHER_VALUES = (
+    # The library's default eps of the final norm, 1e-12.
+    mutant("features.library_final_norm_eps", convnext, LAYER_NORM_EPS=1.0e-12),
+    # flax's default GELU is the tanh approximation.
+    mutant("features.tanh_gelu", convnext, HIDDEN_ACTIVATION="gelu_new"),
+    # The eps of a LayerNorm for the deviation of a token.
+    mutant("features.token_eps", convnext, TOKEN_STD_EPS=1.0e-6),
+    # Stage outputs as they are.
+    mutant("features.raw_tokens", convnext, normalise_tokens=lambda tokens: tokens),
+    # The positions of stage 0 are features as well.
+    mutant("features.spatial_stage_0", convnext, SPATIAL_STAGES=(0, 1, 2, 3)),
+    mutant("features.input_256", convnext, INPUT_SIZE=256),
+    # Mean and deviation 0.5: the second encoder sees the sample as it is.
+    mutant(
+        "features.half_normalisation",
+        convnext,
+        PIXEL_MEAN=(0.5, 0.5, 0.5),
+        PIXEL_STD=(0.5, 0.5, 0.5),
+    ),
+    mutant(
+        "features.global_channels_first",
+        features,
+        flat_sample=lambda samples: samples.flatten(1).unsqueeze(1),
+    ),
+    mutant("features.trainable_encoder", features, freeze=lambda module: module.train(False)),
+    mutant("features.real_graph_kept", features, without_gradient=nullcontext),
+    mutant("features.training_mode", features.FeatureExtractor, train=nn.Module.train),
+    # (c) is taken for the 4x4 patches and (d) for the 2x2 ones.
+    mutant("features.letters_shifted", features.INVENTORY, c="patch_4", d="patch_2"),
+)

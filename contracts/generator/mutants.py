@@ -17,71 +17,37 @@ from verify.api import mutant
 # -- norms -----------------------------------------------------------------------------------------
 
 
-@mutant("generator.norm_without_affine")
-def norm_without_affine(subject: object) -> Any:
-    """The learned scale of every norm is left out."""
-    return patch.object(layers, "gain", torch.ones_like)
-
-
 @mutant("generator.norm_eps")
 def norm_eps(subject: object, *, eps: float) -> Any:
     return patch.object(layers, "NORM_EPS", eps)
 
 
-@mutant("generator.norm_gain_after_rounding")
-def norm_gain_after_rounding(subject: object) -> Any:
+@mutant("generator.norm_gain_after_rounding", layers, "rms_norm")
+def norm_gain_after_rounding(real: Any, x: Tensor, weight: Tensor) -> Any:
     """A norm rounds to the activations' precision first and multiplies by its gain after that."""
-    real = layers.rms_norm
-
-    def late(x: Tensor, weight: Tensor) -> Tensor:
-        return real(x, torch.ones_like(weight)) * weight.to(x.dtype)
-
-    return patch.object(layers, "rms_norm", late)
+    return real(x, torch.ones_like(weight)) * weight.to(x.dtype)
 
 
-@mutant("generator.norm_statistics_detached")
-def norm_statistics_detached(subject: object) -> Any:
+@mutant("generator.norm_statistics_detached", layers, "rms_norm")
+def norm_statistics_detached(real: Any, x: Tensor, weight: Tensor) -> Tensor:
     """No gradient flows through the mean square: the forward pass is right, the backward is not."""
-
-    def detached(x: Tensor, weight: Tensor) -> Tensor:
-        mean_square = x.square().mean(-1, keepdim=True).detach()
-        return x * (mean_square + layers.NORM_EPS).rsqrt() * weight
-
-    return patch.object(layers, "rms_norm", detached)
+    mean_square = x.square().mean(-1, keepdim=True).detach()
+    return x * (mean_square + layers.NORM_EPS).rsqrt() * weight
 
 
-@mutant("generator.bias_before_rounding")
-def bias_before_rounding(subject: object) -> Any:
+@mutant("generator.bias_before_rounding", layers, "affine")
+def bias_before_rounding(real: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """A linear adds its bias inside the product's accumulator."""
-
-    def fused(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return functional.linear(x, weight.to(x.dtype), bias.to(x.dtype))
-
-    return patch.object(layers, "affine", fused)
+    return functional.linear(x, weight.to(x.dtype), bias.to(x.dtype))
 
 
 # -- attention -------------------------------------------------------------------------------------
 
 
-@mutant("generator.l2_qk_norm")
-def l2_qk_norm(subject: object) -> Any:
+@mutant("generator.l2_qk_norm", attention, "normalise_heads")
+def l2_qk_norm(real: Any, x: Tensor, norm: nn.Module) -> Tensor:
     """Queries and keys of length one: logits of at most head_dim^-0.5."""
-
-    def unit(x: Tensor, norm: nn.Module) -> Tensor:
-        return functional.normalize(x, dim=-1)
-
-    return patch.object(attention, "normalise_heads", unit)
-
-
-@mutant("generator.no_qk_norm")
-def no_qk_norm(subject: object) -> Any:
-    return patch.object(attention, "normalise_heads", lambda x, norm: x)
-
-
-@mutant("generator.no_attention_scale")
-def no_attention_scale(subject: object) -> Any:
-    """The factor head_dim^-0.5 is taken for part of QK-norm and dropped."""
-    return patch.object(attention, "scaled", lambda x, factor: x)
+    return functional.normalize(x, dim=-1)
 
 
 @mutant("generator.rope_2d")
@@ -111,36 +77,24 @@ def rope_on_patches_only(subject: object, *, registers: int) -> Any:
     return patch.object(attention, "rope_angles", late)
 
 
-@mutant("generator.rope_interleaved")
-def rope_interleaved(subject: object) -> Any:
+@mutant("generator.rope_interleaved", attention, "rotate")
+def rope_interleaved(real: Any, x: Tensor, angles: Tensor) -> Tensor:
     """Neighbouring coordinates are paired instead of the two halves."""
-    real = attention.rotate
-
-    def interleaved(x: Tensor, angles: Tensor) -> Tensor:
-        halves = torch.cat([x[..., 0::2], x[..., 1::2]], dim=-1)
-        first, second = real(halves, angles).chunk(2, dim=-1)
-        return torch.stack([first, second], dim=-1).flatten(-2)
-
-    return patch.object(attention, "rotate", interleaved)
+    halves = torch.cat([x[..., 0::2], x[..., 1::2]], dim=-1)
+    first, second = real(halves, angles).chunk(2, dim=-1)
+    return torch.stack([first, second], dim=-1).flatten(-2)
 
 
-@mutant("generator.rope_before_qk_norm")
-def rope_before_qk_norm(subject: object) -> Any:
+@mutant("generator.rope_before_qk_norm", attention.Attention, "prepare")
+def rope_before_qk_norm(
+    real: Any, self: Any, q: Tensor, k: Tensor, record: Any
+) -> tuple[Tensor, Tensor]:
     """Rotation first, then the affine norm: the gain meets rotated coordinates."""
-
-    def swapped(self: Any, q: Tensor, k: Tensor, record: Any) -> tuple[Tensor, Tensor]:
-        q, k = attention.apply_rope(q, k, fp32=self.fp32)
-        q, k = self.query_norm(q), self.key_norm(k)
-        record("attn/q_norm", q)
-        record("attn/k_norm", k)
-        return q, k
-
-    return patch.object(attention.Attention, "prepare", swapped)
-
-
-@mutant("generator.no_rope")
-def no_rope(subject: object) -> Any:
-    return patch.object(attention, "rotate", lambda x, angles: x)
+    q, k = attention.apply_rope(q, k, fp32=self.fp32)
+    q, k = self.query_norm(q), self.key_norm(k)
+    record("attn/q_norm", q)
+    record("attn/k_norm", k)
+    return q, k
 
 
 @mutant("generator.rope_base")
@@ -148,30 +102,14 @@ def rope_base(subject: object, *, base: float) -> Any:
     return patch.object(attention, "ROPE_BASE", base)
 
 
-@mutant("generator.rope_in_float32")
-def rope_in_float32(subject: object) -> Any:
+@mutant("generator.rope_in_float32", attention, "apply_rope")
+def rope_in_float32(real: Any, q: Tensor, k: Tensor, *, fp32: bool) -> tuple[Tensor, Tensor]:
     """Rotation in float32 where the configuration says bfloat16; rounded afterwards."""
-    real = attention.apply_rope
-
-    def exact(q: Tensor, k: Tensor, *, fp32: bool) -> tuple[Tensor, Tensor]:
-        turned_q, turned_k = real(q, k, fp32=True)
-        return turned_q.to(q.dtype), turned_k.to(k.dtype)
-
-    return patch.object(attention, "apply_rope", exact)
+    turned_q, turned_k = real(q, k, fp32=True)
+    return turned_q.to(q.dtype), turned_k.to(k.dtype)
 
 
 # -- tokens ----------------------------------------------------------------------------------------
-
-
-@mutant("generator.no_positions")
-def no_positions(subject: object) -> Any:
-    return patch.object(tokens, "add_positions", lambda patches, positions: patches)
-
-
-@mutant("generator.positions_row_first")
-def positions_row_first(subject: object) -> Any:
-    """The first half of the width encodes the row."""
-    return patch.object(tokens, "axis_order", lambda rows, columns: (rows, columns))
 
 
 @mutant("generator.registers_last")
@@ -183,15 +121,10 @@ def registers_last(subject: object) -> Any:
     )
 
 
-@mutant("generator.registers_of_first_sample")
-def registers_of_first_sample(subject: object) -> Any:
+@mutant("generator.registers_of_first_sample", tokens, "prepend_registers")
+def registers_of_first_sample(real: Any, registers: Any, x: Any) -> Any:
     """The registers of the first sample serve the whole batch."""
-    real = tokens.prepend_registers
-    return patch.object(
-        tokens,
-        "prepend_registers",
-        lambda registers, x: real(registers[:1].expand_as(registers), x),
-    )
+    return real(registers[:1].expand_as(registers), x)
 
 
 @mutant("generator.patch_channels_first")
@@ -214,30 +147,21 @@ def patch_channels_first(subject: object) -> Any:
 # -- condition -------------------------------------------------------------------------------------
 
 
-@mutant("generator.one_style_table")
-def one_style_table(subject: object) -> Any:
+@mutant("generator.one_style_table", condition, "look_up_styles")
+def one_style_table(real: Any, tables: Sequence[nn.Module], style: Tensor) -> Any:
     """All style tokens draw from the first table."""
-    real = condition.look_up_styles
-
-    def shared(tables: Sequence[nn.Module], style: Tensor) -> list[Tensor]:
-        return real([tables[0]] * len(tables), style)
-
-    return patch.object(condition, "look_up_styles", shared)
+    return real([tables[0]] * len(tables), style)
 
 
-@mutant("generator.style_index_zero")
-def style_index_zero(subject: object) -> Any:
+@mutant("generator.style_index_zero", condition, "look_up_styles")
+def style_index_zero(real: Any, tables: Any, style: Any) -> Any:
     """Code 0 for every style token, whatever was drawn."""
-    real = condition.look_up_styles
-    return patch.object(
-        condition, "look_up_styles", lambda tables, style: real(tables, torch.zeros_like(style))
-    )
+    return real(tables, torch.zeros_like(style))
 
 
-@mutant("generator.sine_before_cosine")
-def sine_before_cosine(subject: object) -> Any:
-    real = condition.sinusoid
-    return patch.object(condition, "sinusoid", lambda alpha: real(alpha).roll(128, dims=-1))
+@mutant("generator.sine_before_cosine", condition, "sinusoid")
+def sine_before_cosine(real: Any, alpha: Any) -> Any:
+    return real(alpha).roll(128, dims=-1)
 
 
 @mutant("generator.alpha_scale")
@@ -245,21 +169,10 @@ def alpha_scale(subject: object, *, scale: float) -> Any:
     return patch.object(condition, "ALPHA_SCALE", scale)
 
 
-@mutant("generator.no_alpha_norm")
-def no_alpha_norm(subject: object) -> Any:
-    """The guidance MLP is added as it is, without its RMSNorm."""
-    return patch.object(condition, "normalise_alpha", lambda embedding, norm: embedding)
-
-
-@mutant("generator.class_ignored")
-def class_ignored(subject: object) -> Any:
+@mutant("generator.class_ignored", layers.Table, "forward")
+def class_ignored(real: Any, self: Any, indices: Tensor) -> Any:
     """Every sample gets the row of class 0."""
-    real = layers.Table.forward
-
-    def first_row(self: Any, indices: Tensor) -> Tensor:
-        return real(self, torch.zeros_like(indices) if self.law == "class" else indices)
-
-    return patch.object(layers.Table, "forward", first_row)
+    return real(self, torch.zeros_like(indices) if self.law == "class" else indices)
 
 
 # -- blocks and head -------------------------------------------------------------------------------
@@ -277,46 +190,22 @@ def adaln_order(subject: object, *, order: Sequence[int]) -> Any:
     return patch.object(blocks, "block_parts", shuffled)
 
 
-@mutant("generator.no_final_adaln")
-def no_final_adaln(subject: object) -> Any:
+@mutant("generator.no_final_adaln", blocks, "head_parts")
+def no_final_adaln(real: Any, values: Any) -> Any:
     """The head neither shifts nor scales."""
-    real = blocks.head_parts
-    return patch.object(
-        blocks, "head_parts", lambda values: tuple(torch.zeros_like(p) for p in real(values))
-    )
+    return tuple(torch.zeros_like(p) for p in real(values))
 
 
-@mutant("generator.scale_without_one")
-def scale_without_one(subject: object) -> Any:
+@mutant("generator.scale_without_one", blocks, "modulate")
+def scale_without_one(real: Any, x: Any, shift: Any, scale: Any) -> Any:
     """x * scale + shift instead of x * (1 + scale) + shift."""
-    real = blocks.modulate
-    return patch.object(blocks, "modulate", lambda x, shift, scale: real(x, shift, scale - 1))
+    return real(x, shift, scale - 1)
 
 
-@mutant("generator.adaln_without_silu")
-def adaln_without_silu(subject: object) -> Any:
-    return patch.object(blocks, "modulation", lambda cond, linear: linear(layers.wide(cond)))
-
-
-@mutant("generator.adaln_in_bfloat16")
-def adaln_in_bfloat16(subject: object) -> Any:
-    """adaLN follows the activations' precision."""
-    return patch.object(blocks, "wide", _as_given)
-
-
-@mutant("generator.tanh_gelu")
-def tanh_gelu(subject: object) -> Any:
-    return patch.object(blocks, "GELU_APPROXIMATE", "tanh")
-
-
-@mutant("generator.swiglu_gate_and_value_swapped")
-def swiglu_gate_and_value_swapped(subject: object) -> Any:
+@mutant("generator.swiglu_gate_and_value_swapped", blocks.SwiGLU, "forward")
+def swiglu_gate_and_value_swapped(real: Any, self: Any, x: Tensor) -> Any:
     """SiLU on the second linear instead of the first."""
-
-    def swapped(self: Any, x: Tensor) -> Any:
-        return self.out(self.gate(x) * functional.silu(self.value(x)))
-
-    return patch.object(blocks.SwiGLU, "forward", swapped)
+    return self.out(self.gate(x) * functional.silu(self.value(x)))
 
 
 @mutant("generator.wider_ffn")
@@ -336,3 +225,28 @@ def _patched(*changes: tuple[Any, str, Callable[..., Any]]) -> Iterator[None]:
         for module, name, replacement in changes:
             stack.enter_context(patch.object(module, name, replacement))
         yield
+
+
+OTHER_VALUES = (
+    # The learned scale of every norm is left out.
+    mutant("generator.norm_without_affine", layers, gain=torch.ones_like),
+    mutant("generator.no_qk_norm", attention, normalise_heads=lambda x, norm: x),
+    # The factor head_dim^-0.5 is taken for part of QK-norm and dropped.
+    mutant("generator.no_attention_scale", attention, scaled=lambda x, factor: x),
+    mutant("generator.no_rope", attention, rotate=lambda x, angles: x),
+    mutant("generator.no_positions", tokens, add_positions=lambda patches, positions: patches),
+    # The first half of the width encodes the row.
+    mutant(
+        "generator.positions_row_first", tokens, axis_order=lambda rows, columns: (rows, columns)
+    ),
+    # The guidance MLP is added as it is, without its RMSNorm.
+    mutant("generator.no_alpha_norm", condition, normalise_alpha=lambda embedding, norm: embedding),
+    mutant(
+        "generator.adaln_without_silu",
+        blocks,
+        modulation=lambda cond, linear: linear(layers.wide(cond)),
+    ),
+    # adaLN follows the activations' precision.
+    mutant("generator.adaln_in_bfloat16", blocks, wide=_as_given),
+    mutant("generator.tanh_gelu", blocks, GELU_APPROXIMATE="tanh"),
+)

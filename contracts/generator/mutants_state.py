@@ -15,73 +15,32 @@ from verify.api import mutant
 # -- initial values --------------------------------------------------------------------------------
 
 
-@mutant("generator.head_not_zero")
-def head_not_zero(subject: object) -> Any:
-    return patch.object(init, "output_", init.xavier_)
-
-
-@mutant("generator.adaln_not_zero")
-def adaln_not_zero(subject: object) -> Any:
-    return patch.object(init, "modulation_", init.xavier_)
-
-
 @mutant("generator.initial_std")
 def initial_std(subject: object, *, name: str, std: float) -> Any:
     """One of the standard deviations, by its name in drift.generator.init, is another one."""
     return patch.object(init, name, std)
 
 
-@mutant("generator.alpha_mlp_xavier")
-def alpha_mlp_xavier(subject: object) -> Any:
-    return patch.object(init, "alpha_", init.xavier_)
-
-
-@mutant("generator.linears_normal")
-def linears_normal(subject: object) -> Any:
+@mutant("generator.linears_normal", init, "xavier_")
+def linears_normal(real: Any, weight: Tensor, generator: torch.Generator | None) -> None:
     """Xavier-normal: the right spread from the wrong family."""
-
-    def normal(weight: Tensor, generator: torch.Generator | None) -> None:
-        nn.init.xavier_normal_(weight, generator=generator)
-
-    return patch.object(init, "xavier_", normal)
+    nn.init.xavier_normal_(weight, generator=generator)
 
 
-@mutant("generator.positions_allocated")
-def positions_allocated(subject: object) -> Any:
+@mutant("generator.positions_allocated", init, "initialise")
+def positions_allocated(real: Any, module: Any, generator: Any, **parts: Any) -> None:
     """The position table is computed on the CPU whatever device was asked for."""
-    real = init.initialise
-
-    def on_cpu(module: Any, generator: Any, **parts: Any) -> None:
-        module.positions = nn.Parameter(torch.zeros(module.positions.shape, device="cpu"))
-        real(module, generator, **parts)
-
-    return patch.object(init, "initialise", on_cpu)
+    module.positions = nn.Parameter(torch.zeros(module.positions.shape, device="cpu"))
+    real(module, generator, **parts)
 
 
 # -- machinery -------------------------------------------------------------------------------------
 
 
-@mutant("generator.checkpointing_ignored")
-def checkpointing_ignored(subject: object) -> Any:
-    """The switch is read and nothing is recomputed."""
-    return patch.object(model, "recomputed", lambda block, x, cond: block(x, cond))
-
-
-@mutant("generator.checkpointing_detaches")
-def checkpointing_detaches(subject: object) -> Any:
+@mutant("generator.checkpointing_detaches", model, "recomputed")
+def checkpointing_detaches(real: Any, block: Any, x: Any, cond: Any) -> Any:
     """The recomputed block loses the gradient of the condition."""
-    real = model.recomputed
-    return patch.object(model, "recomputed", lambda block, x, cond: real(block, x, cond.detach()))
-
-
-@mutant("generator.unchecked_inputs")
-def unchecked_inputs(subject: object) -> Any:
-    return patch.object(checks, "check_inputs", lambda *given: None)
-
-
-@mutant("generator.unchecked_ranges")
-def unchecked_ranges(subject: object) -> Any:
-    return patch.object(checks, "_check_indices", lambda name, value, limit: None)
+    return real(block, x, cond.detach())
 
 
 @mutant("generator.unknown_keys_ignored")
@@ -96,24 +55,29 @@ def unknown_keys_ignored(subject: object) -> Any:
     return patch.object(config.GeneratorConfig, "from_reference", staticmethod(lenient))
 
 
-@mutant("generator.layout_not_transposed")
-def layout_not_transposed(subject: object) -> Any:
-    """Kernels keep the reference's (in, out): only square ones would still fit."""
-    return patch.dict(layout._TO_OURS, dense=None)
-
-
-@mutant("generator.layout_gate_is_value")
-def layout_gate_is_value(subject: object) -> Any:
-    """The mapping sends the gated linear to the plain one."""
-    return patch.dict(generator_layout.MLP_PARTS, SwiGLUFFN_0=("value", "gate", "out"))
-
-
-@mutant("generator.layout_lenient")
-def layout_lenient(subject: object) -> Any:
+@mutant("generator.layout_lenient", layout, "_validated")
+def layout_lenient(real: Any, given: Any, expected: Any, place: str) -> dict[str, Tensor]:
     """Parameters that are missing, surplus or misshapen are passed over."""
+    fill = {name: torch.zeros(shape) for name, shape in expected.items()}
+    return fill | {n: v for n, v in given.items() if n in fill and v.shape == fill[n].shape}
 
-    def anything(given: Any, expected: Any, place: str) -> dict[str, Tensor]:
-        fill = {name: torch.zeros(shape) for name, shape in expected.items()}
-        return fill | {n: v for n, v in given.items() if n in fill and v.shape == fill[n].shape}
 
-    return patch.object(layout, "_validated", anything)
+OTHER_VALUES = (
+    mutant("generator.head_not_zero", init, output_=init.xavier_),
+    mutant("generator.adaln_not_zero", init, modulation_=init.xavier_),
+    mutant("generator.alpha_mlp_xavier", init, alpha_=init.xavier_),
+    # The switch is read and nothing is recomputed.
+    mutant(
+        "generator.checkpointing_ignored", model, recomputed=lambda block, x, cond: block(x, cond)
+    ),
+    mutant("generator.unchecked_inputs", checks, check_inputs=lambda *given: None),
+    mutant("generator.unchecked_ranges", checks, _check_indices=lambda name, value, limit: None),
+    # Kernels keep the reference's (in, out): only square ones would still fit.
+    mutant("generator.layout_not_transposed", layout._TO_OURS, dense=None),
+    # The mapping sends the gated linear to the plain one.
+    mutant(
+        "generator.layout_gate_is_value",
+        generator_layout.MLP_PARTS,
+        SwiGLUFFN_0=("value", "gate", "out"),
+    ),
+)

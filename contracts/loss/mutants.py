@@ -52,95 +52,54 @@ def switched(**switches: Any) -> Iterator[None]:
 # Distances, scale and mask
 
 
-@mutant("loss.squared_distance")
-@contextmanager
-def squared_distance(subject: object) -> Iterator[None]:
+@mutant("loss.squared_distance", drift.pairs, "distances")
+def squared_distance(original: Any, x: Any, y: Any) -> Any:
     """The distance without its root."""
-    with replaced("distances", lambda original: lambda x, y: original(x, y).square_()):
-        yield
+    return original(x, y).square_()
 
 
-@mutant("loss.scale_per_group")
-@contextmanager
-def scale_per_group(subject: object) -> Iterator[None]:
+@mutant("loss.scale_per_group", drift.target, "distance_totals")
+def scale_per_group(real: Any, figures: Sequence[Tensor], group: object) -> list[Tensor]:
     """One mean distance for each class instead of one for the batch."""
-
-    def each(figures: Sequence[Tensor], group: object) -> list[Tensor]:
-        return [one.double()[:, None, None] for one in figures]
-
-    with replaced("distance_totals", lambda _: each):
-        yield
+    return [one.double()[:, None, None] for one in figures]
 
 
-@mutant("loss.scale_without_weights")
-@contextmanager
-def scale_without_weights(subject: object) -> Iterator[None]:
+@mutant("loss.scale_without_weights", drift.target, "distance_sums")
+def scale_without_weights(original: Any, d: Any, w: Any) -> Any:
     """The mean distance counts every column once."""
-    with replaced("distance_sums", lambda original: lambda d, w: original(d, torch.ones_like(w))):
-        yield
+    return original(d, torch.ones_like(w))
 
 
-@mutant("loss.scale_without_own")
-@contextmanager
-def scale_without_own(subject: object) -> Iterator[None]:
+@mutant("loss.scale_without_own", drift.target, "distance_sums")
+def scale_without_own(original: Any, dist: Tensor, weight: Tensor) -> Tensor:
     """Self-distances, which are zero, are left out of the mean."""
-
-    def change(original: Function) -> Function:
-        def distance_sums(dist: Tensor, weight: Tensor) -> Tensor:
-            figures: Tensor = original(dist, weight)
-            figures[:, 0] *= dist.shape[-1] / (dist.shape[-1] - 1)
-            return figures
-
-        return distance_sums
-
-    with replaced("distance_sums", change):
-        yield
+    figures: Tensor = original(dist, weight)
+    figures[:, 0] *= dist.shape[-1] / (dist.shape[-1] - 1)
+    return figures
 
 
-@mutant("loss.fixed_scale")
-@contextmanager
-def fixed_scale(subject: object) -> Iterator[None]:
+@mutant("loss.fixed_scale", drift.target, "mean_distance")
+def fixed_scale(original: Any, total: Any) -> Any:
     """Features are not normalised at all."""
-    with replaced("mean_distance", lambda original: lambda total: torch.ones_like(original(total))):
-        yield
+    return torch.ones_like(original(total))
 
 
-@mutant("loss.raw_coordinates")
-@contextmanager
-def raw_coordinates(subject: object) -> Iterator[None]:
-    """Distances are normalised, coordinates are not."""
-    with replaced("coordinate_scale", lambda _: lambda scale, features: torch.ones_like(scale)):
-        yield
-
-
-@mutant("loss.no_self_mask")
-@contextmanager
-def no_self_mask(subject: object) -> Iterator[None]:
-    """A generated sample is its own nearest negative."""
-    with replaced("mask_own", lambda _: lambda dist, added: None):
-        yield
-
-
-@mutant("loss.mask_neighbour")
-@contextmanager
-def mask_neighbour(subject: object) -> Iterator[None]:
+@mutant("loss.mask_neighbour", drift.pairs, "mask_own")
+def mask_neighbour(original: Any, d: Any, added: Any) -> Any:
     """The mask is off by one column."""
-    with replaced("mask_own", lambda original: lambda d, added: original(d[..., 1:], added)):
-        yield
+    return original(d[..., 1:], added)
 
 
 # Softmaxes and affinities
 
 
-@mutant("loss.swap_softmax_axes")
-@contextmanager
-def swap_softmax_axes(subject: object) -> Iterator[None]:
+@mutant("loss.swap_softmax_axes", drift.pairs, "softmaxes")
+def swap_softmax_axes(original: Any, *call: Any) -> Any:
     """The softmax over targets runs over samples and the other way round.
 
     Their product is the same, so only the recorded stages tell.
     """
-    with replaced("softmaxes", lambda original: lambda *call: original(*call)[::-1]):
-        yield
+    return original(*call)[::-1]
 
 
 @mutant("loss.softmax_one_axis")
@@ -160,46 +119,28 @@ def softmax_one_axis(subject: object, *, axis: str) -> Iterator[None]:
         yield
 
 
-@mutant("loss.softmax_across_groups")
-@contextmanager
-def softmax_across_groups(subject: object) -> Iterator[None]:
+@mutant("loss.softmax_across_groups", drift.pairs, "softmaxes")
+def softmax_across_groups(original: Any, logits: Tensor, *call: Any) -> tuple[Tensor, Tensor]:
     """The softmax over samples runs over those of all classes."""
-
-    def change(original: Function) -> Function:
-        def softmaxes(logits: Tensor, *call: Any) -> tuple[Tensor, Tensor]:
-            moved = logits.movedim(-2, 1)
-            across = moved.flatten(0, 1).softmax(dim=0).view_as(moved)
-            return original(logits, *call)[0], across.movedim(1, -2)
-
-        return softmaxes
-
-    with replaced("softmaxes", change):
-        yield
+    moved = logits.movedim(-2, 1)
+    across = moved.flatten(0, 1).softmax(dim=0).view_as(moved)
+    return original(logits, *call)[0], across.movedim(1, -2)
 
 
-@mutant("loss.drop_zero_weight_columns")
-@contextmanager
-def drop_zero_weight_columns(subject: object) -> Iterator[None]:
+@mutant("loss.drop_zero_weight_columns", drift.pairs, "softmaxes")
+def drop_zero_weight_columns(
+    original: Any, logits: Tensor, weight: Tensor, *call: Any
+) -> tuple[Tensor, Tensor]:
     """Columns of weight 0 are masked out of both softmaxes."""
-
-    def change(original: Function) -> Function:
-        def softmaxes(logits: Tensor, weight: Tensor, *call: Any) -> tuple[Tensor, Tensor]:
-            gone = (weight == 0)[..., None, :]
-            kept = original(logits.masked_fill(gone, -torch.inf), weight, *call)
-            return kept[0].masked_fill(gone, 0.0), kept[1].masked_fill(gone, 0.0)
-
-        return softmaxes
-
-    with replaced("softmaxes", change):
-        yield
+    gone = (weight == 0)[..., None, :]
+    kept = original(logits.masked_fill(gone, -torch.inf), weight, *call)
+    return kept[0].masked_fill(gone, 0.0), kept[1].masked_fill(gone, 0.0)
 
 
-@mutant("loss.no_root")
-@contextmanager
-def no_root(subject: object) -> Iterator[None]:
+@mutant("loss.no_root", drift.pairs, "affinities")
+def no_root(original: Any, *call: Any) -> Any:
     """The product of the softmaxes without the square root."""
-    with replaced("affinities", lambda original: lambda *call: original(*call).square_()):
-        yield
+    return original(*call).square_()
 
 
 @mutant("loss.affinity_floor")
@@ -213,12 +154,10 @@ def affinity_floor(subject: object, *, value: float) -> Iterator[None]:
 # Weights
 
 
-@mutant("loss.sqrt_weight")
-@contextmanager
-def sqrt_weight(subject: object) -> Iterator[None]:
+@mutant("loss.sqrt_weight", drift.pairs, "apply_weight")
+def sqrt_weight(original: Any, a: Any, w: Any) -> Any:
     """The affinity is multiplied by sqrt(w)."""
-    with replaced("apply_weight", lambda original: lambda a, w: original(a, w.sqrt())):
-        yield
+    return original(a, w.sqrt())
 
 
 @mutant("loss.log_weight")
@@ -229,24 +168,23 @@ def log_weight(subject: object) -> Iterator[None]:
         yield
 
 
-@mutant("loss.ignore_weight")
-@contextmanager
-def ignore_weight(subject: object) -> Iterator[None]:
-    """The affinities are not weighted."""
-    with replaced("apply_weight", lambda _: lambda affinity, weight: affinity):
-        yield
-
-
-@mutant("loss.weight_order")
-@contextmanager
-def weight_order(subject: object) -> Iterator[None]:
+@mutant("loss.weight_order", drift.clouds, "gather")
+def weight_order(original: Any, *call: Any) -> Any:
     """The weights of the positives are put in front of those of the other targets."""
+    right = original(*call)
+    shift = right.targets[-1].shape[1]
+    return right._replace(weight=right.weight.roll(shift, dims=1))
 
-    def gather(*call: Any) -> drift.clouds.Clouds:
-        right = original(*call)
-        shift = right.targets[-1].shape[1]
-        return right._replace(weight=right.weight.roll(shift, dims=1))
 
-    original = drift.clouds.gather
-    with patch.object(drift.clouds, "gather", gather):
-        yield
+OTHER_VALUES = (
+    # Distances are normalised, coordinates are not.
+    mutant(
+        "loss.raw_coordinates",
+        drift.target,
+        coordinate_scale=lambda scale, features: torch.ones_like(scale),
+    ),
+    # A generated sample is its own nearest negative.
+    mutant("loss.no_self_mask", drift.pairs, mask_own=lambda dist, added: None),
+    # The affinities are not weighted.
+    mutant("loss.ignore_weight", drift.pairs, apply_weight=lambda affinity, weight: affinity),
+)

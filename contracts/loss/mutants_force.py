@@ -23,58 +23,34 @@ from .mutants import Function, replaced, switched
 # Force
 
 
-@mutant("loss.drop_repulsion")
-@contextmanager
-def drop_repulsion(subject: object) -> Iterator[None]:
+@mutant("loss.drop_repulsion", drift.pairs, "cross_weights")
+def drop_repulsion(
+    original: Any, affinity: Tensor, pos: Tensor, neg: Tensor, repelling: int
+) -> Tensor:
     """Only the positives pull."""
-
-    def change(original: Function) -> Function:
-        def cross_weights(affinity: Tensor, pos: Tensor, neg: Tensor, repelling: int) -> Tensor:
-            coefficients: Tensor = original(affinity, torch.zeros_like(pos), neg, repelling)
-            return coefficients
-
-        return cross_weights
-
-    with replaced("cross_weights", change):
-        yield
+    coefficients: Tensor = original(affinity, torch.zeros_like(pos), neg, repelling)
+    return coefficients
 
 
-@mutant("loss.mean_position")
-@contextmanager
-def mean_position(subject: object) -> Iterator[None]:
+@mutant("loss.mean_position", drift.pairs, "force")
+def mean_position(
+    original: Any, coefficients: Tensor, call: drift.clouds.Centred, out: Tensor | None = None
+) -> Tensor:
     """The mean sample is subtracted instead of x times the sum of coefficients."""
-
-    def change(original: Function) -> Function:
-        def force(
-            coefficients: Tensor, call: drift.clouds.Centred, out: Tensor | None = None
-        ) -> Tensor:
-            right: Tensor = original(coefficients, call)
-            return right - (call.centre if right.ndim == 3 else call.centre[:, None])
-
-        return force
-
-    with replaced("force", change):
-        yield
+    right: Tensor = original(coefficients, call)
+    return right - (call.centre if right.ndim == 3 else call.centre[:, None])
 
 
-@mutant("loss.force_norm_per_group")
-@contextmanager
-def force_norm_per_group(subject: object) -> Iterator[None]:
+@mutant("loss.force_norm_per_group", drift.target, "power_totals")
+def force_norm_per_group(real: Any, products: Sequence[Tensor], group: object) -> list[Tensor]:
     """The force is normalised within each class."""
-
-    def each(products: Sequence[Tensor], group: object) -> list[Tensor]:
-        return [drift.target.with_count(one.double()) for one in products]
-
-    with replaced("power_totals", lambda _: each):
-        yield
+    return [drift.target.with_count(one.double()) for one in products]
 
 
-@mutant("loss.unnormalised_force")
-@contextmanager
-def unnormalised_force(subject: object) -> Iterator[None]:
+@mutant("loss.unnormalised_force", drift.target, "force_power")
+def unnormalised_force(original: Any, raw: Any) -> Any:
     """The forces of the temperatures are added as they are."""
-    with replaced("force_power", lambda original: lambda raw: torch.ones_like(original(raw))):
-        yield
+    return torch.ones_like(original(raw))
 
 
 # Objective and gradient
@@ -161,26 +137,14 @@ def sum_over_locations(subject: object) -> Iterator[None]:
         yield
 
 
-@mutant("loss.locations_mixed")
-@contextmanager
-def locations_mixed(subject: object) -> Iterator[None]:
+@mutant("loss.locations_mixed", drift.clouds, "fold_locations")
+def locations_mixed(real: Any, features: Tensor) -> Tensor:
     """Locations are folded into the batch without moving the axis first."""
-
-    def fold(features: Tensor) -> Tensor:
-        batch, samples, locations, width = features.shape
-        return features.reshape(batch * locations, samples, width)
-
-    with patch.object(drift.clouds, "fold_locations", fold):
-        yield
+    batch, samples, locations, width = features.shape
+    return features.reshape(batch * locations, samples, width)
 
 
-@mutant("loss.unit_uncond_weight")
-@contextmanager
-def unit_uncond_weight(subject: object) -> Iterator[None]:
+@mutant("loss.unit_uncond_weight", drift.cfg, "uncond_weight")
+def unit_uncond_weight(real: Any, alpha: Tensor, **counts: int) -> Tensor:
     """Guidance is ignored: unconditional samples weigh as much as generated ones."""
-
-    def ones(alpha: Tensor, **counts: int) -> Tensor:
-        return torch.ones_like(alpha)
-
-    with patch.object(drift.cfg, "uncond_weight", ones):
-        yield
+    return torch.ones_like(alpha)

@@ -156,21 +156,14 @@ def _of_own_groups(original: Function) -> Function:
     return totals
 
 
-@mutant("loss.mean_of_unequal_shards")
-@contextmanager
-def mean_of_unequal_shards(subject: object) -> Iterator[None]:
+@mutant("loss.mean_of_unequal_shards", drift.loss, "mean_over_groups")
+def mean_of_unequal_shards(
+    original: Any, loss: Tensor, drift: drift.target.Drift, group: Any
+) -> Tensor:
     """The processes' means are averaged, whatever the number of their groups."""
-
-    def change(original: Function) -> Function:
-        def mean_over_groups(loss: Tensor, drift: drift.target.Drift, group: Any) -> Tensor:
-            right: Tensor = original(loss, drift, group)
-            if group is None or not len(loss):
-                return right
-            share = loss.mean() / group.size()
-            value: Tensor = share - share.detach() + right.detach()
-            return value
-
-        return mean_over_groups
-
-    with replaced("mean_over_groups", change):
-        yield
+    right: Tensor = original(loss, drift, group)
+    if group is None or not len(loss):
+        return right
+    share = loss.mean() / group.size()
+    value: Tensor = share - share.detach() + right.detach()
+    return value

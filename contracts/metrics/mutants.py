@@ -33,85 +33,46 @@ Array = NDArray[np.float64]
 # Frechet distance
 
 
-@mutant("metrics.means_left_out")
-def means_left_out(subject: object) -> Patched:
+@mutant("metrics.means_left_out", fid, "_dictionary")
+def means_left_out(real: Any, values: fid.Moments) -> dict[str, Array]:
     """Only the covariances are compared."""
-
-    def centred(values: fid.Moments) -> dict[str, Array]:
-        return {"mu": np.zeros_like(values.mean), "sigma": values.covariance}
-
-    return patch.object(fid, "_dictionary", centred)
+    return {"mu": np.zeros_like(values.mean), "sigma": values.covariance}
 
 
-@mutant("metrics.only_variances")
-def only_variances(subject: object) -> Patched:
+@mutant("metrics.only_variances", fid, "_dictionary")
+def only_variances(real: Any, values: fid.Moments) -> dict[str, Array]:
     """Correlations between features are dropped."""
-
-    def diagonal(values: fid.Moments) -> dict[str, Array]:
-        return {"mu": values.mean, "sigma": np.diag(np.diag(values.covariance))}
-
-    return patch.object(fid, "_dictionary", diagonal)
+    return {"mu": values.mean, "sigma": np.diag(np.diag(values.covariance))}
 
 
-@mutant("metrics.covariance_over_n")
-def covariance_over_n(subject: object) -> Patched:
+@mutant("metrics.covariance_over_n", fid.Accumulator, "result")
+def covariance_over_n(real: Any, self: fid.Accumulator) -> fid.Moments:
     """The covariance is divided by n, not by n - 1."""
-    real = fid.Accumulator.result
-
-    def result(self: fid.Accumulator) -> fid.Moments:
-        found = real(self)
-        factor = (found.count - 1) / found.count
-        return fid.Moments(found.mean, factor * found.covariance, found.count)
-
-    return patch.object(fid.Accumulator, "result", result)
+    found = real(self)
+    factor = (found.count - 1) / found.count
+    return fid.Moments(found.mean, factor * found.covariance, found.count)
 
 
-@mutant("metrics.mean_of_batches")
-def mean_of_batches(subject: object) -> Patched:
+@mutant("metrics.mean_of_batches", fid.Accumulator, "_add")
+def mean_of_batches(real: Any, self: fid.Accumulator, rows: Array, weights: Array | None) -> None:
     """Each batch is centred at its own mean: the spread between batches is lost."""
-    real = fid.Accumulator._add
-
-    def added(self: fid.Accumulator, rows: Array, weights: Array | None) -> None:
-        real(self, rows - rows.mean(axis=0), weights)
-
-    return patch.object(fid.Accumulator, "_add", added)
+    real(self, rows - rows.mean(axis=0), weights)
 
 
-@mutant("metrics.line_in_n")
-def line_in_n(subject: object) -> Patched:
+@mutant("metrics.line_in_n", fid, "extrapolate")
+def line_in_n(real: Any, by_count: Any) -> float:
     """FID is extrapolated along N instead of along 1/N."""
-
-    def extrapolate(by_count: Any) -> float:
-        sizes, values = map(np.asarray, zip(*by_count, strict=True))
-        return float(np.polyfit(sizes.astype(np.float64), values, 1)[1])
-
-    return patch.object(fid, "extrapolate", extrapolate)
+    sizes, values = map(np.asarray, zip(*by_count, strict=True))
+    return float(np.polyfit(sizes.astype(np.float64), values, 1)[1])
 
 
-@mutant("metrics.strata_ignored")
-def strata_ignored(subject: object) -> Patched:
-    """Resamples do not keep the numbers of the classes."""
-    return patch.object(bootstrap, "strata_of", lambda labels, n: [np.arange(n)])
-
-
-@mutant("metrics.error_of_the_bootstrap")
-def error_of_the_bootstrap(subject: object) -> Patched:
+@mutant("metrics.error_of_the_bootstrap", bootstrap, "deviation")
+def error_of_the_bootstrap(real: Any, *given: Any, **named: Any) -> float:
     """The deviation of resamples is divided by the root of their number."""
-    real = bootstrap.deviation
-
-    def deviation(*given: Any, **named: Any) -> float:
-        return float(real(*given, **named) / np.sqrt(bootstrap.REPLICATES))
-
-    return patch.object(bootstrap, "deviation", deviation)
+    return float(real(*given, **named) / np.sqrt(bootstrap.REPLICATES))
 
 
 # Inception score
-
-
-@mutant("metrics.other_permutation")
-def other_permutation(subject: object) -> Patched:
-    """The samples are put in another order before the splits."""
-    return patch.object(inception, "SEED", 0)
 
 
 @mutant("metrics.other_splits")
@@ -120,38 +81,26 @@ def other_splits(subject: object, *, splits: int) -> Patched:
     return patch.object(inception, "SPLITS", splits)
 
 
-@mutant("metrics.rest_kept")
-def rest_kept(subject: object) -> Patched:
+@mutant("metrics.rest_kept", inception, "split")
+def rest_kept(real: Any, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Splits of unequal size, as torch-fidelity makes them."""
-
-    def split(order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        n, k = len(order), inception.SPLITS
-        return [order[i * n // k : (i + 1) * n // k] for i in range(k)]
-
-    return patch.object(inception, "split", split)
-
-
-@mutant("metrics.coarse_epsilon")
-def coarse_epsilon(subject: object) -> Patched:
-    """A larger number is added inside the logarithms."""
-    return patch.object(inception, "EPS", 1e-3)
+    n, k = len(order), inception.SPLITS
+    return [order[i * n // k : (i + 1) * n // k] for i in range(k)]
 
 
 # neighbours
 
 
-@mutant("metrics.own_neighbour")
-def own_neighbour(subject: object) -> Patched:
+@mutant("metrics.own_neighbour", prdc, "squared_radii")
+def own_neighbour(real: Any, points: Any, k: Any) -> Any:
     """The point itself is counted among its k neighbours."""
-    real = prdc.squared_radii
-    return patch.object(prdc, "squared_radii", lambda points, k: real(points, k - 1))
+    return real(points, k - 1)
 
 
-@mutant("metrics.plain_radii")
-def plain_radii(subject: object) -> Patched:
+@mutant("metrics.plain_radii", prdc, "squared_radii")
+def plain_radii(real: Any, points: Any, k: Any) -> Any:
     """Radii are distances, but are compared with squared ones."""
-    real = prdc.squared_radii
-    return patch.object(prdc, "squared_radii", lambda points, k: np.sqrt(real(points, k)))
+    return np.sqrt(real(points, k))
 
 
 @mutant("metrics.precision_is_recall")
@@ -170,22 +119,17 @@ def other_k(subject: object, *, k: int) -> Patched:
 # images
 
 
-@mutant("metrics.rounded")
-def rounded(subject: object) -> Patched:
+@mutant("metrics.rounded", images, "to_uint8")
+def rounded(real: Any, unit: Any) -> Any:
     """Bytes by rounding."""
-    real = images.to_uint8
-    return patch.object(images, "to_uint8", lambda unit: real(unit + 0.5 / images.LEVELS))
+    return real(unit + 0.5 / images.LEVELS)
 
 
-@mutant("metrics.wrapped")
-def wrapped(subject: object) -> Patched:
+@mutant("metrics.wrapped", images, "to_uint8")
+def wrapped(real: Any, unit: Tensor) -> Tensor:
     """Values beyond the range are not clipped, so they wrap around."""
-
-    def to_uint8(unit: Tensor) -> Tensor:
-        finite = torch.nan_to_num(unit, nan=0.0, posinf=1.0, neginf=0.0)
-        return (finite.clamp(-9, 9) * images.LEVELS).to(torch.int64).to(torch.uint8)
-
-    return patch.object(images, "to_uint8", to_uint8)
+    finite = torch.nan_to_num(unit, nan=0.0, posinf=1.0, neginf=0.0)
+    return (finite.clamp(-9, 9) * images.LEVELS).to(torch.int64).to(torch.uint8)
 
 
 @mutant("metrics.tensorflow_resize")
@@ -202,78 +146,54 @@ def tensorflow_resize(subject: object) -> Patched:
     return patch.object(networks, "resize_299", resize)
 
 
-@mutant("metrics.aligned_corners")
-def aligned_corners(subject: object) -> Patched:
+@mutant("metrics.aligned_corners", networks, "resize_299")
+def aligned_corners(real: Any, x: Tensor) -> Tensor:
     """The corners of the image are the corners of the result."""
-
-    def resize(x: Tensor) -> Tensor:
-        return functional.interpolate(x, size=(299, 299), mode="bilinear", align_corners=True)
-
-    return patch.object(networks, "resize_299", resize)
+    return functional.interpolate(x, size=(299, 299), mode="bilinear", align_corners=True)
 
 
-@mutant("metrics.unit_range")
-def unit_range(subject: object) -> Patched:
-    """The network sees [0, 1] instead of [-1, 1]."""
-    return patch.object(networks, "normalised", lambda x: x / 255.0)
-
-
-@mutant("metrics.last_batch_dropped")
-def last_batch_dropped(subject: object) -> Patched:
+@mutant("metrics.last_batch_dropped", sources.Images, "batches")
+def last_batch_dropped(real: Any, self: sources.Images) -> Iterator[tuple[Tensor, Tensor]]:
     """An incomplete last batch is left out."""
-    real = sources.Images.batches
-
-    def batches(self: sources.Images) -> Iterator[tuple[Tensor, Tensor]]:
-        yield from (pair for pair in real(self) if len(pair[0]) == sources.BATCH)
-
-    return patch.object(sources.Images, "batches", batches)
-
-
-@mutant("metrics.range_twice")
-def range_twice(subject: object) -> Patched:
-    """Images are brought to the range twice before they reach the extractor."""
-    return patch.object(images, "rgb", lambda pixels: pixels // 2 + 64)
-
-
-@mutant("metrics.kernel_seed")
-def kernel_seed(subject: object) -> Patched:
-    """KID draws other subsets."""
-    return patch.object(kid, "SEED", 7)
+    yield from (pair for pair in real(self) if len(pair[0]) == sources.BATCH)
 
 
 # memorisation, classes
 
 
-@mutant("metrics.audit_of_held_out")
-def audit_of_held_out(subject: object) -> Patched:
+@mutant("metrics.audit_of_held_out", audit, "nearest")
+def audit_of_held_out(real: Any, points: Any, training: Any) -> Any:
     """Nearest neighbours are looked up in the samples themselves, not in the training data."""
-    real = audit.nearest
-    return patch.object(audit, "nearest", lambda points, training: real(points, points))
+    return real(points, points)
 
 
-@mutant("metrics.copies_tolerated")
-def copies_tolerated(subject: object) -> Patched:
-    """Memorisation is said only when half of all samples are copies."""
-    return patch.object(audit, "MOST_COPIES", 0.5)
-
-
-@mutant("metrics.radius_left_out")
-def radius_left_out(subject: object) -> Patched:
-    """A real sample counts as reached by its nearest generated one, however far that is."""
-    return patch.object(prdc, "squared_radii", lambda points, k: np.full(len(points), np.inf))
-
-
-@mutant("metrics.collapse_not_seen")
-def collapse_not_seen(subject: object) -> Patched:
-    """No spread is small enough."""
-    return patch.object(audit, "COLLAPSE", 0.0)
-
-
-@mutant("metrics.coverage_other_k")
-def coverage_other_k(subject: object) -> Patched:
+@mutant("metrics.coverage_other_k", prdc, "coverage_hits")
+def coverage_other_k(_: Any, generated: Array, real: Array) -> NDArray[np.bool_]:
     """Coverage uses the neighbour of precision and recall, its expectation does not."""
+    return prdc.reached(real, prdc.squared_radii(real, 3), generated)
 
-    def hits(generated: Array, real: Array) -> NDArray[np.bool_]:
-        return prdc.reached(real, prdc.squared_radii(real, 3), generated)
 
-    return patch.object(prdc, "coverage_hits", hits)
+OTHER_VALUES = (
+    # Resamples do not keep the numbers of the classes.
+    mutant("metrics.strata_ignored", bootstrap, strata_of=lambda labels, n: [np.arange(n)]),
+    # The samples are put in another order before the splits.
+    mutant("metrics.other_permutation", inception, SEED=0),
+    # A larger number is added inside the logarithms.
+    mutant("metrics.coarse_epsilon", inception, EPS=1e-3),
+    # The network sees [0, 1] instead of [-1, 1].
+    mutant("metrics.unit_range", networks, normalised=lambda x: x / 255.0),
+    # Images are brought to the range twice before they reach the extractor.
+    mutant("metrics.range_twice", images, rgb=lambda pixels: pixels // 2 + 64),
+    # KID draws other subsets.
+    mutant("metrics.kernel_seed", kid, SEED=7),
+    # Memorisation is said only when half of all samples are copies.
+    mutant("metrics.copies_tolerated", audit, MOST_COPIES=0.5),
+    # A real sample counts as reached by its nearest generated one, however far that is.
+    mutant(
+        "metrics.radius_left_out",
+        prdc,
+        squared_radii=lambda points, k: np.full(len(points), np.inf),
+    ),
+    # No spread is small enough.
+    mutant("metrics.collapse_not_seen", audit, COLLAPSE=0.0),
+)

@@ -17,48 +17,32 @@ from verify.api import mutant
 Patched = AbstractContextManager[Any]
 
 
-@mutant("metrics.raw_weights")
-def raw_weights(subject: object) -> Patched:
-    """The averages are loaded and not used."""
-    return patch.object(loading, "averaged", lambda kept, ema_decay: {})
+# The averages are loaded and not used.
+raw_weights = mutant("metrics.raw_weights", loading, averaged=lambda kept, ema_decay: {})
 
 
-@mutant("metrics.any_average")
-def any_average(subject: object) -> Patched:
+@mutant("metrics.any_average", loading, "averaged")
+def any_average(real: Any, kept: Any, ema_decay: Any) -> Any:
     """The largest decay is taken whatever was asked for."""
-    real = loading.averaged
-    return patch.object(loading, "averaged", lambda kept, ema_decay: real(kept, "0.99"))
+    return real(kept, "0.99")
 
 
-@mutant("metrics.style_of_index_zero")
-def style_of_index_zero(subject: object) -> Patched:
+@mutant("metrics.style_of_index_zero", sampler, "draw_style")
+def style_of_index_zero(real: Any, config: GeneratorConfig, stream: torch.Generator) -> Tensor:
     """Every sample has the first code of every table."""
-
-    def zeros(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        return torch.zeros(config.style_tokens, dtype=torch.int64)
-
-    return patch.object(sampler, "draw_style", zeros)
+    return torch.zeros(config.style_tokens, dtype=torch.int64)
 
 
-@mutant("metrics.one_style_for_all")
-def one_style_for_all(subject: object) -> Patched:
+@mutant("metrics.one_style_for_all", sampler, "draw_style")
+def one_style_for_all(real: Any, config: GeneratorConfig, stream: torch.Generator) -> Any:
     """A random style, the same one for every sample."""
-    real = sampler.draw_style
-
-    def fixed(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        return real(config, torch.Generator().manual_seed(0))
-
-    return patch.object(sampler, "draw_style", fixed)
+    return real(config, torch.Generator().manual_seed(0))
 
 
-@mutant("metrics.last_code_never")
-def last_code_never(subject: object) -> Patched:
+@mutant("metrics.last_code_never", sampler, "draw_style")
+def last_code_never(real: Any, config: GeneratorConfig, stream: torch.Generator) -> Tensor:
     """The upper bound of the draw is one too low."""
-
-    def short(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
-        return torch.randint(config.style_codes - 1, (config.style_tokens,), generator=stream)
-
-    return patch.object(sampler, "draw_style", short)
+    return torch.randint(config.style_codes - 1, (config.style_tokens,), generator=stream)
 
 
 @mutant("metrics.two_passes")
@@ -82,22 +66,18 @@ def two_passes(subject: object, *, counted: bool) -> Iterator[None]:
         yield
 
 
-@mutant("metrics.stream_of_the_batch")
-def stream_of_the_batch(subject: object) -> Patched:
+@mutant("metrics.stream_of_the_batch", sampler, "draw")
+def stream_of_the_batch(
+    real: Any, generator: Generator, labels: Tensor, alpha: float, seed: int, first: int
+) -> Any:
     """Draws depend on the place in the batch, not on the index of the sample."""
-    real = sampler.draw
-
-    def draw(generator: Generator, labels: Tensor, alpha: float, seed: int, first: int) -> Tensor:
-        return real(generator, labels, alpha, seed, 0)
-
-    return patch.object(sampler, "draw", draw)
+    return real(generator, labels, alpha, seed, 0)
 
 
-@mutant("metrics.seed_ignored")
-def seed_ignored(subject: object) -> Patched:
+@mutant("metrics.seed_ignored", sampler, "inputs_of")
+def seed_ignored(real: Any, config: Any, seed: Any, index: Any) -> Any:
     """The seed of the caller never reaches the draws."""
-    real = sampler.inputs_of
-    return patch.object(sampler, "inputs_of", lambda config, seed, index: real(config, 0, index))
+    return real(config, 0, index)
 
 
 @mutant("metrics.pipeline_alpha")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -13,140 +12,93 @@ from drift import queue
 from verify.api import mutant
 
 
-@mutant("queue.pointer_stuck")
-def pointer_stuck(subject: object) -> Any:
-    """The write pointer does not advance: every push begins at slot 0."""
-    return patch.object(queue, "advanced", lambda ptr, pushed, capacity: ptr)
-
-
-@mutant("queue.pointer_does_not_wrap")
-def pointer_does_not_wrap(subject: object) -> Any:
+@mutant("queue.pointer_does_not_wrap", queue, "advanced")
+def pointer_does_not_wrap(real: Any, ptr: Tensor, pushed: Tensor, capacity: int) -> Tensor:
     """At the end the pointer stays on the last slot instead of returning to the first."""
-
-    def saturated(ptr: Tensor, pushed: Tensor, capacity: int) -> Tensor:
-        return (ptr + pushed).clamp(max=capacity - 1)
-
-    return patch.object(queue, "advanced", saturated)
+    return (ptr + pushed).clamp(max=capacity - 1)
 
 
-@mutant("queue.count_forgets_the_cap")
-def count_forgets_the_cap(subject: object) -> Any:
-    return patch.object(queue, "filled", lambda count, pushed, capacity: count + pushed)
-
-
-@mutant("queue.batch_reversed")
-def batch_reversed(subject: object) -> Any:
+@mutant("queue.batch_reversed", queue, "batch_ranks")
+def batch_reversed(real: Any, labels: Tensor, pushed: Tensor) -> Any:
     """Within a batch the later sample is written first."""
-    real = queue.batch_ranks
-
-    def ranks(labels: Tensor, pushed: Tensor) -> Tensor:
-        return pushed[labels] - 1 - real(labels, pushed)
-
-    return patch.object(queue, "batch_ranks", ranks)
+    return pushed[labels] - 1 - real(labels, pushed)
 
 
-@mutant("queue.with_replacement")
-def with_replacement(subject: object) -> Any:
-    def draw(counts: Tensor, capacity: int, n: int, generator: torch.Generator) -> Tensor:
-        return queue.draw_repeating(counts, n, generator)
+@mutant("queue.with_replacement", queue, "draw_distinct")
+def with_replacement(
+    real: Any, counts: Tensor, capacity: int, n: int, generator: torch.Generator
+) -> Tensor:
+    return queue.draw_repeating(counts, n, generator)
 
-    return patch.object(queue, "draw_distinct", draw)
 
-
-@mutant("queue.newest_first")
-def newest_first(subject: object) -> Any:
+@mutant("queue.newest_first", queue, "draw_distinct")
+def newest_first(
+    real: Any, counts: Tensor, capacity: int, n: int, generator: torch.Generator
+) -> Tensor:
     """The draw is not random: always the last filled slots."""
-
-    def draw(counts: Tensor, capacity: int, n: int, generator: torch.Generator) -> Tensor:
-        return counts[:, None] - 1 - torch.arange(n)[None]
-
-    return patch.object(queue, "draw_distinct", draw)
+    return counts[:, None] - 1 - torch.arange(n)[None]
 
 
-@mutant("queue.unfilled_slots")
-def unfilled_slots(subject: object) -> Any:
+@mutant("queue.unfilled_slots", queue, "available")
+def unfilled_slots(real: Any, counts: Tensor, capacity: int) -> Tensor:
     """Slots that were never filled, all zeros, are drawn as samples."""
-
-    def everything(counts: Tensor, capacity: int) -> Tensor:
-        return torch.ones(len(counts), capacity, dtype=torch.bool)
-
-    return patch.object(queue, "available", everything)
+    return torch.ones(len(counts), capacity, dtype=torch.bool)
 
 
-@mutant("queue.relabelled")
-def relabelled(subject: object) -> Any:
+@mutant("queue.relabelled", queue.SampleQueue, "push")
+def relabelled(real: Any, self: Any, samples: Tensor, labels: Tensor) -> None:
     """Labels are shuffled within the batch before the push."""
-    real = queue.SampleQueue.push
-
-    def push(self: Any, samples: Tensor, labels: Tensor) -> None:
-        real(self, samples, torch.as_tensor(labels).roll(1, dims=0))
-
-    return patch.object(queue.SampleQueue, "push", push)
+    real(self, samples, torch.as_tensor(labels).roll(1, dims=0))
 
 
-@mutant("queue.silent_fallback")
-def silent_fallback(subject: object) -> Any:
+@mutant("queue.silent_fallback", queue.SampleQueue, "__init__")
+def silent_fallback(
+    real: Any, self: Any, classes: int, capacity: int, *, strict: bool = True
+) -> None:
     """Every queue falls back as the reference does, asked or not."""
-    real = queue.SampleQueue.__init__
-
-    def init(self: Any, classes: int, capacity: int, *, strict: bool = True) -> None:
-        real(self, classes, capacity, strict=False)
-
-    return patch.object(queue.SampleQueue, "__init__", init)
+    real(self, classes, capacity, strict=False)
 
 
-@mutant("queue.capacity_off_by_one")
-def capacity_off_by_one(subject: object) -> Any:
+@mutant("queue.capacity_off_by_one", queue.SampleQueue, "__init__")
+def capacity_off_by_one(
+    real: Any, self: Any, classes: int, capacity: int, *, strict: bool = True
+) -> None:
     """Each ring has one slot more than it was given."""
-    real = queue.SampleQueue.__init__
-
-    def init(self: Any, classes: int, capacity: int, *, strict: bool = True) -> None:
-        real(self, classes, capacity + 1, strict=strict)
-
-    return patch.object(queue.SampleQueue, "__init__", init)
+    real(self, classes, capacity + 1, strict=strict)
 
 
-@mutant("queue.first_short_class_only")
-def first_short_class_only(subject: object) -> Any:
+@mutant("queue.first_short_class_only", queue.QueueUnderflow, "__init__")
+def first_short_class_only(
+    real: Any, self: Any, held: Mapping[int, int], requested: int, capacity: int
+) -> None:
     """The error names one class and hides the others."""
-    real = queue.QueueUnderflow.__init__
-
-    def init(self: Any, held: Mapping[int, int], requested: int, capacity: int) -> None:
-        real(self, dict(list(held.items())[:1]), requested, capacity)
-
-    return patch.object(queue.QueueUnderflow, "__init__", init)
+    real(self, dict(list(held.items())[:1]), requested, capacity)
 
 
-@mutant("queue.labels_wrapped")
-def labels_wrapped(subject: object) -> Any:
+@mutant("queue.labels_wrapped", queue, "checked_labels")
+def labels_wrapped(real: Any, labels: Tensor, classes: int) -> Any:
     """A label that is no class is folded into one instead of being refused."""
-    real = queue.checked_labels
-
-    def folded(labels: Tensor, classes: int) -> Tensor:
-        return real(torch.as_tensor(labels) % classes, classes)
-
-    return patch.object(queue, "checked_labels", folded)
+    return real(torch.as_tensor(labels) % classes, classes)
 
 
-@mutant("queue.resume_forgets_pointer")
-def resume_forgets_pointer(subject: object) -> Any:
+@mutant("queue.resume_forgets_pointer", queue.SampleQueue, "load_state_dict")
+def resume_forgets_pointer(real: Any, self: Any, state: Mapping[str, Tensor]) -> None:
     """A restored queue writes from slot 0 again."""
-    real = queue.SampleQueue.load_state_dict
-
-    def load(self: Any, state: Mapping[str, Tensor]) -> None:
-        real(self, state)
-        self._ptr = torch.zeros_like(self._ptr)
-
-    return patch.object(queue.SampleQueue, "load_state_dict", load)
+    real(self, state)
+    self._ptr = torch.zeros_like(self._ptr)
 
 
-@mutant("queue.resume_forgets_samples")
-def resume_forgets_samples(subject: object) -> Any:
+@mutant("queue.resume_forgets_samples", queue.SampleQueue, "state_dict")
+def resume_forgets_samples(real: Any, self: Any) -> dict[str, Tensor]:
     """A checkpoint without the classes' samples: the depth is gone after a restart."""
-    real = queue.SampleQueue.state_dict
+    kept: dict[str, Tensor] = real(self)
+    return {name: torch.zeros_like(value) for name, value in kept.items()}
 
-    def state(self: Any) -> dict[str, Tensor]:
-        kept: dict[str, Tensor] = real(self)
-        return {name: torch.zeros_like(value) for name, value in kept.items()}
 
-    return patch.object(queue.SampleQueue, "state_dict", state)
+OTHER_VALUES = (
+    # The write pointer does not advance: every push begins at slot 0.
+    mutant("queue.pointer_stuck", queue, advanced=lambda ptr, pushed, capacity: ptr),
+    mutant(
+        "queue.count_forgets_the_cap", queue, filled=lambda count, pushed, capacity: count + pushed
+    ),
+)

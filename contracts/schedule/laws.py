@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 from safetensors.numpy import load_file
 
@@ -80,29 +79,20 @@ def linear_warmup(ctx: CheckContext) -> Measurement:
     return ctx.judge(worst, f"largest departure from a straight line {worst:.2g} of base ({where})")
 
 
-@mutant("schedule.cosine_for_constant")
-def cosine_for_constant(subject: object) -> Any:
-    """The rate decays although the template says constant."""
-    return patch.dict(schedule.KINDS, {"const": "cosine"})
+# The rate decays although the template says constant.
+cosine_for_constant = mutant("schedule.cosine_for_constant", schedule.KINDS, const="cosine")
 
 
-@mutant("schedule.warmup_from_zero")
-def warmup_from_zero(subject: object) -> Any:
-    return patch.object(schedule, "INITIAL_RATE", 0.0)
-
-
-@mutant("schedule.first_update_off_by_one")
-def first_update_off_by_one(subject: object) -> Any:
+@mutant("schedule.first_update_off_by_one", schedule, "learning_rate")
+def first_update_off_by_one(real: Any, step: Any, **spec: Any) -> Any:
     """Updates are counted from 1: the first one uses the rate of the second."""
-    real = schedule.learning_rate
-    return patch.object(schedule, "learning_rate", lambda step, **spec: real(int(step) + 1, **spec))
+    return real(int(step) + 1, **spec)
 
 
-@mutant("schedule.warmup_one_step_long")
-def warmup_one_step_long(subject: object) -> Any:
+@mutant("schedule.warmup_one_step_long", schedule, "warmup")
+def warmup_one_step_long(real: Any, step: Any, base: Any, steps: Any) -> Any:
     """The warm-up is divided into one step too many and never lands on the base rate."""
-    real = schedule.warmup
-    return patch.object(schedule, "warmup", lambda step, base, steps: real(step, base, steps + 1))
+    return real(step, base, steps + 1)
 
 
 def _rate(ctx: CheckContext, step: int, base: float, warmup: int, total: int, kind: str) -> float:
@@ -110,3 +100,6 @@ def _rate(ctx: CheckContext, step: int, base: float, warmup: int, total: int, ki
         step, base=base, warmup_steps=warmup, total_steps=total, kind=kind
     )
     return float(rate)
+
+
+OTHER_VALUES = (mutant("schedule.warmup_from_zero", schedule, INITIAL_RATE=0.0),)

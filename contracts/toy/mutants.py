@@ -31,78 +31,50 @@ def sides_swapped(subject: object) -> Any:
     return _cross_weights(-1.0, -1.0)
 
 
-@mutant("toy.uphill")
-def uphill(subject: object) -> Any:
+@mutant("toy.uphill", loss, "gradient_of_sum")
+def uphill(real: Any, force: Any, scale: Any) -> Any:
     """The gradient has the wrong sign."""
-    real = loss.gradient_of_sum
-    return patch.object(loss, "gradient_of_sum", lambda force, scale: -real(force, scale))
+    return -real(force, scale)
 
 
-@mutant("toy.kernel_too_wide")
-def kernel_too_wide(subject: object) -> Any:
+@mutant("toy.kernel_too_wide", pairs, "softmaxes")
+def kernel_too_wide(real: Any, logits: Any, *rest: Any) -> Any:
     """Temperatures of 20 to 200 mean distances: the kernel no longer tells near from far."""
-    real = pairs.softmaxes
-    return patch.object(pairs, "softmaxes", lambda logits, *rest: real(logits * 1e-3, *rest))
+    return real(logits * 1e-3, *rest)
 
 
-@mutant("toy.no_updates")
-def no_updates(subject: object) -> Any:
-    """A learning rate of zero."""
-    return patch.object(schedule, "learning_rate", lambda step, **spec: 0.0)
-
-
-@mutant("toy.hidden_randomness")
-def hidden_randomness(subject: object) -> Any:
+@mutant("toy.hidden_randomness", train, "_noise")
+def hidden_randomness(
+    real: Any, model: Any, target: Any, n: int, generator: torch.Generator
+) -> Tensor:
     """Noise from the global state instead of the run's own generator."""
-
-    def noise(model: Any, target: Any, n: int, generator: torch.Generator) -> Tensor:
-        return torch.randn(len(target.condition), n, model.noise)
-
-    return patch.object(train, "_noise", noise)
+    return torch.randn(len(target.condition), n, model.noise)
 
 
-@mutant("toy.seed_ignored")
-def seed_ignored(subject: object) -> Any:
+@mutant("toy.seed_ignored", train, "_stream")
+def seed_ignored(real: Any, seed: Any, stream: Any) -> Any:
     """Every seed gives the same run."""
-    real = train._stream
-    return patch.object(train, "_stream", lambda seed, stream: real(0, stream))
+    return real(0, stream)
 
 
-@mutant("digits.one_pixel_changed")
-def one_pixel_changed(subject: object) -> Any:
+@mutant("digits.one_pixel_changed", digits, "raw")
+def one_pixel_changed(real: Any) -> Any:
     """The installed data set differs in one grey level."""
-    real = digits.raw
-
-    def changed() -> Any:
-        images, labels = real()
-        images[100, 3, 3] = (images[100, 3, 3] + 1) % (digits.LEVELS + 1)
-        return images, labels
-
-    return patch.object(digits, "raw", changed)
+    images, labels = real()
+    images[100, 3, 3] = (images[100, 3, 3] + 1) % (digits.LEVELS + 1)
+    return images, labels
 
 
-@mutant("digits.unit_interval")
-def unit_interval(subject: object) -> Any:
+@mutant("digits.unit_interval", digits, "scaled")
+def unit_interval(real: Any, images: Any) -> Any:
     """Pixels in [0, 1] instead of [-1, 1]."""
-    real = digits.scaled
-    return patch.object(digits, "scaled", lambda images: (real(images) + 1.0) / 2.0)
+    return (real(images) + 1.0) / 2.0
 
 
-@mutant("digits.held_out_leaks")
-def held_out_leaks(subject: object) -> Any:
-    """Other images are held out than the split says."""
-    return patch.object(digits, "HELD_OUT_EVERY", 2)
-
-
-@mutant("digits.relabelled")
-def relabelled(subject: object) -> Any:
+@mutant("digits.relabelled", queue.SampleQueue, "push")
+def relabelled(real: Any, self: Any, samples: Tensor, labels: Tensor) -> None:
     """Every image is queued under the label of its neighbour."""
-    real = queue.SampleQueue.push
-
-    def push(self: Any, samples: Tensor, labels: Tensor) -> None:
-        real(self, samples, labels.roll(1, dims=0))
-
-    return patch.object(queue.SampleQueue, "push", push)
+    real(self, samples, labels.roll(1, dims=0))
 
 
 def _cross_weights(repelling_factor: float, pulling_factor: float) -> Any:
@@ -116,3 +88,11 @@ def _cross_weights(repelling_factor: float, pulling_factor: float) -> Any:
         return coefficients
 
     return patch.object(pairs, "cross_weights", scaled)
+
+
+OTHER_VALUES = (
+    # A learning rate of zero.
+    mutant("toy.no_updates", schedule, learning_rate=lambda step, **spec: 0.0),
+    # Other images are held out than the split says.
+    mutant("digits.held_out_leaks", digits, HELD_OUT_EVERY=2),
+)

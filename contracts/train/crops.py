@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -102,44 +101,25 @@ def _drawn(seed: int) -> str:
     return "two steps give the same crops" if torch.equal(first, crops(2)) else ""
 
 
-@mutant("train.crops_of_half_the_side")
-def crops_of_half_the_side(subject: object) -> Any:
-    """The scale is taken for one of the side, not of the area."""
-    return patch.object(augment, "SCALE", (0.08**2, 1.0))
-
-
-@mutant("train.crops_squashed")
-def crops_squashed(subject: object) -> Any:
-    """Width and height are drawn apart: any ratio may come."""
-    return patch.object(augment, "RATIO", (1 / 4, 4.0))
-
-
-@mutant("train.crops_in_the_corner")
-def crops_in_the_corner(subject: object) -> Any:
-    """Every crop begins at the upper left."""
-    return patch.object(augment, "_place", lambda u, room: 0)
-
-
-@mutant("train.crops_square")
-def crops_square(subject: object) -> Any:
-    """The ratio is always one."""
-    return patch.object(augment, "RATIO", (1.0, 1.0))
-
-
-@mutant("train.crops_transposed")
-def crops_transposed(subject: object) -> Any:
+@mutant("train.crops_transposed", augment, "resized_crop")
+def crops_transposed(original: Any, image: Any, box: augment.Box, size: int) -> Any:
     """Rows are taken for columns where the box is cut."""
-    original = augment.resized_crop
-
-    def turned(image: Any, box: augment.Box, size: int) -> Any:
-        return original(image, augment.Box(box.top, box.left, box.height, box.width), size)
-
-    return patch.object(augment, "resized_crop", turned)
+    return original(image, augment.Box(box.top, box.left, box.height, box.width), size)
 
 
-@mutant("train.crops_of_the_global_generator")
-def crops_of_the_global_generator(subject: object) -> Any:
-    """Numbers come from hidden state, so a resumed run sees other crops."""
-    return patch.object(
-        augment, "numbers", lambda n, generator: torch.rand(n, augment.NUMBERS, dtype=torch.float64)
-    )
+OTHER_VALUES = (
+    # The scale is taken for one of the side, not of the area.
+    mutant("train.crops_of_half_the_side", augment, SCALE=(0.08**2, 1.0)),
+    # Width and height are drawn apart: any ratio may come.
+    mutant("train.crops_squashed", augment, RATIO=(1 / 4, 4.0)),
+    # Every crop begins at the upper left.
+    mutant("train.crops_in_the_corner", augment, _place=lambda u, room: 0),
+    # The ratio is always one.
+    mutant("train.crops_square", augment, RATIO=(1.0, 1.0)),
+    # Numbers come from hidden state, so a resumed run sees other crops.
+    mutant(
+        "train.crops_of_the_global_generator",
+        augment,
+        numbers=lambda n, generator: torch.rand(n, augment.NUMBERS, dtype=torch.float64),
+    ),
+)

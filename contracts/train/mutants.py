@@ -17,38 +17,18 @@ from verify.api import mutant
 Patch = AbstractContextManager[object]
 
 
-@mutant("train.tiled_labels")
-def tiled_labels(subject: object) -> Patch:
-    """Labels repeated as a whole instead of label by label."""
-    return patch.object(step, "per_sample", lambda values, times: values.repeat(times))
-
-
-@mutant("train.alpha_ignored")
-def alpha_ignored(subject: object) -> Patch:
+@mutant("train.alpha_ignored", features, "sample_loss")
+def alpha_ignored(
+    original: Any, extractor: Any, samples: Any, pos: Any, unc: Any, alpha: Any, **kw: Any
+) -> Any:
     """The loss weights the unconditional samples as if alpha were one."""
-    original = features.sample_loss
-
-    def unguided(extractor: Any, samples: Any, pos: Any, unc: Any, alpha: Any, **kw: Any) -> Any:
-        return original(extractor, samples, pos, unc, torch.ones_like(alpha), **kw)
-
-    return patch.object(features, "sample_loss", unguided)
+    return original(extractor, samples, pos, unc, torch.ones_like(alpha), **kw)
 
 
-@mutant("train.wrong_temperatures")
-def wrong_temperatures(subject: object) -> Patch:
+@mutant("train.wrong_temperatures", features, "sample_loss")
+def wrong_temperatures(original: Any, *args: Any, temperatures: Any, **kw: Any) -> Any:
     """0.1 instead of 0.2."""
-    original = features.sample_loss
-
-    def cooler(*args: Any, temperatures: Any, **kw: Any) -> Any:
-        return original(*args, temperatures=(0.1, 0.05, 0.02), **kw)
-
-    return patch.object(features, "sample_loss", cooler)
-
-
-@mutant("train.no_vanilla_term")
-def no_vanilla_term(subject: object) -> Patch:
-    """The flattened sample is left out of the dictionary."""
-    return patch.object(features.FeatureConfig, "keeps", _keeps_no_vanilla)
+    return original(*args, temperatures=(0.1, 0.05, 0.02), **kw)
 
 
 def _keeps_no_vanilla(self: Any, name: str) -> bool:
@@ -64,28 +44,17 @@ def wrong_gradient_sign(subject: object) -> Patch:
     return patch.object(loss, "gradient_of_sum", lambda *args: -original(*args))
 
 
-@mutant("train.rate_of_the_next_update")
-def rate_of_the_next_update(subject: object) -> Patch:
+@mutant("train.rate_of_the_next_update", schedule, "learning_rate")
+def rate_of_the_next_update(original: Any, i: Any, **kw: Any) -> Any:
     """Updates are counted from one: the first uses lr(1)."""
-    original = schedule.learning_rate
-    return patch.object(schedule, "learning_rate", lambda i, **kw: original(i + 1, **kw))
+    return original(i + 1, **kw)
 
 
-@mutant("train.no_clipping")
-def no_clipping(subject: object) -> Patch:
-    """Gradients go to the optimiser as they are."""
-    return patch.object(step, "clip", lambda gradients, norm, limit: None)
-
-
-@mutant("train.clip_each_parameter")
-def clip_each_parameter(subject: object) -> Patch:
+@mutant("train.clip_each_parameter", step, "clip")
+def clip_each_parameter(real: Any, gradients: Any, norm: Any, limit: float) -> None:
     """Each parameter's gradient is clipped by its own norm."""
-
-    def each(gradients: Any, norm: Any, limit: float) -> None:
-        for gradient in gradients:
-            gradient.mul_(torch.clamp(limit / gradient.norm(), max=1.0))
-
-    return patch.object(step, "clip", each)
+    for gradient in gradients:
+        gradient.mul_(torch.clamp(limit / gradient.norm(), max=1.0))
 
 
 @mutant("train.ema_before_update")
@@ -105,17 +74,12 @@ def ema_before_update(subject: object) -> Iterator[None]:
         yield
 
 
-@mutant("train.ema_swapped")
-def ema_swapped(subject: object) -> Patch:
+@mutant("train.ema_swapped", modules, "average")
+def ema_swapped(real: Any, model: Any, ema: Any) -> None:
     """d weighs the new parameters and 1 - d the average."""
-
-    @torch.no_grad()
-    def swapped(model: Any, ema: Any) -> None:
-        for decay, averaged in ema.items():
-            for name, parameter in model.named_parameters():
-                averaged[name].mul_(1 - decay).add_(parameter, alpha=decay)
-
-    return patch.object(modules, "average", swapped)
+    for decay, averaged in ema.items():
+        for name, parameter in model.named_parameters():
+            averaged[name].mul_(1 - decay).add_(parameter, alpha=decay)
 
 
 @mutant("train.no_weight_decay")
@@ -130,44 +94,37 @@ def default_betas(subject: object) -> Patch:
     return _optimizer(betas=(0.9, 0.999))
 
 
-@mutant("train.coupled_weight_decay")
-def coupled_weight_decay(subject: object) -> Patch:
-    """Adam with the decay added to the gradient instead of AdamW."""
-    return patch.object(step, "OPTIMIZER", torch.optim.Adam)
-
-
-@mutant("train.finite_check_missing")
-def finite_check_missing(subject: object) -> Patch:
-    """Nobody looks before the update."""
-    return patch.object(step, "require_finite", lambda name, value, state: None)
-
-
-@mutant("train.added_label_by_label")
-def added_label_by_label(subject: object) -> Patch:
+@mutant("train.added_label_by_label", step, "accumulate")
+def added_label_by_label(real: Any, state: Any, batch: Any, labels: int) -> Any:
     """Each pass computes a loss of its own, with its own scales, and the losses are averaged."""
-
-    def separate(state: Any, batch: Any, labels: int) -> Any:
-        parts = step.split(batch, labels)
-        losses = [step.sample_and_compare(state, part) for part in parts]
-        loss = torch.stack([value for value, _ in losses]).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach(), losses[0][1]
-
-    return patch.object(step, "accumulate", separate)
+    parts = step.split(batch, labels)
+    losses = [step.sample_and_compare(state, part) for part in parts]
+    loss = torch.stack([value for value, _ in losses]).mean()
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach(), losses[0][1]
 
 
-@mutant("train.passes_of_the_first_label")
-def passes_of_the_first_label(subject: object) -> Patch:
+@mutant("train.passes_of_the_first_label", step, "split")
+def passes_of_the_first_label(original: Any, batch: Any, labels: int) -> Any:
     """Every pass takes the rows of the first labels."""
-    original = step.split
-
-    def stuck(batch: Any, labels: int) -> Any:
-        parts = original(batch, labels)
-        return [parts[0]] * len(parts)
-
-    return patch.object(step, "split", stuck)
+    parts = original(batch, labels)
+    return [parts[0]] * len(parts)
 
 
 def _optimizer(**changed: Any) -> Patch:
     original = step.OPTIMIZER
     return patch.object(step, "OPTIMIZER", lambda params, **kw: original(params, **(kw | changed)))
+
+
+OTHER_VALUES = (
+    # Labels repeated as a whole instead of label by label.
+    mutant("train.tiled_labels", step, per_sample=lambda values, times: values.repeat(times)),
+    # The flattened sample is left out of the dictionary.
+    mutant("train.no_vanilla_term", features.FeatureConfig, keeps=_keeps_no_vanilla),
+    # Gradients go to the optimiser as they are.
+    mutant("train.no_clipping", step, clip=lambda gradients, norm, limit: None),
+    # Adam with the decay added to the gradient instead of AdamW.
+    mutant("train.coupled_weight_decay", step, OPTIMIZER=torch.optim.Adam),
+    # Nobody looks before the update.
+    mutant("train.finite_check_missing", step, require_finite=lambda name, value, state: None),
+)

@@ -18,78 +18,52 @@ from verify.api import mutant
 Patch = AbstractContextManager[object]
 
 
-@mutant("train.queue_shuffles_labels")
-def queue_shuffles_labels(subject: object) -> Patch:
+@mutant("train.queue_shuffles_labels", SampleQueue, "push")
+def queue_shuffles_labels(
+    original: Any, self: SampleQueue, samples: Tensor, labels: Tensor
+) -> None:
     """Each batch is pushed with its labels in another order."""
-    original = SampleQueue.push
-
-    def shuffled(self: SampleQueue, samples: Tensor, labels: Tensor) -> None:
-        original(self, samples, labels.roll(1))
-
-    return patch.object(SampleQueue, "push", shuffled)
+    original(self, samples, labels.roll(1))
 
 
-@mutant("train.samples_reordered")
-def samples_reordered(subject: object) -> Patch:
+@mutant("train.samples_reordered", SampleQueue, "push")
+def samples_reordered(original: Any, self: SampleQueue, samples: Tensor, labels: Tensor) -> None:
     """Samples come back from their readers in another order than they were asked for."""
-    original = SampleQueue.push
-
-    def reordered(self: SampleQueue, samples: Tensor, labels: Tensor) -> None:
-        original(self, samples.flip(0) if samples.ndim == 4 else samples, labels)
-
-    return patch.object(SampleQueue, "push", reordered)
+    original(self, samples.flip(0) if samples.ndim == 4 else samples, labels)
 
 
-@mutant("train.optimiser_holds_the_encoder")
-def optimiser_holds_the_encoder(subject: object) -> Patch:
+@mutant("train.optimiser_holds_the_encoder", TrainState, "create")
+def optimiser_holds_the_encoder(original: Any, *args: Any, **kwargs: Any) -> Any:
     """The optimiser is given the encoder's parameters as well."""
-    original = TrainState.create
-
-    def both(*args: Any, **kwargs: Any) -> TrainState:
-        state = original(*args, **kwargs)
-        parameters = list(state.extractor.encoder.parameters())
-        state.optimizer.add_param_group({"params": parameters})
-        return state
-
-    return patch.object(TrainState, "create", both)
+    state = original(*args, **kwargs)
+    parameters = list(state.extractor.encoder.parameters())
+    state.optimizer.add_param_group({"params": parameters})
+    return state
 
 
-@mutant("train.encoder_with_gradient")
-def encoder_with_gradient(subject: object) -> Patch:
+@mutant("train.encoder_with_gradient", TrainState, "create")
+def encoder_with_gradient(original: Any, *args: Any, **kwargs: Any) -> Any:
     """Somebody asks for gradients of the frozen encoder."""
-    original = TrainState.create
-
-    def thawed(*args: Any, **kwargs: Any) -> TrainState:
-        state = original(*args, **kwargs)
-        state.extractor.encoder.requires_grad_(True)
-        return state
-
-    return patch.object(TrainState, "create", thawed)
+    state = original(*args, **kwargs)
+    state.extractor.encoder.requires_grad_(True)
+    return state
 
 
-@mutant("train.nan_injected")
-def nan_injected(subject: object) -> Patch:
+@mutant("train.nan_injected", step, "optimise")
+def nan_injected(original: Any, state: TrainState) -> None:
     """The third update makes one parameter NaN."""
-    original = step.optimise
-
-    def spoiled(state: TrainState) -> None:
-        original(state)
-        if state.step == 2:
-            with torch.no_grad():
-                next(state.generator.parameters()).view(-1)[0] = float("nan")
-
-    return patch.object(step, "optimise", spoiled)
+    original(state)
+    if state.step == 2:
+        with torch.no_grad():
+            next(state.generator.parameters()).view(-1)[0] = float("nan")
 
 
-@mutant("train.queues_refilled_with_repeats")
-def queues_refilled_with_repeats(subject: object) -> Patch:
+@mutant("train.queues_refilled_with_repeats", SampleQueue, "__init__")
+def queues_refilled_with_repeats(
+    original: Any, self: SampleQueue, classes: int, capacity: int, *, strict: bool = True
+) -> None:
     """Queues are opened as the release opens them: they repeat samples where they hold too few."""
-    original = SampleQueue.__init__
-
-    def loose(self: SampleQueue, classes: int, capacity: int, *, strict: bool = True) -> None:
-        original(self, classes, capacity, strict=False)
-
-    return patch.object(SampleQueue, "__init__", loose)
+    original(self, classes, capacity, strict=False)
 
 
 @mutant("train.check_disabled")
@@ -122,34 +96,6 @@ def check_disabled(subject: object, name: str) -> Iterator[None]:
             one.stop()
 
 
-@mutant("train.saved_unseen")
-def saved_unseen(subject: object) -> Patch:
-    """A checkpoint is written before anybody looks at what is in it."""
-    return patch.object(run.Run, "snapshot", lambda self: run.snapshot(self))
-
-
-@mutant("train.bypass_unsaid")
-def bypass_unsaid(subject: object) -> Patch:
-    """A check that is left out is recorded beside the weights and not in them."""
-    return patch.object(watch, "bypasses", lambda skipped: [])
-
-
-@mutant("train.bypass_forgotten_by_the_record")
-def bypass_forgotten_by_the_record(subject: object) -> Patch:
-    """The record lists every check as done."""
-    return patch.object(
-        watch.Watch, "record", lambda self: {"checked": list(watch.NAMES), "bypassed": []}
-    )
-
-
-@mutant("train.bypass_is_diagnostic_only")
-def bypass_is_diagnostic_only(subject: object) -> Patch:
-    """The mark is one of a diagnostic run: its numbers keep a tier."""
-    return patch.object(
-        watch, "bypasses", lambda skipped: [f"{one} was not checked" for one in skipped]
-    )
-
-
 @mutant("train.failure_unrecorded")
 def failure_unrecorded(subject: object) -> Patch:
     """A run that is stopped goes on saying that it runs."""
@@ -158,14 +104,29 @@ def failure_unrecorded(subject: object) -> Patch:
     return patch.object(loop, "_record_end", lambda record, step, error, saved: None)
 
 
-@mutant("train.origins_drift_apart")
-def origins_drift_apart(subject: object) -> Patch:
+@mutant("train.origins_drift_apart", draw, "push")
+def origins_drift_apart(original: Any, feed: Any, n: int) -> Any:
     """The places of samples are pushed one batch late, so a slot holds what does not belong."""
-    original = draw.push
+    labels = original(feed, n)
+    feed.origins.push(labels.new_zeros(1), labels[:1])
+    return labels
 
-    def late(feed: Any, n: int) -> Tensor:
-        labels = original(feed, n)
-        feed.origins.push(labels.new_zeros(1), labels[:1])
-        return labels
 
-    return patch.object(draw, "push", late)
+OTHER_VALUES = (
+    # A checkpoint is written before anybody looks at what is in it.
+    mutant("train.saved_unseen", run.Run, snapshot=lambda self: run.snapshot(self)),
+    # A check that is left out is recorded beside the weights and not in them.
+    mutant("train.bypass_unsaid", watch, bypasses=lambda skipped: []),
+    # The record lists every check as done.
+    mutant(
+        "train.bypass_forgotten_by_the_record",
+        watch.Watch,
+        record=lambda self: {"checked": list(watch.NAMES), "bypassed": []},
+    ),
+    # The mark is one of a diagnostic run: its numbers keep a tier.
+    mutant(
+        "train.bypass_is_diagnostic_only",
+        watch,
+        bypasses=lambda skipped: [f"{one} was not checked" for one in skipped],
+    ),
+)

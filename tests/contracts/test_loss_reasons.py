@@ -17,16 +17,13 @@ from contracts.loss import recorded as loss_golden
 from contracts.loss import stages as loss_stages
 from contracts.subjects.engine import drift_subject
 from tests.contracts.reading import clauses_of
-from verify.api import CheckContext, Measurement, registered
+from verify.api import CheckContext, Measurement, held
 
 ROOT = Path(__file__).parents[2]
 MODULES = (divergences, field, loss, loss_golden, loss_mutants, loss_mutants_force, loss_stages)
 SUBJECT = drift_subject()
 NAMED = {
-    (entry.role, entry.name): function
-    for module in MODULES
-    for function in vars(module).values()
-    for entry in registered(function)
+    (entry.role, entry.name): function for module in MODULES for entry, function in held(module)
 }
 
 

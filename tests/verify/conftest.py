@@ -56,6 +56,8 @@ SUBJECT = """
             yield
         finally:
             subject.values["one"] -= by
+
+    TABLE = (mutant("thing.table", VALUES, one=7.0),)
 """
 
 

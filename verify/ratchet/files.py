@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from verify.ratchet.change import UNTOLD, Change, Side
 from verify.ratchet.trees import Tree
+from verify.spec.bindings import registering
 
 _PROSE = (".md", ".markdown")
 
@@ -72,21 +73,35 @@ def _of(path: str, text: bytes) -> Iterator[tuple[str, str]]:
     for node in module.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)) or _is_docstring(node):
             continue
-        yield _name(node), ast.dump(_bare(node))
+        yield from _pieces(node)
+
+
+def _pieces(node: ast.stmt) -> Iterator[tuple[str, str]]:
+    """(`check field.laws` for what is registered, else its own name; syntax), row by row."""
+    calls = [call for call, _ in registering(node)]
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) and calls:
+        yield from ((_registered_name(call), ast.dump(call)) for call in calls)
+        node.value.elts = [one for one in node.value.elts if one not in calls]
+        calls = []
+        if not node.value.elts:
+            return
+    name = next(filter(None, map(_registered_name, calls)), _name(node))
+    yield name, ast.dump(_bare(node))
 
 
 def _name(node: ast.stmt) -> str:
-    """`check field.laws` for what is registered, else the name that the node binds."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-        for one in node.decorator_list:
-            if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.args:
-                first = one.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    return f"{one.func.id} {first.value}"
         return node.name
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     names = [one.id for one in targets if isinstance(one, ast.Name)]
     return names[0] if names else "statements"
+
+
+def _registered_name(call: ast.Call) -> str:
+    match call.args:
+        case [ast.Constant(value=str(name)), *_]:
+            return f"{ast.unparse(call.func)} {name}"
+    return ""
 
 
 def _bare(node: ast.stmt) -> ast.stmt:

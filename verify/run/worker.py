@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from verify.api import CheckContext, Measurement, SubjectError, registered
+from verify.api import CheckContext, Measurement, SubjectError, held, registered
 from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget, subject_lost
 from verify.run.memory import granted, lift, peak_mb
@@ -234,10 +234,9 @@ def mount(root: Path) -> None:
 def _member(binding: dict[str, Any]) -> Any:
     """The object that carries a registered name; the module is imported on first use."""
     module = importlib.import_module(f"{PACKAGE}.{binding['module']}".rstrip("."))
-    for value in list(vars(module).values()):
-        for entry in registered(value):
-            if entry.role == binding["role"] and entry.name == binding["name"]:
-                return value
+    for entry, value in held(module):
+        if entry.role == binding["role"] and entry.name == binding["name"]:
+            return value
     raise LookupError(f"{binding['module']}: no {binding['role']} named {binding['name']}")
 
 

@@ -86,7 +86,7 @@ def _module(relative: Path) -> str:
 
 
 def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Binding | Problem]:
-    """Decorated functions and classes of the module's own level."""
+    """Decorated functions and classes of the module's own level, and the rows of its tables."""
     constants = {
         target.id: node.value
         for node in tree.body
@@ -95,14 +95,26 @@ def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Bindin
         if isinstance(target, ast.Name)
     }
     for node in tree.body:
-        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            continue
-        for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name):
-                role = decorator.func.id
-                if role in ROLES:
-                    needs = _needs(decorator, constants)
-                    yield _registration(decorator, role, node.name, module, label, needs)
+        for call, name in registering(node):
+            needs = _needs(call, constants)
+            yield _registration(call, name, module, label, needs)
+
+
+def registering(node: ast.stmt) -> Iterator[tuple[ast.Call, str]]:
+    """The calls of check, mutant or subject that a statement holds, and what is registered.
+
+    They decorate a function or a class, or are given a name: one alone or the rows of a tuple.
+    """
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        calls, name = node.decorator_list, node.name
+    elif isinstance(node, ast.Assign):
+        value, name = node.value, ast.unparse(node.targets[0])
+        calls = value.elts if isinstance(value, ast.Tuple) else [value]
+    else:
+        return
+    for call in calls:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ROLES:
+            yield call, name
 
 
 def _needs(decorator: ast.Call, constants: dict[str, ast.expr]) -> tuple[str, ...]:
@@ -117,22 +129,18 @@ def _needs(decorator: ast.Call, constants: dict[str, ast.expr]) -> tuple[str, ..
 
 
 def _registration(
-    decorator: ast.Call,
-    role: str,
-    function: str,
-    module: str,
-    label: str,
-    needs: tuple[str, ...] = (),
+    call: ast.Call, holder: str, module: str, label: str, needs: tuple[str, ...]
 ) -> Binding | Problem:
-    first = decorator.args[0] if decorator.args else None
+    assert isinstance(call.func, ast.Name)
+    first = call.args[0] if call.args else None
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        return Binding(role, first.value, module, label, decorator.lineno, needs)
+        return Binding(call.func.id, first.value, module, label, call.lineno, needs)
     return Problem(
         label,
-        decorator.lineno,
-        decorator.col_offset + 1,
-        function,
-        f"@{role} without a literal name",
+        call.lineno,
+        call.col_offset + 1,
+        holder,
+        f"@{call.func.id} without a literal name",
         "a string literal as first argument",
         "write the name out: lint reads names without running code",
     )

@@ -187,6 +187,14 @@ PLANTED: dict[str, tuple[Plant, str, str]] = {
     "check's code changed": (
         of_file(ROOM, "off = abs(", "off = 0 * abs("), "looser", "changed"),
     "mutant's code changed": (of_file(ROOM, "by=1.0", "by=9.0"), "looser", "changed"),
+    "mutant of a table changed": (of_file(ROOM, "one=7.0", "one=1.0"), "looser",
+        "changed, which way"),
+    "mutant of a table removed": (
+        of_file(ROOM, 'TABLE = (mutant("thing.table", VALUES, one=7.0),)', ""), "looser",
+        "removed"),
+    "mutant added to a table": (
+        of_file(ROOM, 'one=7.0)', 'one=7.0), mutant("thing.more", VALUES, one=8.0)'), "neutral",
+        "added"),
     "check's helper changed": (of_file(ROOM, '"one": 1.0', '"one": 1.5'), "looser", "changed"),
     "a comment in a room": (of_file(ROOM, "VALUES =", "# why\nVALUES ="), "", ""),
     "frontier allows more": (
