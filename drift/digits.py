@@ -67,7 +67,7 @@ def raw() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     except ImportError as error:
         raise DigitsError(
             "scikit-learn", found="not installed", expected="the package with the digits",
-            remedy="pip install 'drift-verify[engine]'",
+            remedy="pip install 'drift-verify[train]'",
         ) from error  # fmt: skip
     bundle = load_digits()
     return bundle.images, bundle.target

@@ -83,7 +83,7 @@ def require_matplotlib() -> None:
             "pictures",
             found="no matplotlib",
             expected="matplotlib, which draws them",
-            remedy="pip install 'drift-verify[engine]'",
+            remedy="pip install 'drift-verify[train]'",
         )
 
 

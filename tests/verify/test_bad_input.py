@@ -267,11 +267,12 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
 
 
 def test_an_output_that_cannot_be_written(mini: MiniPack, cli: Cli) -> None:
+    Path("taken").touch()
     for output, message in (
         ("pdf=x.pdf", "expected FORMAT=PATH with one of json, md, html, junit, sarif"),
         ("json", "expected FORMAT=PATH"),
         ("json=", "expected FORMAT=PATH"),
-        ("json=missing/x.json", "found no folder missing"),
+        ("json=taken/x.json", "--output: found taken, which cannot be made (File exists)"),
     ):
         result = cli("run", "--pack", mini.root, "--output", output)
         assert result.code == 2
@@ -282,6 +283,8 @@ def test_an_output_that_cannot_be_written(mini: MiniPack, cli: Cli) -> None:
     assert result.code == 2
     assert "folder: found a place that cannot be written (Is a directory)" in result.err
     assert "GO: 1/1 evaluated" in result.out, "what the run found is told all the same"
+    assert cli("run", "--pack", mini.root, "--output", "json=new/folder/x.json").code == 0
+    assert Path("new/folder/x.json").is_file()
 
 
 def test_unknown_names_and_options(mini: MiniPack, cli: Cli) -> None:

@@ -97,8 +97,13 @@ def _output(text: str) -> tuple[str, Path]:
         raise UsageError(
             f"--output: found {text!r}; expected FORMAT=PATH with one of {', '.join(RENDERERS)}"
         )
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"--output: found no folder {Path(path).parent}; remedy: create it")
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--output: found {Path(path).parent}, which cannot be made ({error.strerror}); "
+            "expected a folder; remedy: name another"
+        ) from None
     return kind, Path(path)
 
 
