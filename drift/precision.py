@@ -19,7 +19,8 @@ def full_precision(device: torch.device) -> Iterator[None]:
     bits of mantissa that TF32 keeps, nothing is left. The caller's settings return at the end.
     """
     with ExitStack() as stack:
-        stack.enter_context(torch.autocast(device.type, enabled=False))
+        if torch.amp.is_autocast_available(device.type):  # not on meta, where nothing is computed
+            stack.enter_context(torch.autocast(device.type, enabled=False))
         stack.enter_context(_exact_products())
         yield
 

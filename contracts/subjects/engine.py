@@ -18,6 +18,7 @@ from verify.api import subject
 ENGINE = {
     "drifting_field": ("drift.field", "drifting_field"),
     "drift_loss": ("drift.loss", "drift_loss"),
+    "gathered_samples": ("drift.clouds", "gather"),
     "feature_loss": ("drift.loss", "feature_loss"),
     "semantics": ("drift.semantics", "SEMANTICS"),
     "sample_alpha": ("drift.cfg", "sample_alpha"),
@@ -67,6 +68,7 @@ ENGINE = {
     "load_digits": ("drift.digits", "load"),
     "apply_rope": ("drift.generator.attention", "apply_rope"),
     "generator_to_reference": ("drift.interop.generator_layout", "generator_to_reference"),
+    "InputError": ("drift.errors", "InputError"),  # what an argument is refused with
 }
 
 # The functions of arrays by which an implementation from elsewhere is audited (`protocol`).

@@ -43,9 +43,9 @@ def test_the_walk_touches_one_room() -> None:
 
 def test_the_clause_is_green_and_red_under_its_falsifier(copy: Path) -> None:
     assert "sound: " in verify(copy, "lint").stdout
-    done = verify(copy, "run", "SCHEDULE-005", "--jobs", "1")
+    done = verify(copy, "run", "SCHEDULE-007", "--jobs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("1/1 evaluated, 0 failed, 0 unknown, falsifiers 1/1")
-    told = verify(copy, "explain", "SCHEDULE-005").stdout
+    told = verify(copy, "explain", "SCHEDULE-007").stdout
     assert "check       schedule.never_above (contracts/schedule/bounds.py:12)" in told
     assert "  from      defaults, line 6: kind" in told
