@@ -9,7 +9,7 @@ import pytest
 
 from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView
-from verify.run import pool, processes
+from verify.run import forks, pool, processes
 
 from .conftest import Finished, MiniPack, clause, run_pack
 
@@ -44,6 +44,7 @@ def test_an_import_that_never_ends_has_a_limit_of_its_own(
     mini: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "IMPORT_LIMIT_S", 1.0)
+    monkeypatch.setattr(forks, "LIMIT_S", 1.0)
     mini.edit("contracts/bindings/thing.py", "VALUES =", "import time; time.sleep(60)\nVALUES =")
     found = only(run_pack(mini, tmp_path))
     assert found.outcome is Outcome.TIMEOUT
@@ -74,6 +75,7 @@ def test_a_worker_that_does_not_keep_the_protocol(
     mini: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot: str, reason: str
 ) -> None:
     monkeypatch.setattr(pool.Worker, "boot", boot)
+    monkeypatch.setattr(forks.ForkServer, "fork", lambda *given: None)
     found = only(run_pack(mini, tmp_path))
     assert (found.outcome, found.cause) == (Outcome.ERROR, Reason.WORKER_DIED)
     assert found.reason == reason

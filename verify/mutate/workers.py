@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from verify.run.meter import Meter
-from verify.run.pool import Task, Worker
+from verify.run.pool import Process, Task, Worker
 from verify.run.protocol import LostError
 
 WORTH_RESTARTING = 100  # modules
@@ -57,7 +56,7 @@ class Programs(Worker):
         self.touched = answer.get("touched", {})
         return answer
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Process:
         process = super()._start()
         self.own = frozenset(self._next(process)["own"])
         with suppress(OSError):  # the dead are noticed by who waits for their answer
@@ -65,10 +64,10 @@ class Programs(Worker):
             self._tell(process, self._order)
         return process
 
-    def _tell(self, process: subprocess.Popen[bytes], line: Mapping[str, Any]) -> None:
+    def _tell(self, process: Process, line: Mapping[str, Any]) -> None:
         assert process.stdin is not None
         process.stdin.write(json.dumps(line).encode() + b"\n")
         process.stdin.flush()
 
-    def _next(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    def _next(self, process: Process) -> dict[str, Any]:
         return self._line(process, _BEGINNING, Meter(process.pid), importing=True)

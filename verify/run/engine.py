@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from verify import clock
 from verify.outcome import Outcome, Reason
 from verify.run import columns
+from verify.run.forks import ForkServer
 from verify.run.keys import Keys
-from verify.run.pool import Task, execute
+from verify.run.pool import Task, execute, threads
 from verify.run.results import FalsifierRun, Verdict, waived
 from verify.run.spread import Stop, StoppedError
 from verify.run.tasks import make_task
@@ -111,6 +112,8 @@ def run(
     except StoppedError:
         interrupted = True
         session.give_up(clauses)
+    finally:
+        session.server.close()
     evidence = Evidence(
         clauses=clauses,
         verdicts=session.verdicts,
@@ -139,6 +142,7 @@ class _Session:
         self.stop = stop
         self.keys = keys
         self.earlier = earlier
+        self.server = ForkServer(loaded.root, threads(options.jobs))
         self.templates = columns.templates(loaded)
         self.waivers = {waiver.clause: waiver for waiver in loaded.pack.waivers}
         self.verdicts: dict[str, Verdict] = {}
@@ -198,7 +202,11 @@ class _Session:
             else:
                 yield clause, falsifier, known
         for task, verdict in execute(
-            waiting, root=self.loaded.root, jobs=self.options.jobs, stop=self.stop
+            waiting,
+            root=self.loaded.root,
+            jobs=self.options.jobs,
+            stop=self.stop,
+            server=self.server,
         ):
             clause, falsifier = owners[task.key]
             basis = replace(verdict.basis, key=keys[task.key])

@@ -26,15 +26,18 @@ from typing import Any
 
 from verify.outcome import Outcome, Reason
 from verify.run.answers import text, too_large
+from verify.run.forks import HOME, Forked, ForkServer, environment
 from verify.run.memory import SLACK_KB
 from verify.run.meter import Meter
-from verify.run.processes import MARK, end, held_kb
+from verify.run.processes import end, held_kb
 from verify.run.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.results import Verdict
 from verify.run.spread import POLL_S, Stop, spread
+from verify.run.worker import module_of
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
+END_S = 60.0  # for the system to bury what was killed
 GRACE_S = 2.0  # after a budget, at most: for the worker to write where it is
 WHERE_SIGNAL = signal.SIGUSR1  # a worker answers it with its stack
 LOG_TAIL = 8000  # bytes of a worker's standard error that are searched for an explanation
@@ -42,11 +45,14 @@ LOG_LINES = 8
 
 # The worker's own folder comes last: a pack's modules must not hide behind it, nor it behind them.
 _BOOT = "import sys; sys.path.append(sys.argv.pop()); from verify.run.worker import main; main()"
-_HOME = str(Path(__file__).parents[2])
-_NOT_THEIRS = (str(Path(_HOME) / "verify"), "<")
+_NOT_THEIRS = (str(Path(HOME) / "verify"), "<")
 _WORKER_FILE = str(Path(__file__).with_name("worker.py"))
+_FATAL = "Fatal Python error"
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x.*$", re.MULTILINE)
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>.+)$', re.MULTILINE)
+
+
+Process = subprocess.Popen[bytes] | Forked
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,19 @@ class Task:
 
 
 class Worker:
-    """One process and its pipes. `run` belongs to one thread; `close` may come from another."""
+    """One process and its pipes. `run` belongs to one thread; `close` may come from another.
+
+    server  forks the process where it can; without it, or where not, it is started
+    """
 
     boot = _BOOT
 
-    def __init__(self, root: Path, threads: int) -> None:
+    def __init__(self, root: Path, threads: int, server: ForkServer | None = None) -> None:
         self._root = root
         self._threads = threads
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = server
+        self._process: Process | None = None
+        self._borrowed_kb = 0
         self._buffer = bytearray()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._log_start = 0
@@ -86,6 +97,8 @@ class Worker:
         if verdict.basis.imports:  # it tells each file once
             self._imports |= verdict.basis.imports
         verdict = replace(verdict, basis=replace(verdict.basis, imports=self._imports))
+        if self._server is not None:
+            self._server.learn(answer["touched"]["modules"])
         if answer["left_behind"] or verdict.cause is Reason.MEMORY_BUDGET:
             self._discard()  # what it began, or holds, is of no use to the next check
         return verdict
@@ -119,7 +132,8 @@ class Worker:
         nonce = secrets.token_hex(16)
         if process is None:
             process = self._start()
-            self._line(process, task, Meter(process.pid), importing=True)  # it says it is ready
+            ready = self._line(process, task, Meter(process.pid), importing=True)
+            self._borrowed_kb = ready.get("borrowed_kb", 0)
         self._log_start = self._log_end()
         assert process.stdin is not None
         try:
@@ -145,7 +159,7 @@ class Worker:
 
     def _line(
         self,
-        process: subprocess.Popen[bytes],
+        process: Process,
         task: Task,
         meter: Meter,
         *,
@@ -170,30 +184,32 @@ class Worker:
                 raise self._died(process)
             elif meter.over(IMPORT_LIMIT_S if importing else task.seconds):
                 raise LostError(self._too_slow(process, task, importing=importing))
-            elif budget_kb is not None and held_kb(process.pid) > budget_kb + SLACK_KB:
+            elif budget_kb is not None and self._held_kb(process) > budget_kb + SLACK_KB:
                 raise LostError(too_large(task.payload["memory_mb"]))
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return parsed(line)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _held_kb(self, process: Process) -> int:
+        return held_kb(process.pid, self._borrowed_kb)
+
+    def _start(self) -> Process:
         self._mark = secrets.token_hex(16)
-        environment = {"PYTHONHASHSEED": "0", **os.environ, MARK: self._mark}
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            environment.setdefault(name, str(self._threads))
         self._buffer.clear()
         self._imports = frozenset()
+        forked = self._server and self._server.fork(self._mark, self._log, lambda: self._closed)
         with self._lock:
+            self._process = forked or None  # so that whoever closes ends it
             if self._closed:
                 reason = "the run was interrupted"
                 raise LostError(Verdict(Outcome.UNKNOWN, reason, Reason.INTERRUPTED))
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", self.boot, str(self._root), _HOME],
+            self._process = forked or subprocess.Popen(
+                [sys.executable, "-P", "-c", self.boot, str(self._root), HOME],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 start_new_session=True,
-                env=environment,
+                env=environment(self._mark, self._threads),
             )
             return self._process
 
@@ -204,7 +220,8 @@ class Worker:
         if process is None:
             return
         end(process.pid, self._mark)
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=END_S)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 with suppress(OSError):  # what could not be written to the dead
@@ -212,22 +229,20 @@ class Worker:
 
     # -- what went wrong ------------------------------------------------------------------------
 
-    def _died(self, process: subprocess.Popen[bytes]) -> LostError:
+    def _died(self, process: Process) -> LostError:
         try:
             code: int | None = process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             code = None  # it closed its end of the pipe and lives on
         how = "it closed its pipe" if code is None else _exit_in_words(code)
-        tail = [line for line in self._log_tail().splitlines() if line.strip()][-LOG_LINES:]
-        told = [text(line, 200) for line in tail]
-        fatal = [line for line in told if line.startswith("Fatal Python error")] or told[-1:]
+        tail = [line for line in self._log_tail().splitlines() if line.strip()]
+        told = [text(line, 200) for line in tail[-LOG_LINES:]]
+        fatal = [text(line, 200) for line in tail if line.startswith(_FATAL)] or told[-1:]
         reason = f"the worker process died ({how}){': ' + fatal[0] if fatal else ''}"
         details = {"stderr": told} if told else {}
         return LostError(Verdict(Outcome.ERROR, reason, Reason.WORKER_DIED, details=details))
 
-    def _too_slow(
-        self, process: subprocess.Popen[bytes], task: Task, *, importing: bool
-    ) -> Verdict:
+    def _too_slow(self, process: Process, task: Task, *, importing: bool) -> Verdict:
         if importing:
             reason = f"importing what the check needs took longer than {IMPORT_LIMIT_S:g} s"
             return Verdict(Outcome.TIMEOUT, reason, Reason.TIME_BUDGET, elapsed_s=IMPORT_LIMIT_S)
@@ -242,7 +257,7 @@ class Worker:
             Outcome.TIMEOUT, reason, Reason.TIME_BUDGET, details=details, elapsed_s=task.seconds
         )
 
-    def _stack(self, process: subprocess.Popen[bytes]) -> list[str]:
+    def _stack(self, process: Process) -> list[str]:
         """Where the check is when its time is over, innermost first; the worker is asked for it."""
         self._log_start = self._log_end()
         with suppress(OSError):
@@ -272,13 +287,28 @@ class Worker:
 
 
 def execute(
-    tasks: Iterable[Task], *, root: Path, jobs: int, stop: Stop
+    tasks: Iterable[Task], *, root: Path, jobs: int, stop: Stop, server: ForkServer | None = None
 ) -> Iterator[tuple[Task, Verdict]]:
-    """Verdicts as they arrive; each worker takes the next task when it is free."""
+    """Verdicts as they arrive; each worker takes the next task when it is free.
+
+    server  is told what the tasks name, and forks the workers
+    """
     waiting = list(tasks)
-    threads_each = max(1, (os.cpu_count() or 1) // max(1, jobs))
-    workers = [Worker(root, threads_each) for _ in range(min(jobs, len(waiting)))]
+    if server is not None and waiting:
+        server.imports(named(waiting), waiting[0].payload["evidence_dir"])
+    workers = [Worker(root, threads(jobs), server) for _ in range(min(jobs, len(waiting)))]
     yield from spread(waiting, workers, Worker.run, stop)
+
+
+def threads(jobs: int) -> int:
+    """The share of a worker."""
+    return max(1, (os.cpu_count() or 1) // max(1, jobs))
+
+
+def named(tasks: Iterable[Task]) -> list[str]:
+    """The pack's modules that some tasks will import, each once."""
+    parts = (task.payload.get(part) for task in tasks for part in ("check", "subject", "mutant"))
+    return list(dict.fromkeys(module_of(part) for part in parts if part and "module" in part))
 
 
 def _exit_in_words(code: int) -> str:

@@ -32,14 +32,24 @@ def end(leader: int, mark: str) -> None:
             return
 
 
-def held_kb(pid: int) -> int:
+def held_kb(pid: int, borrowed_kb: int = 0) -> int:
     """Private and shared memory of a process and its descendants that is really there.
 
     Pages of files do not count: they are the system's, which takes them back when it needs them.
+    borrowed_kb  what the process shares with others than these: see `borrowed_kb`
     """
     family = [pid, *descendants(pid)]
     held = sum(status_kb(one, "RssAnon", "RssShmem") for one in family)
-    return held if len(family) == 1 else min(held, sum(map(_share_kb, family)) or held)
+    if len(family) == 1:
+        return held
+    shares = sum(map(_share_kb, family))
+    return min(held, shares + borrowed_kb) if shares else held
+
+
+def borrowed_kb(pid: int) -> int:
+    """What the memory of a process exceeds its share by: a fork has pages in common with others."""
+    share = _share_kb(pid)
+    return max(0, status_kb(pid, "RssAnon", "RssShmem") - share) if share else 0
 
 
 def status_kb(pid: int | str, *names: str) -> int:

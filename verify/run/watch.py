@@ -34,6 +34,9 @@ class Watch:
         self._started = time.time()
         self._evaluations = ""
         self._told: set[str] = set()
+        self._before: set[str] = set()
+        self._modules: set[str] = set()
+        self._children_before = self._asked_before = False
         self._begin(Path())
         sys.addaudithook(self._hear)
 
@@ -41,18 +44,27 @@ class Watch:
         self._evaluations = f"{evaluations}{os.sep}"
         self._opened: set[str] = set()
         self._written: set[str] = set()
-        self.children = False
-        self.asked = False  # for evaluation records
+        self.children = self._children_before
+        self.asked = self._asked_before  # for evaluation records
 
     begin = _begin
+
+    def keep(self) -> None:
+        """What was touched so far is told with every task from here on: all rest on it."""
+        self._before |= self._reads()
+        self._modules.update(sys.modules)
+        self._children_before, self._asked_before = self.children, self.asked
 
     def answer(self) -> dict[str, Any]:
         """What this task touched; imports are those that were not told before."""
         imports = sorted(_imported(self._told))
         self._told.update(imports)
+        modules = [name for name in list(sys.modules) if name not in self._modules]
+        self._modules.update(modules)
         return {
             "imports": imports,
-            "reads": sorted(self._reads() - self._told),
+            "modules": modules,
+            "reads": sorted((self._before | self._reads()) - self._told),
             "children": self.children,
             "evaluations": self.asked,
         }

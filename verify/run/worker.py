@@ -28,7 +28,7 @@ from verify.api import CheckContext, Measurement, SubjectError, held, registered
 from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget, subject_lost
 from verify.run.memory import granted, lift, peak_mb
-from verify.run.processes import held_kb
+from verify.run.processes import borrowed_kb, held_kb
 from verify.run.raised import by_the_code
 from verify.run.watch import Watch
 from verify.spec.places import CONTRACTS
@@ -42,12 +42,16 @@ _OWN_FOLDER = str(Path(__file__).parents[1])
 def main() -> None:
     """Serve the pack at argv[1] until the tasks end."""
     root = Path(sys.argv[1])
+    attend(root, Watch(root))
+
+
+def attend(root: Path, watch: Watch) -> None:
+    """Serve until the tasks end; what the process shares with others now is not the checks'."""
     tasks, answers = open_pipes()
     settle()
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2)  # the pool asks where a check is
-    watch = Watch(root)
-    write(answers, {"ready": True})
+    write(answers, {"ready": True, "borrowed_kb": borrowed_kb(os.getpid())})
     for line in tasks:
         serve(json.loads(line), root, answers, watch)
 
@@ -231,9 +235,14 @@ def mount(root: Path) -> None:
         raise
 
 
+def module_of(binding: dict[str, Any]) -> str:
+    """What defines a registered name, as it is imported."""
+    return f"{PACKAGE}.{binding['module']}".rstrip(".")
+
+
 def _member(binding: dict[str, Any]) -> Any:
     """The object that carries a registered name; the module is imported on first use."""
-    module = importlib.import_module(f"{PACKAGE}.{binding['module']}".rstrip("."))
+    module = importlib.import_module(module_of(binding))
     for entry, value in held(module):
         if entry.role == binding["role"] and entry.name == binding["name"]:
             return value
