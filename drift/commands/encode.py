@@ -93,8 +93,8 @@ def command(
 
     dataset = stated(name, licence)
     listing = list_images(images)
-    if listing.left_out:
-        _say(listing.left_out)
+    for note in listing.notes:
+        _say(note)
     device = devices.chosen(device)
     tokenizer = open_tokenizer(vae, revision, device=device)
     settings = encoding.settings_for(tokenizer, **chosen)

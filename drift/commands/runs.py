@@ -65,8 +65,8 @@ def source_of(
     source = open_source(
         data, template.data, classes=template.generator.num_classes, dataset=stated(name, licence)
     )
-    if isinstance(source, FolderSource) and source.listing.left_out:
-        click.echo(source.listing.left_out, err=True)
+    for note in source.listing.notes if isinstance(source, FolderSource) else ():
+        click.echo(note, err=True)
     if described(source)["name"] == UNKNOWN:
         click.echo(f"{data}: a data set without a name; samples will say {UNKNOWN}", err=True)
     return source

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from drift.artifacts.errors import shown
@@ -122,14 +122,20 @@ def _opened(data: bytes, place: str) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _require_usable(image)
             yield image
+    except UnidentifiedImageError as error:  # its own words are the address of a buffer
+        raise _unusable(place, f"{len(data):,} bytes that begin as no known image") from error
     except Exception as error:  # decoders raise a dozen types for damaged bytes
-        raise DataError(
-            place,
-            found=f"no usable image ({shown(str(error) or type(error).__name__)})",
-            expected=f"an undamaged 8-bit image ({', '.join(FORMATS)}) of at most "
-            f"{MAX_PIXELS:,} pixels",
-            remedy="Fetch or convert this file again, or take it out of the folder.",
-        ) from error
+        raise _unusable(place, shown(str(error) or type(error).__name__)) from error
+
+
+def _unusable(place: str, why: str) -> DataError:
+    return DataError(
+        place,
+        found=f"no usable image ({why})",
+        expected=f"an undamaged 8-bit image ({', '.join(FORMATS)}) of at most "
+        f"{MAX_PIXELS:,} pixels",
+        remedy="Fetch or convert this file again, or take it out of the folder.",
+    )
 
 
 def square(data: bytes, size: int, *, crop: str, place: str, channels: int = 3) -> Tensor:

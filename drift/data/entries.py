@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,15 @@ class Listing:
     """Images in their one order; `classes[label]` is the name of a class.
 
     skipped  names of what lies there and was left out: hidden files, notes, other members
+    repeated names of images that are read although another name leads to the same file, or another
+             archive has a member of that name
     """
 
     root: Path
     classes: tuple[str, ...]
     entries: Sequence[Entry]
     skipped: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unnamed = [name for name in self.classes if not _is_text(name)]
@@ -64,10 +67,15 @@ class Listing:
         return len(self.entries)
 
     @property
-    def left_out(self) -> str:
-        """One sentence about what was skipped; empty where nothing was."""
-        count = len(self.skipped)
-        return f"{count:,} names left out as no data: {listed(self.skipped)}" if count else ""
+    def notes(self) -> tuple[str, ...]:
+        """A sentence about what was skipped, and one about what is read more than once."""
+        said = {
+            "names left out as no data": self.skipped,
+            "names read again, by a link or from another archive": self.repeated,
+        }
+        return tuple(
+            f"{len(names):,} {what}: {listed(names)}" for what, names in said.items() if names
+        )
 
     @property
     def labels(self) -> list[int]:
@@ -128,6 +136,17 @@ class Listing:
         for entry, line in zip(self.entries, lines, strict=True):
             digest.update(os.fsencode(entry.name) + b"\0" + line.encode() + b"\n")
         return digest.hexdigest()
+
+
+def again(entries: Iterable[Entry], keys: Iterable[Hashable]) -> tuple[Entry, ...]:
+    """The entries whose key an earlier one has."""
+    seen: set[Hashable] = set()
+    found = []
+    for entry, key in zip(entries, keys, strict=True):
+        if key in seen:
+            found.append(entry)
+        seen.add(key)
+    return tuple(found)
 
 
 def sha256_of(data: bytes) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from drift.artifacts.errors import shown
 from drift.data.classes import class_order
-from drift.data.entries import NAMED, SUFFIXES, UNLABELLED, Entry, Listing
+from drift.data.entries import NAMED, SUFFIXES, UNLABELLED, Entry, Listing, again
 from drift.data.source import DataError
 from drift.data.webdataset import list_archives
 
@@ -38,7 +39,7 @@ def list_images(root: Path, *, unlabelled: bool = False) -> Listing:
     """The images of a folder: one folder per class, or tar archives in WebDataset's layout.
 
     unlabelled  images in the folder itself will do; their label is -1 and there are no classes
-    Raises DataError for what is not understood; `Listing.skipped` names what is left out.
+    Raises DataError for what is not understood; `Listing.notes` names what is left out or repeated.
     """
     if not root.is_dir():
         raise DataError(
@@ -88,12 +89,14 @@ def list_folder(root: Path, top: Top) -> Listing:
         )
     classes = class_order(top.folders, place=str(root))
     skipped = list(top.skipped)
-    entries = [
-        Entry(name, label, size)
-        for label, folder in enumerate(classes)
-        for name, size in sorted(_files(root, folder, skipped))
-    ]
-    return Listing(root, classes, entries, tuple(skipped))
+    entries: list[Entry] = []
+    files: list[tuple[int, int]] = []
+    for label, folder in enumerate(classes):
+        for name, status in sorted(_files(root, folder, skipped), key=itemgetter(0)):
+            entries.append(Entry(name, label, status.st_size))
+            files.append((status.st_dev, status.st_ino))
+    repeated = tuple(entry.name for entry in again(entries, files))
+    return Listing(root, classes, entries, tuple(skipped), repeated)
 
 
 def _list_loose(root: Path, top: Top) -> Listing:
@@ -116,8 +119,8 @@ def _kind(path: Path) -> str:
     return "images"
 
 
-def _files(root: Path, folder: str, skipped: list[str]) -> Iterator[tuple[str, int]]:
-    """(name below the root, bytes) of every image below a class's folder; links are followed.
+def _files(root: Path, folder: str, skipped: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """(name below the root, status) of every image below a class's folder; links are followed.
 
     The names of hidden files and folders are added to `skipped`.
     """
@@ -134,7 +137,7 @@ def _files(root: Path, folder: str, skipped: list[str]) -> Iterator[tuple[str, i
                 pending.append((where / name, above | {real}))
             else:
                 _require_image(path)
-                yield (where / name).as_posix(), path.stat().st_size
+                yield (where / name).as_posix(), path.stat()
 
 
 def _require_no_loop(path: Path, real: str, above: frozenset[str]) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drift.artifacts.errors import shown
 from drift.data.classes import MAX_CLASSES
-from drift.data.entries import SUFFIXES, Entry, Listing
+from drift.data.entries import SUFFIXES, Entry, Listing, sha256_of
 from drift.data.source import DataError
 
 LABEL = ".cls"
@@ -52,7 +53,40 @@ def list_archives(root: Path, names: Sequence[str], skipped: Sequence[str] = ())
         entries += _entries(root, name, found)
         left += [f"{name}/{other}" for _, other in found.others]
     classes = 1 + max(entry.label for entry in entries)
-    return Listing(root, tuple(map(str, range(classes))), entries, tuple(left))
+    again = [entry for held in _by_name(entries).values() for entry in held[1:]]
+    listing = Listing(
+        root, tuple(map(str, range(classes))), entries, tuple(left),
+        tuple(entry.name for entry in again),
+    )  # fmt: skip
+    _require_no_copies(listing)
+    return listing
+
+
+def _by_name(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each name that a member has in its archive."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        found[posixpath.normpath(entry.name.removeprefix(f"{entry.archive}/"))].append(entry)
+    return found
+
+
+def _require_no_copies(listing: Listing) -> None:
+    """Raise DataError for an archive that holds an image of another one, under its name.
+
+    Names may begin anew in every archive; the same name over the same bytes is a copy or a link.
+    """
+    for held in _by_name(listing.entries).values():
+        sizes = Counter(entry.size for entry in held)
+        seen: dict[str, Entry] = {}
+        for entry in (one for one in held if sizes[one.size] > 1):
+            first = seen.setdefault(sha256_of(listing.read(entry)), entry)
+            if first is not entry:
+                raise DataError(
+                    listing.place(entry),
+                    found=f"the image that {shown(first.archive)} holds under this name",
+                    expected="each image once",
+                    remedy="Take the copy of the archive out, or pack it without these images.",
+                )
 
 
 def _members(path: Path) -> Members:

@@ -55,7 +55,7 @@ def held(path: Path, found: Images, pinned: Pinned) -> Images:
     draw, another number of them, labels that are lost.
     """
     said = found.facts
-    if not said.keys() & _KINDS.keys():
+    if not said.keys() - set(KEPT):
         return found
     if _KINDS.keys() - said.keys():
         return _unknown(found, f"marks were lost: {', '.join(sorted(_KINDS.keys() - said.keys()))}")

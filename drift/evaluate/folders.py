@@ -109,8 +109,7 @@ def _require_one_size(looks: Mapping[str, Look]) -> None:
 
 def _notes(listing: Listing, looks: Mapping[str, Look], *, colour: bool) -> Iterator[str]:
     """What was left out or dropped, counted, with the first names."""
-    if listing.left_out:
-        yield listing.left_out
+    yield from listing.notes
     found: dict[str, list[str]] = defaultdict(list)
     for place, look in looks.items():
         if colour and look.grey:

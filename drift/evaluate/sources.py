@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,20 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from drift.artifacts import header
-from drift.artifacts.errors import shown
+from drift.artifacts import header, strict_json
+from drift.artifacts.errors import ArtifactError, shown
 from drift.artifacts.header import Header
 from drift.data.classes import listed, places_of
 from drift.data.entries import SUFFIXES, UNLABELLED
 from drift.data.listing import ARCHIVE
-from drift.errors import DriftError
-from drift.evaluate import folders, given
-from drift.evaluate.given import SourceError
+from drift.evaluate import folders, given, npz
+from drift.evaluate.given import SourceError, reading
 from drift.progress import progress
 from drift.sample import images, output, writing
 from drift.sample.loading import file_digest
 from drift.sample.sampler import Sampler
 
 BATCH = 64
-SAMPLES, LABELS = "arr_0.npy", "arr_1.npy"
-BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a member that is larger, and packed more, is no images
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 
@@ -56,13 +51,15 @@ class Images:
     notes: tuple[str, ...] = ()
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All batches, with progress; raises SourceError for another number of images."""
-        done = 0
+        """All batches, with progress; raises SourceError for another number or scale of images."""
+        done = highest = 0
         with progress("features", self.count, unit="images") as advance:
             for pixels, labels in self.open():
                 done += len(pixels)
+                highest = max(highest, int(pixels.max()))
                 advance(done)
                 yield pixels, labels
+        given.require_levels("images", highest)
         if done != self.count:
             raise SourceError("images", found=done, expected=f"{self.count}")
 
@@ -143,6 +140,7 @@ def named(source: Images, reference: Sequence[str] | None, place: str) -> Images
     names = source.classes or source.facts.get("class_names")
     if not names:
         return source if reference is None or names == () else _within(source, reference, place)
+    source = _within(source, names, place, "its own")
     found = places_of(names, reference, place=place) if reference else None
     if found is None:
         why = "are no classes of the reference" if reference else "meet a reference without classes"
@@ -156,15 +154,17 @@ def named(source: Images, reference: Sequence[str] | None, place: str) -> Images
     )
 
 
-def _within(source: Images, reference: Sequence[str], place: str) -> Images:
+def _within(
+    source: Images, names: Sequence[str], place: str, whose: str = "the reference's"
+) -> Images:
     opened = source.open
 
     def batches() -> Batches:
         for pixels, labels in opened():
-            if int(labels.max()) >= len(reference):
+            if int(labels.max()) >= len(names):
                 raise SourceError(
                     f"{place}: labels", found=f"class {int(labels.max())}",
-                    expected=f"one of the reference's {len(reference)} classes, from 0",
+                    expected=f"one of {whose} {len(names)} classes, from 0",
                     remedy="Use statistics of the data set that the samples are of.",
                 )  # fmt: skip
             yield pixels, labels
@@ -207,7 +207,7 @@ def _safetensors(path: Path) -> Images:
     own = (table.metadata or {}).get("schema") == output.SCHEMA and bool(facts)
 
     def parts() -> Iterator[Tensor]:
-        with _reading(path), safe_open(path, framework="pt") as opened:
+        with reading(path), safe_open(path, framework="pt") as opened:
             samples = opened.get_slice("samples")
             for start in range(0, count, BATCH):
                 yield samples[start : start + BATCH]
@@ -229,25 +229,9 @@ def _safetensors(path: Path) -> Images:
 def _held_labels(table: Header, count: int, classes: object) -> Tensor:
     entry, place = table.tensors["labels"], f"{table.path}: labels"
     given.require_labels(place, entry.dtype, entry.shape, count)
-    with _reading(table.path), safe_open(table.path, framework="np") as opened:
+    with reading(table.path), safe_open(table.path, framework="np") as opened:
         array = opened.get_tensor("labels")
     return given.labels(place, array, classes)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """What readers raise for damaged bytes, as one error that names the file."""
-    try:
-        yield
-    except DriftError:
-        raise
-    except Exception as error:  # zip, zlib, ast, tokenize and safetensors have a dozen types
-        raise SourceError(
-            str(path),
-            found=f"a file that cannot be read ({shown(str(error) or type(error).__name__)})",
-            expected="a whole .safetensors, or a .npz with arr_0 uint8 [N, H, W, C]",
-            remedy="Write or fetch it again.",
-        ) from error  # fmt: skip
 
 
 def _left_out(kind: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -255,94 +239,34 @@ def _left_out(kind: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _facts(path: Path, text: str | None) -> dict[str, Any]:
+    """What a file says of its samples; raises a DriftError for what is no object of known types."""
+    data, place = (text or "{}").encode(), f"{path}: facts"
     try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
-        raise SourceError(
-            str(path), found=f"facts that are no JSON ({error})", expected="JSON"
-        ) from error
-    return found if isinstance(found, dict) else {}
+        found = strict_json.parse(data, place=place, limit=header.MAX_HEADER_BYTES)
+    except ArtifactError as error:
+        raise SourceError(place, found=error.found, expected=error.expected) from error
+    if not isinstance(found, dict):
+        raise SourceError(place, found=shown(found), expected="a JSON object")
+    given.require_facts(path, found)
+    return found
 
 
 def _npz(path: Path) -> Images:
-    _require_whole(path)
-    with _reading(path), zipfile.ZipFile(path) as archive:
-        shape, offset = _member_shape(path, archive)
+    npz.require_whole(path)
+    with reading(path), zipfile.ZipFile(path) as archive:
+        shape, offset = npz.member_shape(path, archive)
         comment = archive.comment.decode(errors="replace")
         facts = _facts(path, comment if comment.startswith("{") else None)
         names = archive.namelist()
-        labels = _npz_labels(path, archive, shape[0], facts.get("classes"))
+        labels = npz.labels(path, archive, shape[0], facts.get("classes"))
 
     def batches() -> Batches:
-        with _reading(path), zipfile.ZipFile(path) as archive, archive.open(SAMPLES) as stream:
+        with reading(path), zipfile.ZipFile(path) as archive, archive.open(npz.SAMPLES) as stream:
             stream.read(offset)
             for named in torch.split(labels, BATCH):
                 data = stream.read(len(named) * math.prod(shape[1:]))
                 array = np.frombuffer(data, dtype=np.uint8).reshape(len(named), *shape[1:])
                 yield torch.from_numpy(array.copy()).permute(0, 3, 1, 2), named
 
-    more = sorted(set(names) - {SAMPLES, LABELS})
+    more = sorted(set(names) - {npz.SAMPLES, npz.LABELS})
     return Images(shape[0], batches, file_digest(path), facts, notes=_left_out("arrays", more))
-
-
-def _require_whole(path: Path) -> None:
-    """Read both members once: their checksums are compared before anything is measured."""
-    with _reading(path), zipfile.ZipFile(path) as archive:
-        for name in {SAMPLES, LABELS} & set(archive.namelist()):
-            _require_no_bomb(f"{path}: {name}", archive.getinfo(name))
-            with archive.open(name) as stream:
-                while stream.read(header.READ_BYTES):
-                    pass
-
-
-def _require_no_bomb(place: str, member: zipfile.ZipInfo) -> None:
-    """Raise SourceError for a small file that unpacks to days of work; no images pack so well."""
-    if member.file_size > BOMB_BYTES and member.file_size > BOMB_RATIO * member.compress_size:
-        raise SourceError(
-            place, found=f"{member.file_size:,} bytes packed into {member.compress_size:,}",
-            expected=f"at most {BOMB_RATIO} times as many, as samples have",
-            remedy="Write the samples anew; numpy.savez does not pack.",
-        )  # fmt: skip
-
-
-def _member_shape(path: Path, archive: zipfile.ZipFile) -> tuple[tuple[int, ...], int]:
-    """(shape, offset of the data) of `arr_0`, held against the bytes that the archive has."""
-    place = f"{path}: arr_0"
-    if archive.namelist().count(SAMPLES) != 1:
-        raise SourceError(
-            place, found=f"{shown(archive.namelist())}", expected="one array of this name",
-            remedy="numpy.savez(FILE, samples, labels) names them arr_0 and arr_1.",
-        )  # fmt: skip
-    with archive.open(SAMPLES) as stream:
-        shape, fortran, dtype = _header(stream)
-        offset = stream.tell()
-    if dtype != np.uint8 or fortran:
-        raise SourceError(place, found=f"{dtype} {shape}", expected="uint8 [N, H, W, C]")
-    given.require_images(place, "U8", shape, channels=3)
-    held, wanted = archive.getinfo(SAMPLES).file_size - offset, math.prod(shape)
-    if held != wanted:
-        raise SourceError(place, found=f"{held:,} bytes", expected=f"{wanted:,} for {shape}")
-    return shape, offset
-
-
-def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    reads = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in reads:
-        raise ValueError(f"a .npy header of version {version}")
-    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = reads[version](stream)
-    return found
-
-
-def _npz_labels(path: Path, archive: zipfile.ZipFile, count: int, classes: object) -> Tensor:
-    if LABELS not in archive.namelist():
-        return torch.full((count,), UNLABELLED)
-    place = f"{path}: arr_1"
-    with archive.open(LABELS) as stream:
-        shape, _, dtype = _header(stream)
-        given.require_labels(place, str(dtype.newbyteorder("=")), shape, count)
-        array = np.frombuffer(stream.read(), dtype=dtype)
-    return given.labels(place, array, classes)

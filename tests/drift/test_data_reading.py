@@ -221,7 +221,7 @@ def moving(kind: str) -> bytes:
         (b"P3 1 1 65535\n1 1 1\n", "kind RGB/65535"),
         (moving("PNG"), "an animation of 3 frames"),
         (moving("WEBP"), "an animation of 3 frames"),
-        (b"", "cannot identify"),
+        (b"", "0 bytes that begin as no known image"),
     ],
 )
 def test_depth_and_frames_that_decoding_would_drop_are_refused_by_both_readers(
@@ -334,3 +334,46 @@ def test_tensors_do_not_hide_class_folders(tmp_path: Path) -> None:
     (tmp_path / "samples.safetensors").write_bytes(b"x")
     with pytest.raises(given.SourceError, match=r"samples\.safetensors beside 'a'"):
         sources.from_path(tmp_path)
+
+
+def test_a_copy_of_an_archive_is_refused_and_names_that_begin_anew_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(shard())
+    (tmp_path / "b.tar").write_bytes(shard(4))
+    with pytest.raises(DataError, match=r"b\.tar: b\.tar/004\.png: found the image that 'a\.tar'"):
+        list_images(tmp_path)
+    other = shard(count=0, **{"000.png": cases.png(cases.noise(7, 20, 20)), "000.cls": b"0"})
+    (tmp_path / "b.tar").write_bytes(other)
+    found = list_images(tmp_path)
+    assert len(found) == 6
+    assert found.notes == (
+        "1 names read again, by a link or from another archive: 'b.tar/000.png'",
+    )
+
+
+def test_an_archive_reached_by_a_link_as_well_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(shard())
+    (tmp_path / "b.tar").symlink_to("a.tar")
+    with pytest.raises(DataError, match="expected each image once"):
+        list_images(tmp_path)
+
+
+@pytest.mark.parametrize("link", ["folder", "file", "hard"])
+def test_images_that_two_names_lead_to_are_said(tmp_path: Path, link: str) -> None:
+    root = folders(tmp_path, "a", "b")
+    links = {
+        "folder": lambda: (root / "c").symlink_to(root / "a"),
+        "file": lambda: (root / "b/9.png").symlink_to(root / "a/0.png"),
+        "hard": lambda: os.link(root / "a/0.png", root / "b/9.png"),
+    }
+    links[link]()
+    again = {"folder": "2 names read again", "file": "1 names", "hard": "1 names"}[link]
+    for notes in (list_images(root).notes, sources.from_path(root).notes):
+        assert any(note.startswith(again) for note in notes), notes
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>no such file</html>", b"GIF89a"])
+def test_bytes_that_are_no_image_are_told_without_an_address(data: bytes) -> None:
+    with pytest.raises(DataError) as caught:
+        crop.decode(data, place="x.png", channels=3)
+    assert "0x" not in str(caught.value)
+    assert f"{len(data)} bytes that begin as no known image" in str(caught.value)

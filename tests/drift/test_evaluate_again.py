@@ -206,3 +206,25 @@ def test_what_is_no_sample_of_ours_is_left_as_it_is(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", arr_0=np.zeros((3, 8, 8, 1), np.uint8))
     plain = sources.from_path(tmp_path / "x.npz")
     assert again.held(tmp_path / "x.npz", plain, again.Pinned()) is plain
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sha256": "a" * 64, "column": "L2", "dataset": "imagenet"},
+        {"fingerprint": "f" * 64},
+        {"step": 200_000},
+        {"decoder": "stabilityai/sd-vae-ft-mse@x"},
+    ],
+)
+def test_facts_that_name_no_weights_back_nothing(tmp_path: Path, said: dict[str, Any]) -> None:
+    """A typed `sha256` was taken for the weights': tier C in place of none."""
+    path = tmp_path / "x.npz"
+    np.savez(path, arr_0=np.zeros((3, 8, 8, 1), np.uint8))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = json.dumps(said).encode()
+    found = facts_of(path)
+    axis, reasons = records.axis_of(found)
+    assert (axis, records.tier_of(found, axis)) == (records.SMOKE, "none")
+    assert any(again.UNKNOWN in reason for reason in reasons)
+    assert (found.column, found.checkpoint_sha256, found.template_fingerprint) == (None, None, None)

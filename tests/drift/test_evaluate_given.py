@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from drift.errors import DriftError
@@ -179,3 +180,102 @@ def test_a_file_that_is_cut_after_it_was_opened_is_one_error(tmp_path: Path) -> 
     (tmp_path / "s.npz").write_bytes(bytes(whole()[:500]))
     with pytest.raises(DriftError, match=r"s\.npz: found a file that cannot be read"):
         list(images.batches())
+
+
+@pytest.mark.parametrize("wrong", [(SIGNED + 1) * 127.5, (SIGNED + 1) / 2, SIGNED * 100])
+def test_a_file_that_calls_itself_the_samplers_is_of_no_other_scale(
+    tmp_path: Path, wrong: torch.Tensor
+) -> None:
+    facts = {"schema": output.SCHEMA, "facts": '{"classes": 3}'}
+    save_file({"samples": wrong}, tmp_path / "s.safetensors", metadata=facts)
+    with pytest.raises(DriftError, match="samples: found values from"):
+        sources.from_path(tmp_path / "s.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("facts", "place"),
+    [
+        ("[1]", "facts: found"),
+        ('{"alpha": NaN}', "facts: found the number NaN"),
+        ('{"alpha": 1e999}', "beyond the range"),
+        ('{"alpha": 1, "alpha": 2}', "twice in one object"),
+        ('{"alpha":', "strict JSON"),
+        ('{"classes": "a"}', "facts: classes: found"),
+        ('{"classes": true}', "facts: classes: found"),
+        ('{"classes": -3}', "facts: classes: found"),
+        ('{"class_names": 5}', "facts: class_names: found"),
+        ('{"class_names": [1, 2]}', "facts: class_names: found"),
+        ('{"tokenizer": 3}', "facts: tokenizer: found"),
+        ('{"dataset": []}', "facts: dataset: found"),
+        ('{"bypasses": 5}', "facts: bypasses: found"),
+        ('{"bypasses": "none"}', "facts: bypasses: found"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_facts_of_another_kind_are_refused_with_their_name(
+    tmp_path: Path, facts: str, place: str, kind: str
+) -> None:
+    path = tmp_path / f"s.{kind}"
+    if kind == "npz":
+        path.write_bytes(whole())
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.comment = facts.encode() if facts.startswith("{") else b"{" + facts.encode()
+        place = place if facts.startswith("{") else "strict JSON"
+    else:
+        save_file({"samples": SIGNED}, path, metadata={"schema": output.SCHEMA, "facts": facts})
+    with pytest.raises(DriftError, match=place):
+        sources.from_path(path)
+
+
+def test_labels_beyond_the_names_of_their_classes_are_refused() -> None:
+    pixels = torch.from_numpy(LEVELS).permute(0, 3, 1, 2)
+    found = sources.Images(
+        6, lambda: [(pixels, torch.from_numpy(NUMBERS))], "", {"class_names": ["a", "b"]}
+    )
+    with pytest.raises(
+        DriftError, match="labels: found class 2; expected one of its own 2 classes"
+    ):
+        list(sources.named(found, ("a", "b", "c"), "x").batches())
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_bytes_on_a_scale_from_0_to_1_are_refused(tmp_path: Path, kind: str) -> None:
+    """Floats in [0, 1] that were cast to bytes are black with a few dots; all black is measured."""
+    for name, levels in {"dots": LEVELS > 128, "black": LEVELS < 0}.items():
+        if kind == "npz":
+            np.savez(tmp_path / f"{name}.npz", levels.astype(np.uint8))
+            found = sources.from_path(tmp_path / f"{name}.npz")
+        else:
+            (tmp_path / name).mkdir()
+            for i, image in enumerate(levels.astype(np.uint8)):
+                Image.fromarray(image).save(tmp_path / name / f"{i}.png")
+            found = sources.from_path(tmp_path / name)
+        if name == "black":
+            list(found.batches())
+            continue
+        with pytest.raises(DriftError, match="levels of 0 and 1 only"):
+            list(found.batches())
+
+
+@pytest.mark.parametrize("name", ["arr_0.npy", "arr_1.npy"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_array_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.npz"
+    np.savez(path, LEVELS, NUMBERS)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, archive.read(name))
+    with pytest.raises(DriftError, match=rf"s\.npz: {name[:5]}: found .* expected one array"):
+        sources.from_path(path)
+
+
+@pytest.mark.parametrize("more", [-8, 8, 1, 8 * 6])
+def test_labels_of_another_length_than_their_header_says_are_refused(
+    tmp_path: Path, more: int
+) -> None:
+    path, stream = tmp_path / "s.npz", io.BytesIO()
+    np.save(stream, NUMBERS)
+    np.savez(path, LEVELS)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("arr_1.npy", (stream.getvalue() + bytes(100))[: more - 100])
+    with pytest.raises(DriftError, match=rf"s\.npz: arr_1: found {48 + more} bytes; expected 48"):
+        sources.from_path(path)
