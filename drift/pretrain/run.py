@@ -29,6 +29,7 @@ from drift.train.step import clip, global_norm
 
 BETAS = (0.9, 0.95)
 EPS = 1.0e-8
+FIGURES = ("recon_loss", "accuracy")  # of every row
 EPOCHS_ROUNDING = 0.05  # a template states whole epochs of data that differ by a few images
 
 
@@ -285,6 +286,7 @@ def restore(run: PretrainRun, kept: Checkpoint) -> None:
     modules.put_moments(kept, run.model, run.optimizer)
     run.loader.position = kept.facts["position"]
     run.step = kept.step
+    record.rows(run.options.folder / "metrics" / record.LOG, up_to=kept.step, needs=FIGURES)
 
 
 def export(run: PretrainRun) -> Path:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from drift import atomic
+from drift.artifacts import strict_json
 from drift.errors import DriftError
 
 SCHEMA = "drift-run/1"
 SHOWN = 60  # characters of a line that is no row
+LOG = "windows.jsonl"
+MOST_BYTES = 1 << 20  # of a row
 
 
 def now() -> str:
@@ -57,6 +60,9 @@ def say_resumed(folder: Path, step: int, say: Callable[[str], None]) -> None:
         "running": "; its record says that another process still runs: two spoil a folder",
     }
     say(f"resumed from step {step}{ends.get(status_of(folder), '')}")
+    log = folder / "metrics" / LOG
+    for first, last in missing(rows(log, up_to=step), step):
+        say(f"{log}: no row covers the steps {first} to {last}; their figures are lost")
 
 
 def _alive(pid: int) -> bool:
@@ -76,7 +82,7 @@ class WindowLog:
     """
 
     def __init__(self, folder: Path, *, after_step: int) -> None:
-        self.path = folder / "windows.jsonl"
+        self.path = folder / LOG
         folder.mkdir(parents=True, exist_ok=True)
         kept = rows(self.path, up_to=after_step)
         atomic.write_text(self.path, "".join(map(_line, kept)))
@@ -97,42 +103,80 @@ class WindowLog:
             raise
 
 
-def rows(path: Path, *, up_to: int | None = None) -> list[dict[str, Any]]:
+def rows(
+    path: Path, *, up_to: int | None = None, needs: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """The whole rows of a log, in order; a last line without its end is no row.
 
-    up_to  the last step that is wanted; what follows a row of a later one is not looked at
-    Raises DriftError for a line that is no row, and for steps that do not ascend.
+    up_to  the last step that is wanted; lines that follow a row of a later one may be garbage, but
+           no row that is wanted
+    needs  figures that every row has to have
+    Raises DriftError for a line that is no such row, for steps that do not ascend, and for a log
+    that is no file.
     """
     if not path.is_file():
+        _require_nothing(path)
         return []
     found: list[dict[str, Any]] = []
+    later = False
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        row = _row(line)
-        step = row.get("step") if row else None
-        if row is None or type(step) is not int or (found and step <= found[-1]["step"]):
-            raise _no_row(path, number, line, found)
-        if up_to is not None and step > up_to:
-            break
-        found.append(row)
+        try:
+            row = _row(line, found[-1]["step"] if found else 0, needs)
+        except DriftError as error:
+            if not later:
+                raise _no_row(path, number, line, error) from None
+            continue
+        if up_to is not None and row["step"] > up_to:
+            later = True
+        elif later:
+            raise _no_row(path, number, line, _after(row["step"], f"a row after {up_to}"))
+        else:
+            found.append(row)
     return found
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
+def missing(kept: Sequence[Mapping[str, Any]], until: int) -> list[tuple[int, int]]:
+    """The steps 1 .. `until` that no row covers, as (first, last); a row has the last `steps`."""
+    found, done = [], 0
+    for row in [*kept, {"step": until, "steps": 0}]:
+        begins = row["step"] - row.get("steps", row["step"] - done)
+        if begins > done:
+            found.append((done + 1, begins))
+        done = row["step"]
+    return found
 
 
-def _no_row(path: Path, number: int, line: bytes, before: list[dict[str, Any]]) -> DriftError:
-    after = f" after {before[-1]['step']}" if before else ""
+def _row(line: bytes, after: int, needs: Sequence[str]) -> dict[str, Any]:
+    row = strict_json.parse(line, place="", limit=MOST_BYTES)
+    step = row.get("step") if isinstance(row, dict) else None
+    if type(step) is not int or step <= after:
+        raise _after(step, f"a whole number after {after}" if after else "a whole number from 1 on")
+    for name in ("steps", *needs) if "steps" in row else needs:
+        if type(row.get(name)) not in (int, float):
+            raise DriftError("", found=f"{name} {row.get(name)!r:.40}", expected="a number")
+    return dict(row)
+
+
+def _after(step: object, expected: str) -> DriftError:
+    return DriftError("", found=f"step {step!r:.40}", expected=expected)
+
+
+def _no_row(path: Path, number: int, line: bytes, why: DriftError) -> DriftError:
     return DriftError(
-        f"{path}:{number}", found=ascii(line[:SHOWN].decode(errors="replace")),
-        expected=f"a JSON row of a window, its step a whole number{after}",
+        f"{path}:{number}",
+        found=f"{line[:SHOWN].decode(errors='replace')!a} ({why.found})",
+        expected=f"a JSON row of a window ({why.expected})",
         remedy="The log was edited or damaged, and nothing was written: take the line out, keep a "
         "copy, and run the command again.",
     )  # fmt: skip
+
+
+def _require_nothing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise DriftError(
+            str(path), found="something that is no file", expected="the log of the run, or nothing",
+            remedy="Move it away; the log then begins anew.",
+        )  # fmt: skip
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -265,8 +265,14 @@ def restore(run: Run, kept: Checkpoint) -> None:
     if run.options.learning_rate is not None:
         _mark(run, f"learning rate {run.options.learning_rate} from {kept.step}")
     state.step = kept.step
-    log = record.rows(run.options.folder / "metrics" / "windows.jsonl")
-    run.widest = max((row["spread"] for row in log if row["step"] <= kept.step), default=0.0)
+    log = run.options.folder / "metrics" / record.LOG
+    rows = record.rows(log, up_to=kept.step, needs=[*norms(run.template), "spread", "overlap"])
+    run.widest = max((row["spread"] for row in rows), default=0.0)
+
+
+def norms(template: Template) -> list[str]:
+    """Names of the field norms in a row, one a temperature."""
+    return [f"field/{tau}" for tau in template.loss.temperatures]
 
 
 def _mark(run: Run, *said: str) -> None:

@@ -14,7 +14,7 @@ import torch
 from drift.errors import DriftError
 from drift.state import CheckpointError, RunRecord, WindowLog, atomic, checkpoint
 from drift.state.checkpoint import Checkpoint
-from drift.state.record import rows, status_of
+from drift.state.record import rows, say_resumed, status_of
 
 
 def a_checkpoint(step: int) -> Checkpoint:
@@ -130,6 +130,17 @@ GARBAGE = {
     "no UTF-8": b"\xff\xfe",
     "zeros of a power cut": b"\0" * 64,
     "brackets without an end": b"[" * 100_000,
+    "a figure that is no number": b'{"step": 30, "spread": NaN}',
+    "an infinite figure": b'{"step": 30, "loss": -Infinity}',
+    "a figure beyond a float": b'{"step": 30, "loss": 1e999}',
+    "a number without an end": b'{"step": 30, "loss": ' + b"9" * 5_000 + b"}",
+    "a figure twice": b'{"step": 5, "step": 30}',
+    "a step that is a fraction": b'{"step": 30.0}',
+    "a step before the first": b'{"step": -5}',
+    "a step of 0": b'{"step": 0}',
+    "a length that is no number": b'{"step": 30, "steps": "10"}',
+    "nothing": b"",
+    "UTF-16": '{"step": 30}'.encode("utf-16"),
 }
 
 
@@ -153,6 +164,77 @@ def test_what_follows_a_row_that_is_done_again_is_done_again_too(tmp_path: Path)
     log.write_bytes(b'{"step": 10}\n{"step": 20}\n{"step": 30}\ngarbage\n')
     WindowLog(tmp_path, after_step=20)
     assert log.read_bytes() == b'{"step": 10}\n{"step": 20}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [(name, "last") for name in GARBAGE]
+    + [(name, "first") for name in GARBAGE if name != "a doubled row"],
+)
+def test_garbage_at_either_end_of_a_log_is_the_same_message(
+    tmp_path: Path, name: str, place: str
+) -> None:
+    log, good, line = tmp_path / "windows.jsonl", b'{"step": 10}\n{"step": 40}\n', GARBAGE[name]
+    log.write_bytes(line + b"\n" + good if place == "first" else good + line + b"\n")
+    with pytest.raises(DriftError, match=rf"{log}:{1 if place == 'first' else 3}: found"):
+        rows(log)
+
+
+def test_a_row_of_a_step_far_off_hides_none_that_is_kept(tmp_path: Path) -> None:
+    """The rows 20 and 30 were dropped without a word: they follow one that is done again."""
+    log = tmp_path / "windows.jsonl"
+    log.write_bytes(b'{"step": 10}\n{"step": 999999999}\n{"step": 20}\n{"step": 30}\n')
+    before = log.read_bytes()
+    with pytest.raises(DriftError, match=rf"{log}:3: found"):
+        WindowLog(tmp_path, after_step=30)
+    assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"{}", b'{"spread": null}', b'{"spread": true}', b'{"spread": "1"}']
+)
+def test_a_row_without_a_figure_that_is_needed_is_no_row(tmp_path: Path, wrong: bytes) -> None:
+    log = tmp_path / "windows.jsonl"
+    log.write_bytes(b'{"step": 10, "spread": 1}\n' + b'{"step": 20, ' + wrong[1:] + b"\n")
+    log.write_bytes(log.read_bytes().replace(b", }", b"}"))
+    with pytest.raises(DriftError, match=rf"{log}:2: .*spread .*a number"):
+        rows(log, needs=("spread",))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link", "loop"])
+def test_a_log_that_is_no_file_is_one_message(tmp_path: Path, kind: str) -> None:
+    log = tmp_path / "windows.jsonl"
+    if kind == "folder":
+        log.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(log)
+    else:
+        log.symlink_to("windows.jsonl" if kind == "loop" else "nowhere")
+    with pytest.raises(DriftError, match="found something that is no file"):
+        WindowLog(tmp_path, after_step=10)
+
+
+@pytest.mark.parametrize(
+    ("kept", "lost"),
+    [
+        ([], "1 to 20"),
+        ([5], "6 to 20"),
+        ([5, 10, 20], "11 to 15"),
+        ([10, 15, 20], "1 to 5"),
+        ([5, 10, 15, 20], None),
+    ],
+)
+def test_rows_that_are_lost_are_said_on_resume(
+    tmp_path: Path, kept: list[int], lost: str | None
+) -> None:
+    """A log that was cut lost its rows without a word, and the curves had a hole."""
+    log = WindowLog(tmp_path / "metrics", after_step=0)
+    for step in kept:
+        log.append({"step": step, "steps": 5})
+    said: list[str] = []
+    say_resumed(tmp_path, 20, said.append)
+    assert said[0].startswith("resumed from step 20")
+    assert [f"no row covers the steps {lost}" in one for one in said[1:]] == [True] * bool(lost)
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
