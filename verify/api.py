@@ -166,6 +166,29 @@ class CheckContext:
             provenance=provenance or {},
         )
 
+    def judge_worst(
+        self,
+        errors: Mapping[Any, float],
+        what: str,
+        *,
+        unit: str = "",
+        axis: str | None = None,
+        details: Mapping[str, JSON] | None = None,
+    ) -> Measurement:
+        """The largest of several errors, by name; a NaN is larger than any, and none is no pass."""
+        sizes = {name: math.inf if math.isnan(size) else size for name, size in errors.items()}
+        if not sizes:
+            return self.missing(f"{what}: nothing was measured")
+        worst = max(sizes, key=sizes.__getitem__)
+        told = {str(name): size if math.isfinite(size) else None for name, size in sizes.items()}
+        return self.judge(
+            sizes[worst],
+            f"{what}: {errors[worst]:.3g} at {worst}, the most of {len(errors)}",
+            unit=unit,
+            axis=axis,
+            details={"errors": told, **(details or {})},
+        )
+
     def decide(
         self,
         good: bool,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, SubjectError
+from verify.numeric.arrays import Array, as_array, largest
 
-from ..common.arrays import Array, as_array, largest
 from ..subjects.protocol import DOMAIN
 
 __all__ = ["Domain", "OutsideError", "answer", "array", "call", "inside", "stage"]

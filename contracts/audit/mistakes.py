@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import golden
-from ..common.arrays import Array, as_array, largest
-from ..loss.recorded import drift_case
 from .calls import Domain, OutsideError, answer, inside
 from .outcome import TEMPERATURES, drawn
 from .variants import MISTAKES, outcome, together, with_mistakes
@@ -139,7 +138,7 @@ def _seen(ctx: CheckContext) -> list[Seen]:
     outside = "nothing is inside the subject's domain"
     Domain(ctx.subject)
     for name in ctx.params["cases"]:
-        case = drift_case(ctx, name)
+        case = golden.recorded(ctx, name)
         rule = golden.stage_rule(case)
         allowed = rule("out/loss") * 3, rule("out/grad_gen") * 3
         given, taus = case.group("in"), case.meta["R_list"]

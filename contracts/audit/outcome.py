@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import golden, oracle
-from ..common.arrays import Array, as_array, largest
 from ..common.draws import LossDraw
-from ..loss.recorded import drift_case
 from .calls import OutsideError, answer, call, inside, reduced, relative
 
 TEMPERATURES = (0.02, 0.05, 0.2)
@@ -23,7 +22,7 @@ SHAPES = ((1, 4, 5, 0, 6), (2, 6, 4, 3, 4), (3, 5, 6, 2, 8))
 @inside
 def outcome(ctx: CheckContext) -> Measurement:
     """Loss and gradient of one recorded case."""
-    case = drift_case(ctx, ctx.params["case"])
+    case = golden.recorded(ctx, ctx.params["case"])
     loss, gradient = answer(ctx.subject, case.group("in"), case.meta["R_list"])
     rule = golden.stage_rule(case)
     found = {"loss": loss, "gradient": gradient}

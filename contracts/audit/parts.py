@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import oracle
-from ..common.arrays import Array, as_array, largest
 from .calls import Domain, OutsideError, array, call, inside, relative
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import golden
-from ..common.arrays import Array, as_array, largest
-from ..loss.recorded import drift_case
 from .calls import Domain, OutsideError, array, inside, stage
 
 # Name of the protocol -> recorded stage; `{}` is a temperature's folder.
@@ -143,7 +142,7 @@ def _judged(ctx: CheckContext, capability: str, forced: Forced) -> tuple[float, 
 
 def _forced(ctx: CheckContext, name: str) -> Iterator[Forced]:
     for case_name in ctx.params["cases"]:
-        case = drift_case(ctx, case_name)
+        case = golden.recorded(ctx, case_name)
         values = inputs_of(case)
         taus = case.meta["R_list"] if name in PER_TEMPERATURE else [None]
         for tau in taus:
@@ -162,7 +161,7 @@ def weight_power(ctx: CheckContext) -> Measurement:
     Against the positives of the same row, so that what the row is divided by falls out; of pairs
     that no floor decides.
     """
-    case = drift_case(ctx, ctx.params["case"])
+    case = golden.recorded(ctx, ctx.params["case"])
     powers = []
     for tau in case.meta["R_list"]:
         values, found, plain = _weighted(ctx, case, tau)
@@ -186,7 +185,7 @@ def weight_power(ctx: CheckContext) -> Measurement:
 @inside
 def zero_weight(ctx: CheckContext) -> Measurement:
     """A weight of zero takes the force of its sample, which stays in both softmaxes."""
-    case = drift_case(ctx, ctx.params["case"])
+    case = golden.recorded(ctx, ctx.params["case"])
     tau = max(case.meta["R_list"])  # the affinities are largest there, and best conditioned
     values, found, plain = _weighted(ctx, case, tau)
     expected = plain * values["weight"][:, None, :]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common.arrays import Array, as_array
+from verify.numeric.arrays import Array, as_array
 
 __all__ = ["MISTAKES", "Switches", "outcome"]
 

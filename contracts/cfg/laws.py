@@ -17,9 +17,8 @@ from torch import Tensor
 
 from drift import cfg
 from verify.api import CheckContext, Measurement, check, mutant
-
-from ..common.arrays import Array, as_array, largest
-from ..common.laws import judge_law
+from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.laws import judge_law
 
 FALSE_ALARM = 1e-6  # per clause: how often a correct sampler would be called wrong, over all seeds
 CASE = re.compile(r"pw([\d.]+)_nocfg([\d.]+)_range([\d.]+)-([\d.]+)/cfg")
@@ -44,12 +43,7 @@ def recorded(ctx: CheckContext) -> Measurement:
             u_point=trace[prefix + "frac2"],
         )
         errors[stage] = largest(as_array(got) - as_array(trace[stage])) / allowed
-    worst = max(errors, key=lambda stage: errors[stage])
-    return ctx.judge(
-        errors[worst],
-        f"largest error over tolerance {errors[worst]:.3g} in {worst}; {len(errors)} recordings",
-        details={"error_over_tolerance": errors},
-    )
+    return ctx.judge_worst(errors, "error over tolerance")
 
 
 @check("cfg.closed_form", needs=("sample_alpha",))
@@ -81,12 +75,8 @@ def distribution(ctx: CheckContext) -> Measurement:
         # Dvoretzky-Kiefer-Wolfowitz with Massart's constant: valid for every sample size.
         critical = math.sqrt(math.log(2.0 / (FALSE_ALARM / len(powers))) / (2.0 * size))
         ratios[f"k={power:g}"] = _ks_distance(alpha, power) / critical
-    worst = max(ratios, key=lambda name: ratios[name])
-    return ctx.judge(
-        ratios[worst],
-        f"Kolmogorov-Smirnov distance is {ratios[worst]:.3f} of the critical value at {worst}",
-        details={"distance_over_critical": ratios, "samples": size, "seed": ctx.seed},
-    )
+    about = {"samples": size, "seed": ctx.seed}
+    return ctx.judge_worst(ratios, "distance over the critical value", details=about)
 
 
 @check("cfg.point_mass", needs=("sample_alpha",))

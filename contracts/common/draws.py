@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array
+from verify.numeric.arrays import Array
+from verify.numeric.clouds import points
 
 __all__ = ["FieldDraw", "LossDraw", "field_draws", "loss_draws"]
 
@@ -32,10 +33,8 @@ class FieldDraw:
     def clouds(self) -> tuple[Array, Array, Array]:
         """x [n, d], y_pos [p, d], y_neg [m, d]."""
         rng = self.generator()
-        x, pos, neg = (
-            self.spread * (rng.normal(size=(k, self.d)) + 0.5 * rng.normal(size=self.d))
-            for k in (self.n, self.p, self.m)
-        )
+        sizes = (self.n, self.p, self.m)
+        x, pos, neg = (points(rng, (k, self.d), scale=self.spread) for k in sizes)
         return x, pos, neg
 
     @property
@@ -64,8 +63,7 @@ class LossDraw:
         centre = self.spread * self.offset * rng.normal(size=(self.b, 1, self.s))
         sizes = {"gen": self.g, "pos": self.p, "neg": self.n}
         return {
-            name: centre
-            + width * (rng.normal(size=(self.b, k, self.s)) + 0.5 * rng.normal(size=self.s))
+            name: centre + points(rng, (self.b, k, self.s), scale=width)
             for name, k in sizes.items()
         }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, as_array
+from verify.numeric.arrays import Array, as_array
 
 # The numbers of the reference semantics (method section 2, steps 1, 3, 4 and 5).
 CLIP = 1.0e-8

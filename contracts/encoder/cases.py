@@ -1,24 +1,15 @@
-"""What the checks of the two feature encoders share: recorded parameters, models, NCHW inputs."""
+"""What the checks of the two feature encoders share: recorded parameters and models."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
-from torch import Tensor
 
 from verify.api import CheckContext
-
-from ..common.golden import Case
-
-__all__ = ["autoencoder", "convnext", "golden_case", "nchw", "parameters", "small_trunk"]
+from verify.numeric.cases import read_case
 
 Flat = dict[str, NDArray[Any]]
 
@@ -31,17 +22,11 @@ SMALL_TRUNK = {
 }
 
 
-def golden_case(ctx: CheckContext, name: str) -> Case:
-    """`golden/NAME` with its own arrays only; `parameters` reads those of other files."""
-    meta = json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
-    return Case(name, meta, _arrays(ctx.spec_file(f"golden/{name}.safetensors")))
-
-
 def parameters(ctx: CheckContext, file: str, override: str | None = None) -> Flat:
     """`params/*` of one file of the folder under `params_override/*` of another, by path."""
-    flat = _group(_arrays(ctx.spec_file(f"golden/{file}")), "params/")
+    flat = read_case(ctx.spec_file(f"golden/{file}")).group("params")
     if override:
-        flat |= _group(_arrays(ctx.spec_file(f"golden/{override}")), "params_override/")
+        flat |= read_case(ctx.spec_file(f"golden/{override}")).group("params_override")
     return flat
 
 
@@ -71,21 +56,3 @@ def small_trunk(ctx: CheckContext, **changes: Any) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ctx.seed)
         return ctx.subject.MaskedAutoencoder(config)
-
-
-def nchw(array: NDArray[Any]) -> Tensor:
-    """[..., H, W, C] as recorded -> [..., C, H, W]."""
-    return torch.from_numpy(np.moveaxis(array, -1, -3).copy())
-
-
-@lru_cache(maxsize=8)
-def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
-    """One file, kept for the checks that follow in the same worker; nobody writes to it."""
-    arrays = load_file(path)
-    for array in arrays.values():
-        array.flags.writeable = False
-    return arrays
-
-
-def _group(arrays: Mapping[str, NDArray[Any]], lead: str) -> Flat:
-    return {key.removeprefix(lead): v for key, v in arrays.items() if key.startswith(lead)}

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import as_array, largest
+from verify.numeric.laws import judge_law
 
-from ..common.arrays import as_array, largest
-from ..common.laws import judge_law
 from .cases import parameters, small_trunk
 from .recorded import inventory_problem
 
@@ -137,12 +137,8 @@ def initialisation(ctx: CheckContext) -> Measurement:
         share = FALSE_ALARM / (2 * len(kernels))
         ratios[f"{path} distribution"] = _ks_ratio(values, share)
         ratios[f"{path} deviation"] = _deviation_ratio(values, recorded["std"], share)
-    worst = max(ratios, key=lambda name: ratios[name])
-    return ctx.judge(
-        ratios[worst],
-        f"{len(kernels)} kernels; worst {worst}: {ratios[worst]:.3g} of its critical value",
-        details={"kernels": len(kernels), "seed": ctx.seed},
-    )
+    about = {"kernels": len(kernels), "seed": ctx.seed}
+    return ctx.judge_worst(ratios, "share of the critical value", details=about)
 
 
 @check("encoder.mask_hides", needs=("MaskedAutoencoder", "recording"))
@@ -247,8 +243,7 @@ def constant_map(ctx: CheckContext) -> Measurement:
     if missing:
         return ctx.judge(math.inf, f"no entry {missing[0]}")
     errors = {name: largest(as_array(found[name]) / math.sqrt(EPS) - 1) for name in names}
-    worst = max(errors, key=lambda name: errors[name])
-    return ctx.judge(errors[worst], f"{worst} is off sqrt(1e-6) by {errors[worst]:.3g}, relative")
+    return ctx.judge_worst(errors, "relative distance from sqrt(1e-6)")
 
 
 @check("encoder.precision_is_configured", needs=("MaskedAutoencoder",))

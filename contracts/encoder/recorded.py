@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import as_array, largest
 
-from ..common.arrays import as_array, largest
-from ..common.golden import Case, Comparison, compare, recorded_tolerance
-from .cases import autoencoder, golden_case, nchw, parameters
+from ..common.golden import Case, compare, nchw, of_largest, recorded, recorded_tolerance
+from .cases import autoencoder, parameters
 
 NEEDS = ("MaskedAutoencoder", "EncoderConfig", "encoder_state_dict", "recording")
 FLOAT32_OF_MAX = 2.0e-6  # the recorded rule: never below this share of the largest activation
@@ -29,7 +29,7 @@ def activations_recorded(ctx: CheckContext) -> Measurement:
     if problem := inventory_problem(case.meta, found):
         return ctx.judge(math.inf, problem)
     got = dict(trace) | {f"act/{name}": value for name, value in found.items()}
-    return _judged(ctx, compare(case, got, _activation_rule(case)))
+    return compare(case, got, _activation_rule(case)).judge(ctx)
 
 
 @check("encoder.activations_bfloat16", needs=NEEDS)
@@ -40,20 +40,15 @@ def activations_bfloat16(ctx: CheckContext) -> Measurement:
         found = model.activations(nchw(case.arrays["in/x"]), **case.meta["kwargs"])
     if problem := inventory_problem(case.meta, found):
         return ctx.judge(math.inf, problem)
-    for name, dtype in case.meta["self_check"]["bf16_out_dtypes"].items():
-        if str(found[name].dtype) != f"torch.{dtype}":
-            return ctx.judge(math.inf, f"{name} is {found[name].dtype}, expected {dtype}")
+    dtypes = {f"act/{k}": v for k, v in case.meta["self_check"]["bf16_out_dtypes"].items()}
     named = {f"act/{name}": value for name, value in found.items()}
-    of_max = recorded_tolerance(case, "rel_of_max")
-    outcome = compare(case, named, lambda stage: of_max * largest(case.arrays[stage]))
-    rms = {stage: _relative_rms(named[stage], case.arrays[stage]) for stage in case.stages}
-    worst = max(rms, key=lambda stage: rms[stage])
-    ratio = rms[worst] / recorded_tolerance(case, "rel_rms")
-    return ctx.judge(
-        max(outcome.worst_ratio, ratio),
-        f"{outcome.sentence()}; root mean square worst at {worst}, {ratio:.3g} of its tolerance",
-        details=_figures(outcome) | {"rms_over_tolerance": ratio},
-    )
+    rule = of_largest(case, recorded_tolerance(case, "rel_of_max"))
+    compared = compare(case, named, rule, dtypes=dtypes)
+    allowed = recorded_tolerance(case, "rel_rms")
+    for stage in case.stages:
+        error = _relative_rms(named[stage], case.arrays[stage])
+        compared.put(f"root mean square of {stage}", error, allowed)
+    return compared.judge(ctx)
 
 
 @check("encoder.loss_recorded", needs=NEEDS)
@@ -66,7 +61,7 @@ def loss_recorded(ctx: CheckContext) -> Measurement:
     got["out/loss"] = loss
     stages = [stage for stage in case.stages if not stage.startswith("grad/")]
     tolerance = recorded_tolerance(case, "maxabs")
-    return _judged(ctx, compare(case, got, lambda _: tolerance, stages))
+    return compare(case, got, lambda _: tolerance, stages).judge(ctx)
 
 
 @check("encoder.gradient_recorded", needs=(*NEEDS, "encoder_to_reference"))
@@ -82,22 +77,17 @@ def gradient_recorded(ctx: CheckContext) -> Measurement:
     limit = recorded_tolerance(case, "grad_rel")
     named = {f"grad/params/{path}": grad for path, grad in grads.items()}
     stored = sorted(stage for stage in case.arrays if stage.startswith("grad/params/"))
-    outcome = compare(case, named, lambda s: limit * largest(case.arrays[s]), stored)
-    norms = zip(case.meta["grad_names"], case.arrays["grad/l2_all"], strict=True)
-    ratios = {path: abs(_norm(grads[path]) / float(norm) - 1) / limit for path, norm in norms}
-    worst = max(ratios, key=lambda path: ratios[path])
-    return ctx.judge(
-        max(outcome.worst_ratio, ratios[worst]),
-        f"entries: {outcome.sentence()}; norms: worst {worst} at {ratios[worst]:.3g}",
-        details=_figures(outcome) | {"norms": len(ratios), "norm_over_tolerance": ratios[worst]},
-    )
+    compared = compare(case, named, of_largest(case, limit), stored)
+    for path, norm in zip(case.meta["grad_names"], case.arrays["grad/l2_all"], strict=True):
+        compared.hold(f"norm of {path}", _norm(grads[path]), norm, relative=limit)
+    return compared.judge(ctx)
 
 
 @check("encoder.mask_recorded", needs=("mask_from_uniform",))
 def mask_recorded(ctx: CheckContext) -> Measurement:
     """Masks from the recorded uniforms and ratios, bit by bit."""
     for name in ctx.params["cases"]:
-        case = golden_case(ctx, name)
+        case = recorded(ctx, name)
         mask = ctx.subject.mask_from_uniform(
             torch.tensor(case.arrays["in/mask_patch_noise_uniform"]),
             torch.tensor(case.arrays["in/mask_ratio_per_sample"]),
@@ -114,13 +104,13 @@ def mask_recorded(ctx: CheckContext) -> Measurement:
 @check("encoder.resize_recorded", needs=("resize_bilinear",))
 def resize_recorded(ctx: CheckContext) -> Measurement:
     """Bilinear resize up, down and not at all."""
-    case = golden_case(ctx, "resize_bilinear")
+    case = recorded(ctx, "resize_bilinear")
     got = {}
     for stage in case.stages:
         height, width = case.arrays[stage].shape[1:3]
         image = nchw(case.arrays[stage.replace("out/", "in/", 1)])
         got[stage] = ctx.subject.resize_bilinear(image, (height, width)).movedim(1, -1)
-    return _judged(ctx, compare(case, got, lambda _: recorded_tolerance(case, "maxabs")))
+    return compare(case, got, lambda _: recorded_tolerance(case, "maxabs")).judge(ctx)
 
 
 def inventory_problem(meta: Mapping[str, Any], found: Mapping[str, Any]) -> str:
@@ -139,7 +129,7 @@ def inventory_problem(meta: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 
 def _case_and_model(ctx: CheckContext) -> tuple[Case, Any]:
-    case = golden_case(ctx, ctx.params["case"])
+    case = recorded(ctx, ctx.params["case"])
     flat = parameters(ctx, case.meta["params_file"], case.meta["params_override_file"])
     return case, autoencoder(ctx, case.meta["model_config"], flat)
 
@@ -166,20 +156,6 @@ def _activation_rule(case: Case) -> Callable[[str], float]:
         return max(10.0 * measured, FLOAT32_OF_MAX * largest(case.arrays[stage]))
 
     return tolerance
-
-
-def _judged(ctx: CheckContext, outcome: Comparison) -> Measurement:
-    return ctx.judge(outcome.worst_ratio, outcome.sentence(), details=_figures(outcome))
-
-
-def _figures(outcome: Comparison) -> dict[str, Any]:
-    finite = math.isfinite(outcome.worst_ratio)
-    return {
-        "stages": len(outcome.per_stage),
-        "worst_stage": outcome.worst_stage,
-        "worst_ratio": outcome.worst_ratio if finite else None,
-        "first_difference": outcome.first_difference,
-    }
 
 
 def _norm(grad: Tensor) -> float:

@@ -77,8 +77,7 @@ def record_recomputed(ctx: CheckContext) -> Measurement:
     if problem or lost:
         return ctx.decide(False, problem or f"no components of {lost}")
     errors = {name: abs(found["metrics"][name]["value"] - scores[name]) for name in scores}
-    worst = max(errors, key=lambda name: errors[name])
-    return ctx.judge(errors[worst], f"{worst} off by {errors[worst]:.3g} of {len(scores)} scores")
+    return ctx.judge_worst(errors, "scores off what their components give")
 
 
 def _evaluated(place: Path, seed: int, **options: Any) -> run.Evaluated:

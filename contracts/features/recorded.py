@@ -12,10 +12,19 @@ import torch
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import as_array, largest
 
-from ..common.arrays import as_array, largest
-from ..common.golden import Case, Comparison, compare, recorded_tolerance
-from ..encoder.cases import autoencoder, convnext, golden_case, nchw, parameters, small_trunk
+from ..common.golden import (
+    Case,
+    Comparison,
+    compare,
+    nchw,
+    of_largest,
+    recorded,
+    recorded_tolerance,
+    tensors,
+)
+from ..encoder.cases import autoencoder, convnext, parameters, small_trunk
 from ..encoder.laws import shape_problem
 from ..encoder.recorded import inventory_problem
 
@@ -28,7 +37,7 @@ LOSS = ("FeatureExtractor", "FeatureConfig", "sample_loss", "MaskedAutoencoder")
 @check("features.convnext_recorded", needs=(*CONVNEXT, "recording"))
 def convnext_recorded(ctx: CheckContext) -> Measurement:
     """Names, stages and features of the second encoder, and the gradient of their weighted sum."""
-    case = golden_case(ctx, ctx.params["case"])
+    case = recorded(ctx, ctx.params["case"])
     flat = parameters(ctx, case.meta["params_file"])
     model = convnext(ctx, case.meta["model_config"], flat)
     images = _images(case).requires_grad_()
@@ -39,22 +48,17 @@ def convnext_recorded(ctx: CheckContext) -> Measurement:
     allowed = recorded_tolerance(case, "act_maxabs")
     stages = [stage for stage in case.stages if not stage.startswith("grad/")]
     got = dict(trace) | {f"act/{name}": value for name, value in found.items()}
-    forward = compare(case, got, lambda _: allowed, stages)
+    compared = compare(case, got, lambda _: allowed, stages)
     backward = [stage for stage in case.stages if stage.startswith("grad/")]
-    if not backward:
-        return ctx.judge(forward.worst_ratio, forward.sentence(), details=_figures(forward))
-    weights = case.group("in/grad_weight")
-    sum((v * torch.tensor(weights[k])).mean() for k, v in found.items()).backward()
-    assert images.grad is not None
-    grad = images.grad.movedim(1, -1)
-    grads = {"grad/x": grad, "grad/x_every4": grad[:, ::4, ::4]}
-    limit = recorded_tolerance(case, "grad_rel")
-    gradient = compare(case, grads, lambda s: limit * largest(case.arrays[s]), backward)
-    return ctx.judge(
-        max(forward.worst_ratio, gradient.worst_ratio),
-        f"{forward.sentence()}; gradient: {gradient.sentence()}",
-        details=_figures(forward) | {"gradient_over_tolerance": _finite(gradient.worst_ratio)},
-    )
+    if backward:
+        weights = tensors(case, "in/grad_weight")
+        sum((v * weights[k]).mean() for k, v in found.items()).backward()
+        assert images.grad is not None
+        grad = images.grad.movedim(1, -1)
+        grads = {"grad/x": grad, "grad/x_every4": grad[:, ::4, ::4]}
+        rule = of_largest(case, recorded_tolerance(case, "grad_rel"))
+        compared.add(compare(case, grads, rule, backward), "")
+    return compared.judge(ctx)
 
 
 @check("features.convnext_formulas", needs=(*CONVNEXT, "recording"))
@@ -63,7 +67,7 @@ def convnext_formulas(ctx: CheckContext) -> Measurement:
 
     The weights that lead into the map are scaled down until its deviation is about 1e-3.
     """
-    case = golden_case(ctx, "convnext_tiny_same")
+    case = recorded(ctx, "convnext_tiny_same")
     flat = parameters(ctx, case.meta["params_file"])
     for path in ("downsample_layers_3/layers_1", "stages_3/layers_0/pwconv2"):
         for leaf in ("kernel", "bias"):
@@ -87,12 +91,8 @@ def convnext_formulas(ctx: CheckContext) -> Measurement:
         "global_std": std,
     }
     errors = {name: largest(as_array(found[name]) - value) for name, value in expected.items()}
-    worst = max(errors, key=lambda name: errors[name])
-    return ctx.judge(
-        errors[worst],
-        f"{worst} is off by {errors[worst]:.3g}",
-        details={"error": errors, "deviation_of_the_map": float(tokens.std(-1).mean())},
-    )
+    deviation = {"deviation_of_the_map": float(tokens.std(-1).mean())}
+    return ctx.judge_worst(errors, "features off their formulas", details=deviation)
 
 
 @check("features.convnext_parameters", needs=("ConvNextFeatures", "convnext_to_reference"))
@@ -118,7 +118,7 @@ def convnext_parameters(ctx: CheckContext) -> Measurement:
 @check("features.combined_recorded", needs=(*CONVNEXT, *LOSS))
 def combined_recorded(ctx: CheckContext) -> Measurement:
     """The dictionary of the pixel columns: names in order, shapes, recorded values, raw sample."""
-    case = golden_case(ctx, "activation_fn_pixel")
+    case = recorded(ctx, "activation_fn_pixel")
     meta = case.meta
     flat = parameters(ctx, meta["mae_params_file"], meta["mae_override_file"])
     first = autoencoder(ctx, meta["pixel_mae_config"], flat)
@@ -130,31 +130,23 @@ def combined_recorded(ctx: CheckContext) -> Measurement:
     if not np.array_equal(as_array(found["global"]).ravel(), as_array(case.arrays["in/x"]).ravel()):
         return ctx.judge(math.inf, "global is not the sample, flattened with channels last")
     got = {f"act/{name}": value for name, value in found.items()}
-    outcome = compare(case, got, lambda _: recorded_tolerance(case, "maxabs"))
-    return ctx.judge(outcome.worst_ratio, outcome.sentence(), details=_figures(outcome))
+    return compare(case, got, lambda _: recorded_tolerance(case, "maxabs")).judge(ctx)
 
 
 @check("features.loss_recorded", needs=(*LOSS, "recording"))
 def loss_recorded(ctx: CheckContext) -> Measurement:
     """Three recorded steps: features, loss of each feature, total, gradient of the samples."""
-    case = golden_case(ctx, "train_step")
+    case = recorded(ctx, "train_step")
     meta = case.meta
     model = autoencoder(ctx, meta["mae_config"], parameters(ctx, meta["mae_params_file"]))
     without = ctx.subject.FeatureConfig(without=frozenset(meta["dropped_features"]))
     extractor = ctx.subject.FeatureExtractor(model, config=without)
-    ratios: dict[str, float] = {}
+    compared = Comparison()
     for step in range(3):
-        for stage, ratio in _step_ratios(ctx, case, extractor, f"step{step}/").items():
-            ratios[f"step{step}/{stage}"] = ratio
-        if not all(ratio <= 1.0 for ratio in ratios.values()):
+        compared.add(_step(ctx, case, extractor, f"step{step}/"), f"step{step}/")
+        if compared.first_difference:
             break  # the steps after it would say the same
-    worst = max(ratios, key=lambda name: ratios[name])
-    first = next((name for name, ratio in ratios.items() if not ratio <= 1.0), None)
-    said = f"{len(ratios)} stages agree; worst is {worst} at {ratios[worst]:.3g} of its tolerance"
-    if first:
-        said = f"first differing stage {first}: {ratios[first]:.3g} of its tolerance"
-    shown = {name: _finite(ratio) for name, ratio in ratios.items() if "feature" not in name}
-    return ctx.judge(ratios[worst], said, details={"error_over_tolerance": shown})
+    return compared.judge(ctx)
 
 
 @check("features.frozen", needs=LOSS)
@@ -193,8 +185,7 @@ def chunks(ctx: CheckContext) -> Measurement:
         for name, value in whole.items():
             error = largest(as_array(pieces[name]) - as_array(value))
             errors[f"{name} in chunks of {size}"] = error / max(1.0, largest(value))
-    worst = max(errors, key=lambda name: errors[name])
-    return ctx.judge(errors[worst], f"{worst} differs by {errors[worst]:.3g}")
+    return ctx.judge_worst(errors, "features that change with the chunks")
 
 
 @check("features.inventory", needs=LOSS)
@@ -268,8 +259,8 @@ def _toy(ctx: CheckContext) -> tuple[Any, tuple[Tensor, Tensor, Tensor, Tensor]]
     return extractor, (samples, positives, unconditional, alpha)
 
 
-def _step_ratios(ctx: CheckContext, case: Case, extractor: Any, prefix: str) -> dict[str, float]:
-    """Errors over tolerance of one recorded step, in the order of computation."""
+def _step(ctx: CheckContext, case: Case, extractor: Any, prefix: str) -> Comparison:
+    """One recorded step, in the order of computation."""
     arrays, meta = case.arrays, case.meta
     samples = nchw(arrays[prefix + "samples"]).requires_grad_()
     taus = meta["loss_kwargs"]["R_list"]
@@ -284,45 +275,28 @@ def _step_ratios(ctx: CheckContext, case: Case, extractor: Any, prefix: str) -> 
             temperatures=taus,
         )
     loss.backward()
-    ratios: dict[str, float] = {}
+    compared = Comparison()
     for stage in stages:
-        found, expected = trace.get(stage.removeprefix(prefix)), arrays[stage]
-        same = found is not None and tuple(found.shape) == expected.shape
-        error = largest(as_array(found) - expected) if same else math.inf
-        ratios[stage.removeprefix(prefix)] = error / (FEATURE_SHARE * largest(expected))
-    allowed = recorded_tolerance(case, "per_feature_loss_rel")
+        limit = FEATURE_SHARE * largest(arrays[stage])
+        name = stage.removeprefix(prefix)
+        compared.hold(name, trace.get(name), arrays[stage], limit)
     names = meta["feature_names"]
     if {f"loss/{name}" for name in names} != {key for key in info if key.startswith("loss/")}:
-        return {"names of the features": math.inf}
+        compared.put("names of the features", math.inf)
+        return compared
+    allowed = recorded_tolerance(case, "per_feature_loss_rel")
     for name, expected in zip(names, arrays[prefix + "loss_per_feature"], strict=True):
-        ratios[f"loss of feature {name}"] = _relative(info[f"loss/{name}"], expected) / allowed
-    ratios["loss"] = _relative(loss, arrays[prefix + "loss"]) / recorded_tolerance(case, "loss_rel")
-    limit = recorded_tolerance(case, "grad_rel_of_leaf_max")
+        compared.hold(f"loss of {name}", info[f"loss/{name}"], expected, relative=allowed)
+    allowed = recorded_tolerance(case, "loss_rel")
+    compared.hold("loss", loss, arrays[prefix + "loss"], relative=allowed)
+    grad = torch.zeros_like(samples) if samples.grad is None else samples.grad
     expected = arrays[prefix + "grad_samples"]
-    grad = as_array(torch.zeros_like(samples) if samples.grad is None else samples.grad)
-    error = largest(np.moveaxis(grad, 1, -1) - expected)
-    ratios["grad_samples"] = error / (limit * largest(expected))
-    return ratios
-
-
-def _relative(found: Any, expected: Any) -> float:
-    return abs(float(as_array(found)) / float(expected) - 1.0)
+    limit = recorded_tolerance(case, "grad_rel_of_leaf_max") * largest(expected)
+    compared.hold("grad_samples", grad.movedim(1, -1), expected, limit)
+    return compared
 
 
 def _images(case: Case) -> Tensor:
     if "in/x" in case.arrays:
         return nchw(case.arrays["in/x"])
     return nchw(np.tile(case.arrays["in/x_tile"], (1, 4, 4, 1)))
-
-
-def _figures(outcome: Comparison) -> dict[str, Any]:
-    return {
-        "stages": len(outcome.per_stage),
-        "worst_stage": outcome.worst_stage,
-        "worst_ratio": _finite(outcome.worst_ratio),
-        "first_difference": outcome.first_difference,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

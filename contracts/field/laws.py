@@ -13,11 +13,11 @@ from torch import Tensor
 
 import drift.field
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.laws import judge_law
 
 from ..common import oracle
-from ..common.arrays import Array, as_array, largest
 from ..common.draws import FieldDraw, field_draws
-from ..common.laws import judge_law
 
 OF_FIELD = "of max |V|"
 NEEDS = ("drifting_field",)

@@ -50,15 +50,6 @@ def fitting(function: Check) -> Check:
     return guarded
 
 
-def load(ctx: CheckContext, name: str) -> golden.Case:
-    return golden.load_case(ctx.spec_file(f"golden/{name}.safetensors"))
-
-
-def parameters(case: golden.Case) -> dict[str, Tensor]:
-    """The recorded parameters, path -> tensor."""
-    return {path: torch.from_numpy(value.copy()) for path, value in case.group("params").items()}
-
-
 def configured(ctx: CheckContext, model_config: Mapping[str, Any]) -> Any:
     return ctx.subject.GeneratorConfig.from_reference(dict(model_config))
 
@@ -72,7 +63,7 @@ def build(
 ) -> Built:
     """The case's generator; `flat` replaces its parameters, `changed` keys of its model_config."""
     config = configured(ctx, {**case.meta["model_config"], **changed})
-    given = parameters(case) if flat is None else flat
+    given = golden.tensors(case, "params") if flat is None else flat
     model = ctx.subject.Generator(config)
     try:
         model.load_state_dict(ctx.subject.generator_state_dict(given, config))
@@ -82,18 +73,14 @@ def build(
     return Built(model, config, given)
 
 
-def nchw(value: Any) -> Tensor:
-    return torch.as_tensor(value).permute(0, 3, 1, 2).contiguous()
-
-
 def inputs(case: golden.Case) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """noise [B, C, H, W], labels [B], alpha [B], style [B, style_tokens] of a case."""
     arrays = case.arrays
     return (
-        nchw(arrays["in/x"]),
-        torch.from_numpy(arrays["in/labels"]).long(),
-        torch.from_numpy(arrays["in/cfg_scale"]),
-        torch.from_numpy(arrays["in/noise_labels"]).long(),
+        golden.nchw(arrays["in/x"]),
+        torch.tensor(arrays["in/labels"]).long(),
+        torch.tensor(arrays["in/cfg_scale"]),
+        torch.tensor(arrays["in/noise_labels"]).long(),
     )
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.laws import judge_law
 
-from ..common.laws import judge_law
+from ..common import golden
 from .cases import (
     NEEDS,
     Built,
@@ -21,9 +22,6 @@ from .cases import (
     configured,
     fitting,
     inputs,
-    load,
-    nchw,
-    parameters,
 )
 
 CASE = "ditgen_main"
@@ -33,14 +31,14 @@ CASE = "ditgen_main"
 @fitting
 def checkpointing(ctx: CheckContext) -> Measurement:
     """Recomputed blocks: the same samples and gradients to the last bit, with less kept."""
-    case = load(ctx, CASE)
+    case = golden.recorded(ctx, CASE)
     kept: list[int] = []
     results: list[list[Tensor]] = []
     for switch in (False, True):
         built = build(ctx, case, use_remat=switch)
         with _bytes_kept(kept):
             samples = built.model(*inputs(case))
-        objective = (samples * nchw(case.arrays["in/grad_weight"])).sum()
+        objective = (samples * golden.nchw(case.arrays["in/grad_weight"])).sum()
         leaves = [leaf for leaf in built.model.parameters() if leaf.requires_grad]
         found = torch.autograd.grad(objective, leaves, allow_unused=True)
         results.append([samples, *(torch.zeros(()) if g is None else g for g in found)])
@@ -77,8 +75,8 @@ def layout_round_trip(ctx: CheckContext) -> Measurement:
     """Reference -> ours -> reference returns every tensor, path by path, bit by bit."""
     count = 0
     for name in ctx.params["cases"]:
-        case = load(ctx, name)
-        flat, config = parameters(case), configured(ctx, case.meta["model_config"])
+        case = golden.recorded(ctx, name)
+        flat, config = golden.tensors(case, "params"), configured(ctx, case.meta["model_config"])
         try:
             state = ctx.subject.generator_state_dict(flat, config)
             back = ctx.subject.generator_to_reference(state, config)
@@ -98,13 +96,13 @@ def layout_round_trip(ctx: CheckContext) -> Measurement:
 @check("generator.layout_strict", needs=NEEDS)
 def layout_strict(ctx: CheckContext) -> Measurement:
     """A missing, a surplus and a misshapen parameter: one error that names all, with shapes."""
-    case = load(ctx, CASE)
+    case = golden.recorded(ctx, CASE)
     config = configured(ctx, case.meta["model_config"])
-    paths = sorted(parameters(case))
+    paths = sorted(golden.tensors(case, "params"))
     picks = st.lists(st.sampled_from(paths), min_size=2, max_size=2, unique=True)
 
     def unsaid(pick: list[str]) -> float:
-        return float(len(_unnamed(ctx, parameters(case), config, *pick)))
+        return float(len(_unnamed(ctx, golden.tensors(case, "params"), config, *pick)))
 
     return judge_law(ctx, picks, unsaid, law="one error names all damage (dropped, misshapen)")
 
@@ -157,7 +155,7 @@ def _wrong_inputs(given: tuple[Tensor, ...], built: Built) -> dict[str, tuple[Te
 @fitting
 def refuses(ctx: CheckContext) -> Measurement:
     """Each wrong input: a ValueError whose text names the argument, before anything is computed."""
-    case = load(ctx, CASE)
+    case = golden.recorded(ctx, CASE)
     built = build(ctx, case)
     wrong = _wrong_inputs(inputs(case), built)
     for mistake, given in wrong.items():
@@ -171,7 +169,7 @@ def refuses(ctx: CheckContext) -> Measurement:
 @check("generator.config_refuses", needs=("GeneratorConfig",))
 def config_refuses(ctx: CheckContext) -> Measurement:
     """Each wrong model_config: a ValueError whose text names the key or the field's value."""
-    right = load(ctx, CASE).meta["model_config"]
+    right = golden.recorded(ctx, CASE).meta["model_config"]
     wrong: dict[str, dict[str, Any]] = {
         "use_moe": {**right, "use_moe": True},
         "hidden_size": {k: v for k, v in right.items() if k != "hidden_size"},

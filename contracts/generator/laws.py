@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import largest
+from verify.numeric.laws import judge_law
 
 from ..common import golden
-from ..common.arrays import largest
-from ..common.laws import judge_law
 from .cases import (
     NEEDS,
     Built,
@@ -21,8 +21,6 @@ from .cases import (
     configured,
     fitting,
     inputs,
-    load,
-    parameters,
 )
 
 CASE = "ditgen_main"  # perturbed parameters: nothing in them is zero
@@ -52,7 +50,7 @@ def drawn(case: golden.Case, seed: int, batch: int = 1) -> Inputs:
 def starts_at_zero(ctx: CheckContext) -> Measurement:
     """A freshly built generator returns exactly zero, in every configuration given."""
     for name in ctx.params["cases"]:
-        case = load(ctx, name)
+        case = golden.recorded(ctx, name)
         model = ctx.subject.Generator(configured(ctx, case.meta["model_config"]))
         for seed in range(ctx.seed, ctx.seed + 3):
             with torch.no_grad():
@@ -65,25 +63,20 @@ def starts_at_zero(ctx: CheckContext) -> Measurement:
 @check("generator.rope_recorded", needs=("apply_rope",))
 def rope_recorded(ctx: CheckContext) -> Measurement:
     """Rotation of recorded queries and keys in the three mixtures of precision."""
-    case = golden.load_case(ctx.spec_file("golden/ditgen_rope.safetensors"))
-    q, k = (torch.from_numpy(case.arrays[f"in/{name}"].copy()) for name in "qk")
+    case = golden.recorded(ctx, "ditgen_rope")
+    given = golden.tensors(case, "in")
     modes = {
         "fp32": (torch.float32, True),
         "bf16in_fp32rope": (torch.bfloat16, True),
         "bf16in_bf16rope": (torch.bfloat16, False),
     }
-    ratios: dict[str, float] = {}
+    compared = golden.Comparison()
     for mode, (dtype, fp32) in modes.items():
-        turned = ctx.subject.apply_rope(q.to(dtype), k.to(dtype), fp32=fp32)
+        turned = ctx.subject.apply_rope(given["q"].to(dtype), given["k"].to(dtype), fp32=fp32)
+        allowed = golden.recorded_tolerance(case, mode)
         for name, found in zip("qk", turned, strict=True):
-            error = largest(found.double() - torch.from_numpy(case.arrays[f"out/{mode}/{name}"]))
-            ratios[f"{mode}/{name}"] = error / golden.recorded_tolerance(case, mode)
-    worst = max(ratios, key=lambda mode: ratios[mode])
-    return ctx.judge(
-        ratios[worst],
-        f"{worst} is at {ratios[worst]:.3g} of its tolerance",
-        details={"over_tolerance": ratios},
-    )
+            compared.hold(f"{mode}/{name}", found, case.arrays[f"out/{mode}/{name}"], allowed)
+    return compared.judge(ctx)
 
 
 @check("generator.rope_shift", needs=("apply_rope",))
@@ -114,21 +107,18 @@ def _toeplitz_error(ctx: CheckContext, seed: int, tokens: int, width: int) -> fl
 @fitting
 def qk_scale(ctx: CheckContext) -> Measurement:
     """Queries and keys times a constant leave the samples as they are: QK-norm removes it."""
-    case = load(ctx, CASE)
+    case = golden.recorded(ctx, CASE)
     given = inputs(case)
     plain = sampled(build(ctx, case), given)
     errors: dict[str, float] = {}
     for factor in ctx.params["factors"]:
         for part in (0, 1):
-            scaled = build(ctx, case, flat=_scaled_part(parameters(case), part, factor))
+            scaled = build(
+                ctx, case, flat=_scaled_part(golden.tensors(case, "params"), part, factor)
+            )
             off = largest(sampled(scaled, given) - plain) / largest(plain)
             errors[f"{'qk'[part]} * {factor:g}"] = off
-    worst = max(errors, key=lambda name: errors[name])
-    return ctx.judge(
-        errors[worst],
-        f"{worst} moves the samples by {errors[worst]:.2g} of the largest",
-        details={"relative_change": errors},
-    )
+    return ctx.judge_worst(errors, "change of the samples, of the largest")
 
 
 def _scaled_part(flat: dict[str, Tensor], part: int, factor: float) -> dict[str, Tensor]:
@@ -144,7 +134,7 @@ def _scaled_part(flat: dict[str, Tensor], part: int, factor: float) -> dict[str,
 @fitting
 def responds(ctx: CheckContext) -> Measurement:
     """Another class, alpha or style code, or two codes exchanged, gives another sample."""
-    case = load(ctx, CASE)
+    case = golden.recorded(ctx, CASE)
     built = build(ctx, case)
     tokens, codes = (case.meta["model_config"][key] for key in ("noise_coords", "noise_classes"))
     classes = case.meta["model_config"]["num_classes"]
@@ -199,7 +189,7 @@ def _pair(given: Inputs, kind: str, how: Any, classes: int, codes: int) -> tuple
 @fitting
 def samples_independent(ctx: CheckContext) -> Measurement:
     """A sample is the same alone and among others."""
-    case = load(ctx, CASE)
+    case = golden.recorded(ctx, CASE)
     built = build(ctx, case)
     worst = 0.0
     for seed in range(ctx.seed, ctx.seed + 5):

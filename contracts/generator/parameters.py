@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import largest
 
-from ..common.arrays import largest
-from .cases import NEEDS, Built, configured, load, parameters, reference_names
+from ..common import golden
+from .cases import NEEDS, Built, configured, reference_names
 
 UNIFORM_PEAK = 2.0  # max|x| / std is 1.73 for a uniform law and above 2.5 for a normal one
 KURTOSIS = {"uniform": 1.8, "normal": 3.0}
@@ -71,19 +72,7 @@ def initial_statistics(ctx: CheckContext) -> Measurement:
         problem, errors[path] = _statistical_distance(value, record["stats"][path], path)
         if problem:
             return ctx.decide(False, f"{path}: {problem}")
-    worst = max(errors, key=lambda path: errors[path])
-    return ctx.judge(
-        errors[worst],
-        f"{path_count(errors)} drawn parameters; the farthest, {worst}, "
-        f"is {errors[worst]:.2f} standard errors off",
-        unit="standard errors",
-        details={"standard_errors": errors},
-    )
-
-
-def path_count(errors: Mapping[str, float]) -> int:
-    """Parameters that are drawn at all."""
-    return sum(1 for error in errors.values() if error > 0.0)
+    return ctx.judge_worst(errors, "distance of what is drawn", unit="standard errors")
 
 
 def _fresh(ctx: CheckContext, record: Mapping[str, Any]) -> Built:
@@ -125,9 +114,9 @@ def _statistical_distance(
 @check("generator.initial_positions", needs=NEEDS)
 def initial_positions(ctx: CheckContext) -> Measurement:
     """The freshly built position table against the recorded one."""
-    case = load(ctx, "ditgen_main")
+    case = golden.recorded(ctx, "ditgen_main")
     expected = torch.from_numpy(case.arrays["init/pos_embed_sincos"].copy())
-    flat = parameters(case)
+    flat = golden.tensors(case, "params")
     config = configured(ctx, case.meta["model_config"])
     paths = reference_names(ctx, Built(None, config, flat))
     fresh = ctx.subject.Generator(config).state_dict()

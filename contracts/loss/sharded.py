@@ -42,10 +42,7 @@ def sharded(ctx: CheckContext) -> Measurement:
     for sizes in ctx.params["shards"]:
         for name, compare in (("clouds", _clouds), ("features", _features)):
             errors[f"{name} in shards of {sizes}"] = max(_in_each(sizes, compare(ctx)))
-    worst = max(errors, key=lambda name: errors[name])
-    return ctx.judge(
-        errors[worst], f"{worst} differ by {errors[worst]:.3g} of the largest", details=errors
-    )
+    return ctx.judge_worst(errors, "difference between shards and the whole, of the largest")
 
 
 def _in_each(

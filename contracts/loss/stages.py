@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.laws import judge_law
 
 from ..common import oracle
-from ..common.arrays import Array, as_array, largest
 from ..common.draws import LossDraw, loss_draws
-from ..common.laws import judge_law
 from .laws import inputs, temperatures
 
 NEEDS = ("drift_loss", "recording")

@@ -19,19 +19,18 @@ from ..common import golden
 from . import cases
 
 Array = NDArray[np.float64]
-CASE = "golden/metrics.safetensors"
+CASE = "metrics"
 
 
 def _case(ctx: CheckContext) -> tuple[golden.Case, dict[str, float], dict[str, float]]:
     """(case, exact float64 values, recorded tolerances)."""
-    case = golden.load_case(ctx.spec_file(CASE))
+    case = golden.recorded(ctx, CASE)
     return case, dict(case.meta["exact_float64"]), dict(case.meta["tolerance_allowed"])
 
 
 def _worst(ctx: CheckContext, errors: dict[str, float], allowed: float, what: str) -> Measurement:
-    worst = max(errors, key=lambda name: errors[name])
-    reason = f"{what}: {worst} is off by {errors[worst]:.3g}, allowed {allowed:.3g}"
-    return ctx.judge(errors[worst] / allowed, reason, details={"errors": errors})
+    """Errors as fractions of what is allowed to each of them."""
+    return ctx.judge_worst({name: error / allowed for name, error in errors.items()}, what)
 
 
 # recorded values

@@ -30,12 +30,7 @@ def recorded(ctx: CheckContext) -> Measurement:
             )
             error = abs(got - float(rate)) / spec["learning_rate"] / allowed
             errors[case] = max(errors.get(case, 0.0), error)
-    worst = max(errors, key=lambda case: errors[case])
-    return ctx.judge(
-        errors[worst],
-        f"largest error over tolerance {errors[worst]:.3g} in {worst}; {len(errors)} recordings",
-        details={"error_over_tolerance": errors},
-    )
+    return ctx.judge_worst(errors, "error over tolerance")
 
 
 @check("schedule.first_update", needs=("learning_rate",))

@@ -28,14 +28,8 @@ def drift_falls(ctx: CheckContext) -> Measurement:
         ratios[start] = last / first
         if not ratios[start] <= (ctx.tolerance or 0.0):
             break
-    worst = max(ratios, key=lambda start: ratios[start])
-    return ctx.judge(
-        ratios[worst],
-        f"{ctx.params['target']}: drift at {tau:g} ends at {ratios[worst]:.3g} of where it began, "
-        f"worst start {worst}",
-        axis=AXIS,
-        details={"last_over_first": ratios, **conditions(ctx)},
-    )
+    what = f"{ctx.params['target']}: last drift at {tau:g} over the first"
+    return ctx.judge_worst(ratios, what, axis=AXIS, details=conditions(ctx))
 
 
 @check("toy.modes", needs=("drift_loss",))
@@ -48,14 +42,8 @@ def modes(ctx: CheckContext) -> Measurement:
         lacking[start] = 1.0 - run.last.smallest_share
         if not lacking[start] <= (ctx.tolerance or 0.0):
             break
-    worst = max(lacking, key=lambda start: lacking[start])
-    return ctx.judge(
-        lacking[worst],
-        f"{ctx.params['target']}: the rarest mode lacks {lacking[worst]:.3g} of its fair share, "
-        f"worst start {worst}",
-        axis=AXIS,
-        details={"lacking": lacking, **conditions(ctx), "drawn": watched},
-    )
+    what = f"{ctx.params['target']}: what the rarest mode lacks of its fair share"
+    return ctx.judge_worst(lacking, what, axis=AXIS, details={**conditions(ctx), "drawn": watched})
 
 
 @check("toy.attraction_only", needs=("drift_loss",))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import largest
 
 from ..common import golden
 
@@ -40,9 +41,7 @@ class Replay:
 
     def recorded(self, step: int, group: str, subject: Any) -> Mapping[str, Tensor]:
         """Recorded parameters of a step in the subject's own layout."""
-        flat = {
-            k: torch.from_numpy(v.copy()) for k, v in self.case.group(f"step{step}/{group}").items()
-        }
+        flat = golden.tensors(self.case, f"step{step}/{group}")
         layout: Mapping[str, Tensor] = subject.generator_state_dict(flat, self.config)
         return layout
 
@@ -54,17 +53,17 @@ class Replay:
 def replay(ctx: CheckContext) -> Replay:
     """Build generator, encoder and state of the recorded case."""
     torch.manual_seed(ctx.seed)
-    case = golden.load_case(ctx.spec_file(f"golden/{ctx.params['case']}.safetensors"))
+    case = golden.recorded(ctx, ctx.params["case"])
     encoders = golden.load_case(ctx.spec_file(f"golden/{case.meta['mae_params_file']}"))
     config = ctx.subject.GeneratorConfig.from_reference(case.meta["generator_config"])
     encoder_config = ctx.subject.EncoderConfig.from_reference(case.meta["mae_config"])
     generator = ctx.subject.Generator(config)
     generator.load_state_dict(
-        ctx.subject.generator_state_dict(_tensors(case, "before/params"), config)
+        ctx.subject.generator_state_dict(golden.tensors(case, "before/params"), config)
     )
     encoder = ctx.subject.MaskedAutoencoder(encoder_config)
     encoder.load_state_dict(
-        ctx.subject.encoder_state_dict(_tensors(encoders, "params"), encoder_config)
+        ctx.subject.encoder_state_dict(golden.tensors(encoders, "params"), encoder_config)
     )
     train_config = ctx.subject.TrainConfig.from_reference(case.meta)
     return Replay(case, ctx.subject.TrainState.create(generator, encoder, train_config), config)
@@ -91,23 +90,24 @@ def losses(ctx: CheckContext) -> Measurement:
     """Loss, per-feature losses and gradient norm; parameters are reset to the recorded ones."""
     run = replay(ctx)
     allowed = run.case.meta["tolerance_allowed"]
-    ratios: dict[str, float] = {}
+    compared = golden.Comparison()
     for step in STEPS:
         _restore(ctx, run, step)
         _, metrics = ctx.subject.train_step(run.state, batch(ctx, run.case, step))
         expected = run.case.arrays[f"step{step}/loss_per_feature"]
-        for name, value in zip(run.case.meta["feature_names"], expected, strict=True):
-            found = float(metrics.get(f"loss/{name}", math.nan))
-            ratios[f"step{step}/loss/{name}"] = _relative(
-                found, float(value), allowed["per_feature_loss_rel"]
-            )
+        wanted = {
+            f"loss/{n}": v for n, v in zip(run.case.meta["feature_names"], expected, strict=True)
+        }
+        for name, value in wanted.items():
+            limit = allowed["per_feature_loss_rel"]
+            compared.hold(f"step{step}/{name}", metrics.get(name), value, relative=limit)
         for name, key, rule in (
             ("loss", "loss", "loss_rel"),
             ("grad_norm", "g_norm_before_clip", "g_norm_rel"),
         ):
-            found, wanted = float(metrics[name]), run.scalar(f"step{step}/{key}")
-            ratios[f"step{step}/{name}"] = _relative(found, wanted, allowed[rule])
-    return _judge(ctx, ratios)
+            value = run.scalar(f"step{step}/{key}")
+            compared.hold(f"step{step}/{name}", metrics[name], value, relative=allowed[rule])
+    return compared.judge(ctx)
 
 
 @check("train.gradients", needs=NEEDS)
@@ -115,7 +115,7 @@ def gradients(ctx: CheckContext) -> Measurement:
     """Gradients before clipping: the limit is lifted so that the step leaves them as they are."""
     run = replay(ctx)
     allowed = run.case.meta["tolerance_allowed"]["grad_rel_of_leaf_max"]
-    ratios: dict[str, float] = {}
+    compared = golden.Comparison()
     for step in STEPS:
         _restore(ctx, run, step)
         kept: dict[str, Tensor] = {}
@@ -127,10 +127,9 @@ def gradients(ctx: CheckContext) -> Measurement:
         for hook in hooks:
             hook.remove()
         for name, wanted in run.recorded(step, "grad_before_clip", ctx.subject).items():
-            peak = float(wanted.abs().max())
-            error = float((kept[name] - wanted).abs().max()) if name in kept else math.inf
-            ratios[f"step{step}/grad/{name}"] = error / (allowed * peak) if peak else error
-    return _judge(ctx, ratios)
+            limit = allowed * largest(wanted)
+            compared.hold(f"step{step}/grad/{name}", kept.get(name), wanted, limit)
+    return compared.judge(ctx)
 
 
 @check("train.update", needs=(*NEEDS, "update"))
@@ -138,14 +137,14 @@ def update(ctx: CheckContext) -> Measurement:
     """Recorded gradients in, recorded parameters and averages out."""
     run = replay(ctx)
     allowed = run.case.meta["tolerance_allowed"]["optimizer_only_params_abs"]
-    ratios: dict[str, float] = {}
+    compared = golden.Comparison()
     for step in STEPS:
         recorded = run.recorded(step, "grad_before_clip", ctx.subject)
         for name, parameter in run.state.generator.named_parameters():
             parameter.grad = recorded[name].clone()
         ctx.subject.update(run.state)
-        ratios |= _parameters(ctx, run, step, allowed)
-    return _judge(ctx, ratios)
+        compared.add(_parameters(ctx, run, step, allowed), f"step{step}/")
+    return compared.judge(ctx)
 
 
 @check("train.chained", needs=NEEDS)
@@ -153,11 +152,13 @@ def chained(ctx: CheckContext) -> Measurement:
     """Three steps in a row from the recorded start."""
     run = replay(ctx)
     share = run.case.meta["tolerance_allowed"]["chained_params_abs_over_lr"]
-    ratios: dict[str, float] = {}
+    compared = golden.Comparison()
     for step in STEPS:
         ctx.subject.train_step(run.state, batch(ctx, run.case, step))
-        ratios |= _parameters(ctx, run, step, share * run.scalar(f"step{step}/lr"))
-    return _judge(ctx, ratios)
+        compared.add(
+            _parameters(ctx, run, step, share * run.scalar(f"step{step}/lr")), f"step{step}/"
+        )
+    return compared.judge(ctx)
 
 
 @check("train.accumulated", needs=(*NEEDS, "train_gradients"))
@@ -166,19 +167,15 @@ def accumulated(ctx: CheckContext) -> Measurement:
     run = replay(ctx)
     drawn = batch(ctx, run.case, 0)
     whole_loss, whole = _gradients(ctx, run, drawn)
-    worst, place = 0.0, ""
+    errors: dict[str, float] = {}
     for labels in ctx.params["labels_per_pass"]:
         run.state.config = dataclasses.replace(run.state.config, labels_per_pass=labels)
         loss, parts = _gradients(ctx, run, drawn)
-        errors = {
-            name: float((parts[name] - wanted).abs().max() / wanted.abs().max().clamp_min(1e-12))
-            for name, wanted in whole.items()
-        }
-        errors["loss"] = abs(loss - whole_loss) / abs(whole_loss)
-        name = max(errors, key=errors.__getitem__)
-        if errors[name] >= worst:
-            worst, place = errors[name], f"{name} with {labels} labels a pass"
-    return ctx.judge(worst, f"largest difference at {place}", unit="of the largest entry")
+        errors[f"loss with {labels} labels a pass"] = abs(loss - whole_loss) / abs(whole_loss)
+        for name, wanted in whole.items():
+            off = largest(parts[name] - wanted) / max(largest(wanted), 1e-12)
+            errors[f"{name} with {labels} labels a pass"] = off
+    return ctx.judge_worst(errors, "difference", unit="of the largest entry")
 
 
 def _gradients(ctx: CheckContext, run: Replay, drawn: Any) -> tuple[float, dict[str, Tensor]]:
@@ -209,10 +206,6 @@ def not_finite(ctx: CheckContext) -> Measurement:
     return ctx.decide(raised and untouched and run.state.step == 0, reason)
 
 
-def _tensors(case: golden.Case, group: str) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(value.copy()) for name, value in case.group(group).items()}
-
-
 def _restore(ctx: CheckContext, run: Replay, step: int) -> None:
     """Put the recorded parameters before a step into the generator."""
     if step:
@@ -227,34 +220,12 @@ def _keeper(kept: dict[str, Tensor], name: str) -> Any:
     return keep
 
 
-def _parameters(ctx: CheckContext, run: Replay, step: int, allowed: float) -> dict[str, float]:
-    """Error over tolerance of every parameter and average after a step."""
+def _parameters(ctx: CheckContext, run: Replay, step: int, allowed: float) -> golden.Comparison:
+    """Every parameter and average after a step."""
     (average,) = run.state.ema.values()
-    held = {
-        "params": run.state.generator.state_dict(),
-        "ema": average,
-    }
-    ratios = {}
+    held = {"params": run.state.generator.state_dict(), "ema": average}
+    compared = golden.Comparison()
     for group, values in held.items():
         for name, wanted in run.recorded(step, f"{group}_after", ctx.subject).items():
-            error = float((values[name] - wanted).abs().max())
-            ratios[f"step{step}/{group}/{name}"] = error / allowed
-    return ratios
-
-
-def _relative(found: float, expected: float, allowed: float) -> float:
-    return abs(found - expected) / (allowed * abs(expected))
-
-
-def _judge(ctx: CheckContext, ratios: Mapping[str, float]) -> Measurement:
-    worst = max(ratios, key=lambda name: math.inf if math.isnan(ratios[name]) else ratios[name])
-    first = next((name for name, ratio in ratios.items() if not ratio <= 1.0), None)
-    reason = f"{len(ratios)} values; worst {worst} at {ratios[worst]:.2g} of its tolerance"
-    if first is not None:
-        reason = f"first difference at {first}: {ratios[first]:.3g} of its tolerance; {reason}"
-    return ctx.judge(
-        ratios[worst],
-        reason,
-        unit="of the recorded tolerance",
-        details={"worst": worst, "values": len(ratios)},
-    )
+            compared.hold(f"{group}/{name}", values[name], wanted, allowed)
+    return compared
