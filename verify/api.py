@@ -50,6 +50,7 @@ __all__ = [
     "mean",
     "measured",
     "mutant",
+    "recorder",
     "subject",
 ]
 
@@ -224,11 +225,12 @@ class CheckContext:
 
 @dataclass(frozen=True)
 class Registered:
-    """What a decorator leaves on a function; `role` is check, mutant or subject."""
+    """What a decorator leaves on a function; `role` is check, mutant, subject or recorder."""
 
     role: str
     name: str
     needs: tuple[str, ...] = ()
+    noise: str = ""
 
 
 def check(name: str, *, needs: Sequence[str] = ()) -> Callable[[_F], _F]:
@@ -288,6 +290,16 @@ def _in_place_of(
 def subject(name: str) -> Callable[[_F], _F]:
     """Register a factory without arguments that returns an implementation under test."""
     return _mark(Registered("subject", name))
+
+
+def recorder(check: str, *, noise: str = "precision") -> Callable[[_F], _F]:
+    """Register `f(ctx: RecordContext) -> {name: array}`, which records the cases of a check.
+
+    `verify record` calls it. Names under `in/` are inputs, all others stages, in the order of
+    computation. `noise` is what their tolerance rests on: `precision`, the difference between
+    float32 and float64; `seeds`, that between seeds; `exact`, none at all.
+    """
+    return _mark(Registered("recorder", check, noise=noise))
 
 
 def registered(function: object) -> Iterable[Registered]:

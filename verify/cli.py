@@ -19,6 +19,7 @@ COMMANDS = {
     "list": "List clauses, claims, checks, mutants or subjects.",
     "explain": "Explain a clause or a claim: what it says, rests on, last showed, and lacks.",
     "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
+    "record": "Record a case of a check: its arrays, their noise, and what made them.",
     "mutate": "Change the code in one place at a time: what share do the clauses notice?",
     "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",

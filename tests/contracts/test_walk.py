@@ -47,5 +47,5 @@ def test_the_clause_is_green_and_red_under_its_falsifier(copy: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("1/1 evaluated, 0 failed, 0 unknown, falsifiers 1/1")
     told = verify(copy, "explain", "SCHEDULE-007").stdout
-    assert "check       schedule.never_above (contracts/schedule/bounds.py:12)" in told
+    assert "check       schedule.never_above (contracts/schedule/bounds.py:11)" in told
     assert "  from      defaults, line 6: kind" in told

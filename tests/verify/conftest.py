@@ -56,8 +56,6 @@ SUBJECT = """
             yield
         finally:
             subject.values["one"] -= by
-
-    TABLE = (mutant("thing.table", VALUES, one=7.0),)
 """
 
 

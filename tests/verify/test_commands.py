@@ -63,7 +63,7 @@ def test_the_scaffold_passes_and_each_clause_goes_red_under_its_falsifier(cli: C
     result = cli("run", "--pack", "new", "--output", "json=report.json")
     assert result.code == 0
     report = json.loads(Path("report.json").read_text())
-    assert [c["outcome"] for c in report["clauses"]] == ["pass"] * 4
+    assert [c["outcome"] for c in report["clauses"]] == ["pass"] * 5
     red = {(f["clause"], f["outcome"]) for f in report["falsifiers"]}
     assert red == {(c["id"], "fail") for c in report["clauses"]}
     (claim,) = report["claims"]

@@ -13,7 +13,8 @@ from verify.problems import NothingSelectedError
 from verify.spec.pack import LoadedPack
 from verify.spec.select import HELP, select
 
-KINDS = ("clauses", "claims", "facts", "conflicts", "decisions", "checks", "mutants", "subjects")
+KINDS = ("clauses", "claims", "facts", "conflicts", "decisions", "checks", "mutants", "subjects",
+         "recorders")  # fmt: skip
 
 Row = tuple[str, str, str, str]
 

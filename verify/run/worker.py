@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,13 +130,13 @@ class Loaded:
 
 def load(task: dict[str, Any]) -> Loaded:
     """Import what a task names and make its subject."""
-    function = _member(task["check"])
+    function = member(task["check"])
     entry = next(e for e in registered(function) if e.name == task["check"]["name"])
     return Loaded(
         subject=_subject(task["subject"]),
         function=function,
         needs=entry.needs,
-        mutate=_member(task["mutant"]) if task["mutant"] else None,
+        mutate=member(task["mutant"]) if task["mutant"] else None,
     )
 
 
@@ -147,7 +147,7 @@ def _subject(named: dict[str, Any] | None) -> Any:
         from verify.audit.remote import RemoteSubject  # needs NumPy, as checks of arrays do
 
         return RemoteSubject(named)
-    return _member(named)()
+    return member(named)()
 
 
 class _Context(CheckContext):
@@ -235,12 +235,12 @@ def mount(root: Path) -> None:
         raise
 
 
-def module_of(binding: dict[str, Any]) -> str:
+def module_of(binding: Mapping[str, Any]) -> str:
     """What defines a registered name, as it is imported."""
     return f"{PACKAGE}.{binding['module']}".rstrip(".")
 
 
-def _member(binding: dict[str, Any]) -> Any:
+def member(binding: Mapping[str, Any]) -> Any:
     """The object that carries a registered name; the module is imported on first use."""
     module = importlib.import_module(module_of(binding))
     for entry, value in held(module):

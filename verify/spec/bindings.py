@@ -11,7 +11,7 @@ from pathlib import Path
 from verify.problems import Problem
 from verify.spec.places import foreign, visible
 
-ROLES = ("check", "mutant", "subject")
+ROLES = ("check", "mutant", "subject", "recorder")
 
 # Mutants of config clauses are the harness's own: they change the template, not the code.
 NATIVE_MUTANTS = frozenset({"config.changed", "config.value"})
@@ -42,7 +42,7 @@ class BindingIndex:
 
 
 def index_bindings(folder: Path, *, root: Path) -> BindingIndex:
-    """Scan `contracts/**/*.py` for @check, @mutant and @subject with literal names."""
+    """Scan `contracts/**/*.py` for @check, @mutant, @subject and @recorder with literal names."""
     by_role: dict[str, dict[str, Binding]] = {role: {} for role in ROLES}
     problems: list[Problem] = []
     for path in visible(folder, "**/*.py") if folder.is_dir() else []:
@@ -101,7 +101,7 @@ def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Bindin
 
 
 def registering(node: ast.stmt) -> Iterator[tuple[ast.Call, str]]:
-    """The calls of check, mutant or subject that a statement holds, and what is registered.
+    """The calls that register something which a statement holds, and under what name.
 
     They decorate a function or a class, or are given a name: one alone or the rows of a tuple.
     """

@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     rules_clauses.ids_carry_their_contract,
     rules_clauses.sources_exist,
     rules_clauses.checks_exist,
+    rules_clauses.recorders_are_of_checks,
     rules_clauses.config_clauses_can_be_judged,
     rules_clauses.falsifiers_name_something,
     rules_clauses.waivers_name_clauses,

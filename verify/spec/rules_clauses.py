@@ -73,6 +73,15 @@ def checks_exist(loaded: LoadedPack) -> Iterator[Problem]:
             yield one.problem("check", found, expected, "define or correct it")
 
 
+def recorders_are_of_checks(loaded: LoadedPack) -> Iterator[Problem]:
+    """A recorder has the name of the check that its cases are for."""
+    for name, one in loaded.bindings.by_role["recorder"].items():
+        if loaded.bindings.find("check", name) is None:
+            found, expected = "a recorder of no check", "the name of a registered check"
+            remedy = "name the check whose cases it records"
+            yield Problem(one.file, one.line, 0, name, found, expected, remedy)
+
+
 def config_clauses_can_be_judged(loaded: LoadedPack) -> Iterator[Problem]:
     """A config clause's fact states a value."""
     for one in loaded.stated:

@@ -76,6 +76,8 @@ def ruled(pack: MiniPack) -> None:
     outline = {"schema": "verify/outline/1", "authority": "book", "title": "t", "known_from": "k"}
     pack.data("specs/outline/book.yaml", {**outline, "items": items})
     pack.write("specs/golden/one.json", "{}\n")
+    table = '\n\nTABLE = (mutant("thing.table", VALUES, one=7.0),)\n'
+    pack.edit("contracts/bindings/thing.py", "-= by\n", f"-= by{table}")
     pack.write("contracts/policy/frontier.yaml", FRONTIER)
     asset = {"glob": "specs/golden/**", "reason": "r"}
     protected = {"schema": "verify/protected/1", "assets": [asset]}

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from verify.api import mutant
 
+from ..subjects import Example
+
 
 @mutant("length.factor")
-@contextmanager
-def factor(subject: Any, *, by: float) -> Iterator[None]:
-    """Another inch, in both directions."""
-    with patch.multiple(subject, factor=by, factor_back=by):
-        yield
+def factor(subject: Any, *, by: float) -> Any:
+    """Another inch, in both directions: a context manager, made with what the falsifier says."""
+    return patch.multiple(subject, factor=by, factor_back=by)
 
 
-@mutant("length.one_way")
-@contextmanager
-def one_way(subject: Any) -> Iterator[None]:
-    """Only one direction was corrected."""
-    with patch.object(subject, "factor_back", 25.0):
-        yield
+@mutant("length.rounded", Example, "to_millimetres")
+def rounded(real: Any, self: Example, inches: float) -> float:
+    """What is called in place of a function gets that function first."""
+    return float(round(real(self, inches), 1))
+
+
+OTHER_VALUES = (
+    # Only one direction was corrected.
+    mutant("length.one_way", Example, factor_back=25.0),
+)
