@@ -1,0 +1,1 @@
+"""The pack of the twins: one room a contract."""

@@ -1,0 +1,1 @@
+"""RANDOM: one stream of random numbers for both twins."""

@@ -1,0 +1,1 @@
+"""STEPS: the C twin against the reference, step by step."""
