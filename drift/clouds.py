@@ -92,7 +92,7 @@ def gather(
     weight_gen: Tensor | None,
     weight_pos: Tensor | None,
     weight_neg: Tensor | None,
-    sharded: bool = False,
+    sharded: bool,
 ) -> Clouds:
     """Check the arguments of `drift_loss` and cast them to float32, or float64 if gen has it.
 

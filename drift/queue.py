@@ -167,8 +167,8 @@ class SampleQueue:
                 found="; ".join(problems),
                 expected=f"the state of a queue of {self.classes} classes, {self.capacity} slots",
             )
-        self._ptr = state["ptr"].detach().long().cpu().clone()
-        self._count = state["count"].detach().long().cpu().clone()
+        self._ptr = state["ptr"].long().cpu().clone()
+        self._count = state["count"].long().cpu().clone()
         bank = state.get("bank")
         if bank is None:
             self._bank = None
@@ -269,8 +269,8 @@ def draw_distinct(counts: Tensor, capacity: int, n: int, generator: torch.Genera
 
 def draw_repeating(counts: Tensor, n: int, generator: torch.Generator) -> Tensor:
     """n filled slots per row with replacement, slot 0 for an empty row: counts [B] -> [B, n]."""
-    slots = (_uniforms((len(counts), n), generator) * counts[:, None]).long()
-    return torch.minimum(slots, (counts - 1).clamp(min=0)[:, None])
+    # Uniforms end at 1 - 2^-53, whose product with a count never rounds up to it.
+    return (_uniforms((len(counts), n), generator) * counts[:, None]).long()
 
 
 def draw_reference(counts: Tensor, capacity: int, n: int, generator: torch.Generator) -> Tensor:
@@ -299,8 +299,8 @@ def state_problems(
         return problems
     ptr, count = state["ptr"].long(), state["count"].long()
     full = count == capacity
-    wrong = (count < 0) | (count > capacity) | (ptr < 0) | (ptr >= capacity)
-    wrong |= ~full & (ptr != count)  # a ring that never wrapped writes next where it ends
+    # A ring that never wrapped writes next where it ends, which no bad count can be.
+    wrong = (ptr < 0) | (ptr >= capacity) | (~full & (ptr != count))
     if bool(wrong.any()):
         c = int(wrong.nonzero()[0])
         problems.append(f"class {c} has ptr {int(ptr[c])} and count {int(count[c])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 from drift.errors import InputError
 
@@ -60,11 +61,10 @@ def _kind(kind: str) -> str:
 
 def _count(name: str, value: int) -> int:
     """A whole number of at least 0; accepts the integers of numpy and 0-d tensors of torch."""
-    try:
+    whole: int | None = None
+    with suppress(TypeError, ValueError, OverflowError):
         whole = int(value)
-    except (TypeError, ValueError, OverflowError):
-        whole = -1
-    if whole < 0 or whole != value:
+    if whole is None or whole < 0 or whole != value:
         raise InputError(
             f"learning_rate: {name}", found=repr(value), expected="a whole number of at least 0"
         )

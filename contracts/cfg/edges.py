@@ -87,9 +87,9 @@ def ties(ctx: CheckContext) -> Measurement:
         alpha = ctx.subject.sample_alpha(u, power=3.0, minimum=1.0, maximum=4.0)
         if (alpha.dtype, alpha.shape) != (u.dtype, u.shape):
             return ctx.decide(False, f"{u.dtype} {list(u.shape)} became {alpha.dtype}")
-    whole = ctx.subject.sample_alpha(np.array([0, 1]), power=3.0, minimum=1.5, maximum=4.0)
-    good = largest(as_array(whole) - [1.5, 4.0]) < 1e-6
-    return ctx.decide(good, f"the whole numbers 0 and 1 become {whole}, expected 1.5 and 4")
+    whole = ctx.subject.sample_alpha(np.array([0, 1]), power=3.0, minimum=1.5, maximum=4.5)
+    good = largest(as_array(whole) - [1.5, 4.5]) < 1e-6
+    return ctx.decide(good, f"the whole numbers 0 and 1 become {whole}, expected 1.5 and 4.5")
 
 
 @check("cfg.ends_in_float64", needs=("sample_alpha",))

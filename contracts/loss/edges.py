@@ -7,13 +7,17 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from drift import clouds, loss
+from drift import clouds, loss, pairs, target
+from drift.trace import scope as trace_scope
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..common.arrays import as_array, largest
 from ..common.refusals import judge_refusals
+from .laws import distance_to, expected_of, run_loss
 
 
 def _rand(*shape: int, **options: Any) -> Tensor:
@@ -120,10 +124,10 @@ def leaves_alone(ctx: CheckContext) -> Measurement:
         "weight_gen": None,
         "weight_neg": None,
     }
-    call = ctx.subject.gathered_samples(**there, **half)
+    call = ctx.subject.gathered_samples(**there, **half, sharded=False)
     places = {tensor.device.type for tensor in (*call.targets, call.weight)}
     good = places == {"meta"} and call.weight.dtype == torch.float32
-    ours = ctx.subject.gathered_samples(**given, **weights)
+    ours = ctx.subject.gathered_samples(**given, **weights, sharded=False)
     bare = not any(tensor.requires_grad for tensor in (*ours.targets, ours.weight))
     return ctx.decide(good and bare, f"samples on meta are gathered on {', '.join(places)}")
 
@@ -138,6 +142,87 @@ def second_derivative(ctx: CheckContext) -> Measurement:
     except RuntimeError as error:
         return ctx.decide("second derivative" in str(error), f"refused: {error}")
     return ctx.decide(False, "a second derivative was given")
+
+
+@check("loss.pieces", needs=("drift_loss", "recording"))
+def pieces(ctx: CheckContext) -> Measurement:
+    """A float32 call of many samples against the oracle, in one piece and in as many as can be.
+
+    The engine's room is made so small that groups, close pairs and forces are treated one by one
+    and no distance is kept.
+    """
+    rng, close = np.random.default_rng(ctx.seed), 1e-3
+    sizes = {"gen": 24, "pos": 20, "neg": 12}
+    given = {name: rng.normal(size=(3, size, 6)) for name, size in sizes.items()}
+    given["pos"][:, :4] = given["gen"][:, :4] + close * rng.normal(size=(3, 4, 6))
+    given = {name: cloud.astype(np.float32) for name, cloud in given.items()}
+    expected = expected_of(ctx, given)
+    errors = {"one": distance_to(expected, run_loss(ctx, given, "float32"))}
+    small: dict[str, Any] = {"PIECE_BYTES": 1, "PIECE_BYTES_THREADED": 1, "SLAB_BYTES": 1}
+    with patch.multiple(target, **small, KEPT_BYTES=0), patch.object(pairs, "DIFFERENCES", 9):
+        errors["many"] = distance_to(expected, run_loss(ctx, given, "float32"))
+    with ctx.subject.recording() as trace:
+        ctx.subject.drift_loss(**{name: torch.from_numpy(cloud) for name, cloud in given.items()})
+    sums = [largest(value) for name, value in trace.items() if name.endswith("total_coeffs")]
+    if not sums or any(sums):
+        return ctx.decide(False, f"coefficients of a sample add up to {sums}, expected exactly 0")
+    worst = max(errors, key=lambda what: errors[what])
+    return ctx.judge(errors[worst], f"largest error {errors[worst]:.2g}, in {worst} piece(s)")
+
+
+@check("loss.feature_stages", needs=("feature_loss", "drift_loss", "recording"))
+def feature_stages(ctx: CheckContext) -> Measurement:
+    """What a trace has of a feature loss is what it has of the drifting loss of each name."""
+    gen, real = _rand(2, 3, 5, 4), _rand(2, 5, 5, 4)
+    options = {"temperatures": (0.2,), "semantics": "reference"}
+    with ctx.subject.recording() as whole:
+        ctx.subject.feature_loss({"a": gen}, {"a": real}, torch.ones(2), positives=3, **options)
+    gen, real = (x.transpose(1, 2).flatten(0, 1) for x in (gen, real))
+    weight = torch.zeros(len(real), 2)
+    with ctx.subject.recording() as single:
+        ctx.subject.drift_loss(gen, real[:, :3], real[:, 3:], weight_neg=weight, **options)
+    missing = {f"a/{name}" for name in single} ^ {name for name in whole if name.startswith("a/")}
+    if missing:
+        return ctx.decide(False, f"stages of one trace alone: {', '.join(sorted(missing))}")
+    off = max(largest(as_array(whole[f"a/{name}"]) - as_array(single[name])) for name in single)
+    return ctx.judge(off, f"{len(single)} stages, largest difference {off:.2g}")
+
+
+@check("loss.paper_mask", needs=("drift_loss", "recording"))
+def paper_mask(ctx: CheckContext) -> Measurement:
+    """Under paper semantics 1e6 is added to the raw distance of a sample to itself."""
+    with ctx.subject.recording() as trace:
+        ctx.subject.drift_loss(*_clouds().values(), temperatures=(0.2,), semantics="paper")
+    stages = {name.rpartition("/")[2]: as_array(value) for name, value in trace.items()}
+    own = np.zeros_like(stages["dist"])
+    own[:, range(3), range(3)] = ctx.params["added"]
+    expected = (stages["dist"] + own) / stages["scale"]
+    off = largest(stages["dist_normed_masked"] - expected) / largest(expected)
+    return ctx.judge(off, f"masked distances are off by {off:.2g} of the largest")
+
+
+@mutant("loss.last_group_of_a_piece")
+def last_group_of_a_piece(subject: object) -> AbstractContextManager[object]:
+    """A call is treated in pieces, and the last of its groups gets the force of the first."""
+    real = target.summed_force
+
+    def summed(*given: Any) -> Tensor:
+        total = real(*given)
+        return torch.cat([total[:-1], total[:1]])
+
+    return patch.object(target, "summed_force", summed)
+
+
+@mutant("loss.stages_of_all_names_as_one")
+def stages_of_all_names_as_one(subject: object) -> AbstractContextManager[object]:
+    """A trace of several features does not say whose stages it has."""
+    return patch.object(target, "_stages", lambda name: trace_scope("step32"))
+
+
+@mutant("loss.paper_mask_value")
+def paper_mask_value(subject: object, *, value: float) -> AbstractContextManager[object]:
+    """Another number is added."""
+    return patch.dict(pairs.SELF_MASKS, {"raw+1e6": value})
 
 
 @mutant("loss.unchecked")

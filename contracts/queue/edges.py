@@ -32,8 +32,8 @@ def refusals(ctx: CheckContext) -> Measurement:
     source = torch.Generator().manual_seed(0)
     ones, zero = torch.tensor([1]), torch.zeros(1, 1, dtype=torch.int64)
 
-    def call(do: str, **given: Any) -> object:
-        bank = _filled(ctx, strict=given.pop("strict", True))
+    def call(do: str, held: int = 3, **given: Any) -> object:
+        bank = _filled(ctx) if held else ctx.subject.SampleQueue(2, 4)
         if do == "make":
             return ctx.subject.SampleQueue(**given)
         return getattr(bank, do)(**given)
@@ -56,6 +56,8 @@ def refusals(ctx: CheckContext) -> Measurement:
         "the last slot": take(indices=zero + 3),
         "no labels": push(torch.zeros(0, 1), torch.tensor([])),
         "a push of labels as a list": push(torch.zeros(1, 1), [0]),
+        "samples that are numbers": {**push(torch.zeros(2), torch.tensor([0, 1])), "held": 0},
+        "a draw of none from a class without samples": draw(n=0, labels=torch.tensor([0])),
     }
     refused = {
         "no class": ("classes", {"do": "make", "classes": 0, "capacity": 1}),
@@ -67,6 +69,7 @@ def refusals(ctx: CheckContext) -> Measurement:
         "a complex label": ("labels", draw(labels=torch.tensor([1j]))),
         "labels of two axes": ("labels", draw(labels=torch.tensor([[1]]))),
         "a label above the last": ("2", draw(labels=torch.tensor([2]))),
+        "labels that are all above the last": ("11", draw(labels=torch.arange(2, 12))),
         "a label below the first": ("-1", take(labels=torch.tensor([-1]))),
         "a slot above the last": ("indices", take(indices=torch.tensor([[0, 4]]))),
         "a slot below the first": ("indices", take(indices=torch.tensor([[-1, 0]]))),
@@ -76,6 +79,10 @@ def refusals(ctx: CheckContext) -> Measurement:
         "a number for samples": ("push", push(torch.tensor(1.0), ones)),
         "samples of another dtype": ("push", push(torch.zeros(1, 1, dtype=torch.float64), ones)),
         "an infinity": ("row 1", push(torch.tensor([[0.0], [torch.inf]]), torch.tensor([0, 1]))),
+        "an infinity in a second row's second number": (
+            "row 1",
+            {**push(torch.tensor([[0.0, 0.0], [0.0, torch.inf]]), torch.tensor([0, 1])), "held": 0},
+        ),
     }
     return judge_refusals(ctx, call, taken, refused)
 
@@ -138,9 +145,10 @@ def what_it_says(ctx: CheckContext) -> Measurement:
             said = _said(bank, torch.arange(short + 1), asked)
             named = [f"class {c} holds 0" for c in range(min(short, 10))]
             in_all = short + (asked > 5)  # the one that is full holds too little of 6
-            more = f" and {in_all - 10} more classes are short" if in_all > 10 else ";"
+            more = f" and {in_all - 10} more classes are short" if in_all > 10 else ""
+            counted = said.count("holds"), said.count("more classes")
             if not all(word in said for word in (*named, more, mend)) or (
-                said.count("holds") != min(in_all, 10)
+                counted != (min(in_all, 10), in_all > 10)
             ):
                 return ctx.decide(False, f"{short} classes without samples, {asked} asked: {said}")
     return ctx.decide(True, "ten classes are named, the rest is counted")
@@ -163,8 +171,11 @@ def before_the_first_push(ctx: CheckContext) -> Measurement:
             bank = ctx.subject.SampleQueue(2, 4, strict=strict)
             try:
                 got = bank.sample(torch.tensor([1]), n, generator=source)
-            except LookupError:
-                continue
+            except LookupError as error:
+                held = getattr(error, "held", None)
+                if held == {1: 0}:
+                    continue
+                return ctx.decide(False, f"a draw of {n} from class 1 says that {held} are held")
             return ctx.decide(False, f"strict={strict}: a draw of {n} gave {list(got.shape)}")
         try:
             bank.gather(torch.tensor([1]), torch.tensor([[0]]))

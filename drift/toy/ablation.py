@@ -26,7 +26,7 @@ def attraction_only_loss(
     """gen [B, G, S], pos [B, P, S] -> loss [B] and info, as `drift.loss.drift_loss` gives them."""
     switches = semantics_named(semantics)
     taus = clouds.checked_temperatures(temperatures)
-    whole = clouds.gather(gen, pos, None, None, None, None)
+    whole = clouds.gather(gen, pos, None, None, None, None, sharded=False)
     with torch.no_grad():
         call = clouds.centred(whole)
         dist = pairs.distances(call.gen, call.targets)
