@@ -25,18 +25,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar, overload
 
+from verify.attest.backing import Backing, backing
 from verify.axes import AxisError, Measured, above, best_first, mean, measured
 from verify.outcome import Outcome, Reason
 
 __all__ = [
+    "Again",
     "AxisError",
+    "Backing",
     "CheckContext",
     "Measured",
     "Measurement",
@@ -51,6 +54,7 @@ __all__ = [
     "measured",
     "mutant",
     "recorder",
+    "recompute",
     "subject",
 ]
 
@@ -58,6 +62,20 @@ JSON = Any
 MutantFactory = Callable[..., AbstractContextManager[object]]
 _MARK = "__verify_registered__"
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Again:
+    """One figure of a record and what it came to when it was computed again.
+
+    again    None where it cannot be, and `how` says why; else `how` says from what
+    allowed  how far the two may be apart
+    """
+
+    recorded: float
+    again: float | None
+    allowed: float
+    how: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,8 @@ class Measurement:
     axis      evidence axis of `measured` where it is a metric: paper-eval, repo-eval, proxy, smoke
     provenance  what stands behind such a number, for the floors of claims: steps, images_seen,
               samples, seeds (how many), extractor_sha256; what is left out counts as unknown
+    backing   the records that the number comes from (`ctx.backing`): on paper-eval and repo-eval it
+              counts only where each is signed and was computed again
     """
 
     outcome: Outcome
@@ -82,6 +102,7 @@ class Measurement:
     axis: str | None = None
     provenance: Mapping[str, int | str | None] = field(default_factory=dict)
     cause: Reason = Reason.JUDGED
+    backing: Sequence[Backing] = ()
 
 
 class SubjectError(Exception):
@@ -109,6 +130,7 @@ class CheckContext:
 
     evidence_dir  folder of evaluation records a metric clause may read
     examples    how many examples a property test should draw
+    trust       the pack's keys, as `unsigned` asks for them
     shrink      somebody waits for the smallest counterexample (`verify replay`); never in a run
 
     Nothing here says whether a mutant is active: a check that knew could turn red for that alone.
@@ -124,6 +146,17 @@ class CheckContext:
     seed: int = 0
     examples: int = 50
     shrink: bool = False
+    trust: Mapping[str, JSON] = field(default_factory=dict)
+
+    def backing(self, records: Iterable[Path], *figures: str) -> tuple[Backing, ...]:
+        """Records of the evidence folder that a number comes from, and which figures of them."""
+        return backing(records, figures)
+
+    def unsigned(self, backed: Sequence[Backing]) -> str:
+        """Why such records bear no figure out on paper-eval or repo-eval; empty where they do."""
+        from verify.attest import standing  # few checks ask, and it is not light
+
+        return standing.shortfall(backed, standing.trust_of(self.trust))
 
     def fact(self, fact_id: str) -> JSON:
         """The value of a fact by `authority:topic`; the clause must cite it as a source."""
@@ -151,6 +184,7 @@ class CheckContext:
         details: Mapping[str, JSON] | None = None,
         files: Mapping[str, bytes] | None = None,
         provenance: Mapping[str, int | str | None] | None = None,
+        backing: Sequence[Backing] = (),
     ) -> Measurement:
         """PASS when `measured` is finite and at most the clause's tolerance, else FAIL."""
         if self.tolerance is None:
@@ -165,6 +199,7 @@ class CheckContext:
             details=details or {},
             files=files or {},
             provenance=provenance or {},
+            backing=backing,
         )
 
     def judge_worst(
@@ -201,6 +236,7 @@ class CheckContext:
         details: Mapping[str, JSON] | None = None,
         files: Mapping[str, bytes] | None = None,
         provenance: Mapping[str, int | str | None] | None = None,
+        backing: Sequence[Backing] = (),
     ) -> Measurement:
         """PASS or FAIL for a law that is exact and has no number to compare."""
         return Measurement(
@@ -212,7 +248,13 @@ class CheckContext:
             details=details or {},
             files=files or {},
             provenance=provenance or {},
+            backing=backing,
         )
+
+    def compared(self, figures: Mapping[str, Again]) -> Measurement:
+        """What a function of `recompute` answers: each figure of the record by its name."""
+        details = {name: asdict(one) for name, one in figures.items()}
+        return self.decide(True, f"{len(details)} figures", details={"figures": details})
 
     def outside(self, reason: str) -> Measurement:
         """NOT_APPLICABLE: the subject says that it does not do this; no required clause may."""
@@ -225,7 +267,7 @@ class CheckContext:
 
 @dataclass(frozen=True)
 class Registered:
-    """What a decorator leaves on a function; `role` is check, mutant, subject or recorder."""
+    """What a decorator leaves; `role` is check, mutant, subject, recorder or recompute."""
 
     role: str
     name: str
@@ -300,6 +342,14 @@ def recorder(check: str, *, noise: str = "precision") -> Callable[[_F], _F]:
     float32 and float64; `seeds`, that between seeds; `exact`, none at all.
     """
     return _mark(Registered("recorder", check, noise=noise))
+
+
+def recompute(schema: str) -> Callable[[_F], _F]:
+    """Register `f(ctx: CheckContext) -> Measurement` for records that state this schema.
+
+    It computes the figures of the record at `ctx.params["record"]` again (`ctx.compared`).
+    """
+    return _mark(Registered("recompute", schema))
 
 
 def registered(function: object) -> Iterable[Registered]:

@@ -24,6 +24,10 @@ COMMANDS = {
     "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",
     "bundle": "Re-verify a sealed bundle, or seal the evidence that a run left behind.",
+    "keys": "Keys whose signatures count: make one, list them, revoke one.",
+    "sign": "Sign records, computed again first, and bundles: in-toto statements, DSSE.",
+    "check-signature": "Hold signed records and bundles against the keys of the pack.",
+    "recompute": "Compute the figures of a record again, from what is kept beside it.",
     "release": "GO, CONDITIONAL-GO or NO-GO: every gate, and what closes it.",
     "card": "Write a model card from a bundle, or hold a card against it.",
     "frontier": "Hold a change, BASE..HEAD, against the paths it may touch and rules it loosens.",
@@ -64,7 +68,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"verify.commands.{cmd_name}_")
+        module = importlib.import_module(f"verify.commands.{cmd_name.replace('-', '_')}_")
         command: click.Command = module.command
         return command
 

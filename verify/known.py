@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from verify import __version__
+from verify.mutate import rate
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
 from verify.report.bundle import MANIFEST, head_of, newest_first, opened
@@ -97,12 +98,21 @@ class Known:
 
 def known(loaded: LoadedPack, reports: Path, evaluations: Path | None = None) -> Known:
     """What the bundles of a folder say of a pack; `evaluations` is by default in that folder."""
-    return known_from(loaded, newest_first(reports), evaluations or reports / "evaluations")
+    evaluations = evaluations or reports / "evaluations"
+    return known_from(loaded, newest_first(reports), evaluations, reports)
 
 
-def known_from(loaded: LoadedPack, folders: Sequence[Path], evaluations: Path | None) -> Known:
-    """The same, from these bundles alone, the latest first; None holds no evaluation records."""
-    search = _Search(loaded, evaluations)
+def known_from(
+    loaded: LoadedPack,
+    folders: Sequence[Path],
+    evaluations: Path | None,
+    reports: Path | None = None,
+) -> Known:
+    """The same, from these bundles alone, the latest first; None holds no evaluation records.
+
+    reports  where rates of detection are recorded; None: what the latest bundle says of them counts
+    """
+    search = _Search(loaded, evaluations, reports)
     for folder in folders:
         search.look(folder.resolve())  # its name is part of what is said
     return search.answer()
@@ -132,8 +142,9 @@ def earlier_in(reports: Path, loaded: LoadedPack, evaluations: Path) -> Earlier:
 class _Search:
     """Goes through bundles from the latest on, and keeps what counts."""
 
-    def __init__(self, loaded: LoadedPack, evaluations: Path | None) -> None:
+    def __init__(self, loaded: LoadedPack, evaluations: Path | None, reports: Path | None) -> None:
         self._loaded = loaded
+        self._reports = reports
         self._evaluations = evaluations
         self._kept: dict[str, Judgement] = {}
         self._stale: dict[str, str] = {}
@@ -238,9 +249,14 @@ class _Search:
         ran = [run for view in views if (kept := self._kept.get(view.id))
                for run in kept.falsifiers]  # fmt: skip
         subject = self._loaded.pack.manifest.subject
-        derived = solve(self._loaded.pack, evidence_of(self._loaded.pack, views, ran, subject))
+        detection = newest.about.get("detection")
+        if self._reports is not None:
+            detection = rate.known(self._reports, self._now, subject)
+        found = evidence_of(self._loaded.pack, views, ran, subject, detection)
+        derived = solve(self._loaded.pack, found)
         names = [kept.bundle for kept in self._kept.values()]
         about = {**newest.about, "selectors": [], "falsify": True, "interrupted": False,
+                 "detection": detection,
                  "bundles": {one.name: names.count(one.name) for one in used}}  # fmt: skip
         claims = [ClaimView(**asdict(claim)) for claim in derived]
         return report_of(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from verify.api import CheckContext, Measured, Measurement, above, check, measured, mutant
+from verify.api import Backing, CheckContext, Measured, Measurement, above, check, measured, mutant
 
 from . import components
 from .components import FID_NAMES, RecordError
@@ -57,7 +57,7 @@ def load_records(folder: Path) -> list[dict[str, Any]]:
     """All records of a folder, each checked field by field; `path` is where it lies."""
     if not folder.is_dir():
         return []
-    return [_read(path) | {"path": str(path)} for path in sorted(folder.glob("*.json"))]
+    return [read_record(path) | {"path": str(path)} for path in sorted(folder.glob("*.json"))]
 
 
 @check("evaluation.fid")
@@ -75,6 +75,7 @@ def fid(ctx: CheckContext) -> Measurement:
         axis=judged[0]["axis"],
         details={"fid": worst.value, "paper": paper, **_counted(judged)},
         provenance=_provenance(judged),
+        backing=_backing(ctx, judged),
     )
 
 
@@ -92,6 +93,7 @@ def repo_fid(ctx: CheckContext) -> Measurement:
         axis=axis,
         details={"fid": worst, **_counted(judged)},
         provenance=_provenance(judged),
+        backing=_backing(ctx, judged),
     )
 
 
@@ -107,7 +109,7 @@ def _judged(ctx: CheckContext, axes: tuple[str, ...]) -> list[dict[str, Any]] | 
     try:
         records = [r for r in load_records(ctx.evidence_dir) if r["column"] == column]
         for record in (r for r in records if r["axis"] in axes):
-            problem = _contradiction(ctx, record) or _not_recomputed(record)
+            problem = _contradiction(ctx, record) or components.problem_of(record)
             if problem:
                 return ctx.decide(False, f"{Path(record['path']).name}: {problem}")
             groups.setdefault(tuple(record[name] for name in ONE_WAY), []).append(record)
@@ -125,7 +127,7 @@ def _judged(ctx: CheckContext, axes: tuple[str, ...]) -> list[dict[str, Any]] | 
         groups.values(),
         key=lambda group: (len(_seeds(group)), group[0]["samples"], _worst(group).value),
     )
-    untraced = _untraced(chosen)
+    untraced = _untraced(ctx, chosen)
     return ctx.missing(untraced) if untraced else chosen
 
 
@@ -160,7 +162,7 @@ def recomputed(ctx: CheckContext) -> Measurement:
     """Every record of the evidence folder gives its scores again from its components."""
     try:
         records = load_records(ctx.evidence_dir)
-        problems = {Path(r["path"]).name: _not_recomputed(r) for r in records}
+        problems = {Path(r["path"]).name: components.problem_of(r) for r in records}
     except RecordError as error:
         return ctx.decide(False, str(error))
     if not records:
@@ -235,26 +237,28 @@ def _not_the_papers(ctx: CheckContext, record: dict[str, Any]) -> str | None:
     return None
 
 
-def _not_recomputed(record: dict[str, Any]) -> str | None:
-    """The first thing in which a record is not what its components say."""
-    return components.problem_of(record)
-
-
-def _untraced(group: list[dict[str, Any]]) -> str | None:
-    """Why nothing that was checked ties these components to samples.
+def _untraced(ctx: CheckContext, group: list[dict[str, Any]]) -> str | None:
+    """Why nothing ties these components to samples.
 
     Arrays can be typed as figures can. Digits are drawn again from weights that are kept (RUN-007);
-    at this scale neither weights nor samples lie beside the record, and records are not signed.
+    at this scale neither weights nor samples lie beside the record, so somebody whose key is in the
+    pack has to say that they come from a run (DEC-0305).
     """
-    names = ", ".join(sorted(Path(record["path"]).name for record in group))
+    unsigned = ctx.unsigned(_backing(ctx, group))
+    if not unsigned:
+        return None
     return (
-        f"{names}: figures agree with their components, but nothing ties these to samples: the "
-        "records are unsigned and their samples are not drawn again, so they back no claim; "
-        "needed: a record signed by who measured it (no signature is read yet)"
+        f"{unsigned}; figures agree with their components, but nothing ties these to samples, so "
+        "they back no claim; needed: a record signed by who measured it (`verify sign RECORD`)"
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _backing(ctx: CheckContext, group: list[dict[str, Any]]) -> tuple[Backing, ...]:
+    return ctx.backing([Path(record["path"]) for record in group], "fid")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A record, checked field by field; raises RecordError."""
     if path.stat().st_size > MAX_BYTES:
         raise RecordError(f"{path.name}: found {path.stat().st_size} bytes, expected a record")
     try:
@@ -302,7 +306,7 @@ def worse(subject: object, *, by: float = 1.0) -> Iterator[None]:
     """The figure is one FID worse than recorded, or `by` more, with components that agree."""
     with (
         _changed(lambda record: _with_fid(record, by)),
-        patch(f"{__name__}._not_recomputed", lambda record: None),
+        patch.object(components, "problem_of", lambda record: None),
     ):
         yield
 

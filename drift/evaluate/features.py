@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drift.errors import InputError
 from drift.evaluate.extractors import Extractor
-from drift.evaluate.sources import Images
+from drift.evaluate.sources import Batches, Images
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,26 @@ class Features:
     def strata(self) -> NDArray[np.int64] | None:
         """The labels, where all are known."""
         return self.labels if len(self.labels) and self.labels.min() >= 0 else None
+
+
+class Digest(Protocol):
+    """What hashlib makes."""
+
+    def hexdigest(self) -> str:
+        """As it is so far."""
+
+
+def digesting(images: Images) -> tuple[Images, Digest]:
+    """The images, and sha256 over pixels and labels of the batches that were taken so far."""
+    digest = hashlib.sha256()
+
+    def batches() -> Batches:
+        for pixels, labels in images.open():
+            for tensor in (pixels, labels):
+                digest.update(tensor.contiguous().cpu().numpy().tobytes())
+            yield pixels, labels
+
+    return replace(images, open=batches), digest
 
 
 def extract(images: Images, extractor: Extractor) -> Features:

@@ -24,6 +24,7 @@ from drift.evaluate import fid, pins
 from drift.evaluate.extractors import FID_INCEPTION, INCEPTION_SHA256
 from drift.evaluate.figures import Figure
 from drift.sample.loading import BYPASSED, EMA, NO_GATES, file_digest
+from drift.state.environment import code_digest
 from drift.state.record import now
 
 SCHEMA = "drift-evaluation/1"
@@ -70,6 +71,7 @@ class Facts:
     statistics: Mapping[str, Any] = field(default_factory=dict)
     source: str
     source_sha256: str
+    samples_sha256: str | None = None  # of the very pixels and labels that were measured, in order
     selected_from: int = 1
     bypasses: tuple[str, ...] = ()
 
@@ -139,6 +141,7 @@ def record_of(facts: Facts, figures: Mapping[str, Figure], **more: Any) -> dict[
         "metrics": {name: figure.as_dict() for name, figure in figures.items()},
         **more,
         "created": now(),
+        "code_sha256": code_digest(),
         "versions": _versions(),
     }
 

@@ -29,7 +29,7 @@ from drift.evaluate import (
     statistics,
 )
 from drift.evaluate.extractors import Extractor
-from drift.evaluate.features import Features, extract
+from drift.evaluate.features import Features, digesting, extract
 from drift.evaluate.figures import Figure
 from drift.evaluate.sources import Images
 from drift.evaluate.statistics import Statistics
@@ -127,7 +127,8 @@ def evaluate_digits_images(
 ) -> Evaluated:
     """All digits figures; the 8 x 8 bytes of 50,000 samples are 3 MB, so they are kept."""
     opened = replace(opened, images=sources.named(opened.images, DIGIT_NAMES, str(path)))
-    parts = list(opened.images.batches())
+    taken, digest = digesting(opened.images)
+    parts = list(taken.batches())
     pixels = torch.cat([part for part, _ in parts])
     labels = torch.cat([named for _, named in parts])
     report = digits.evaluate_pixels(pixels, labels, encoded=encoded, seed=seed)
@@ -141,6 +142,7 @@ def evaluate_digits_images(
         extractor=digits.EXTRACTOR,
         extractor_sha256=report.encoder_sha256,
         resize="none",
+        samples_sha256=digest.hexdigest(),
         statistics_sha256=statistics.digest(
             {"mu": reference[0], "sigma": reference[1]}, contract
         ),
@@ -193,7 +195,8 @@ def evaluate_images(
     if training is not None:
         statistics.require_same(training, extractor, "--training")
     opened = replace(opened, images=sources.named(opened.images, reference.classes, str(path)))
-    found = extract(opened.images, extractor)
+    taken, digest = digesting(opened.images)
+    found = extract(taken, extractor)
     generator = np.random.default_rng(seed)
     asked = opened.loaded.template.evaluation if opened.loaded and opened.loaded.template else None
     figures, components, missing = measure(
@@ -211,6 +214,7 @@ def evaluate_images(
         extractor=extractor.name,
         extractor_sha256=extractor.sha256,
         resize=extractor.resize,
+        samples_sha256=digest.hexdigest(),
         statistics_sha256=reference.sha256,
         statistics_moments_sha256=statistics.of_moments(reference),
         statistics=asdict(reference.contract),

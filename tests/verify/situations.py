@@ -18,6 +18,7 @@ from verify.spec.written import SCHEMA, ContractFile
 
 from .conftest import claim as raw_claim
 from .conftest import clause as raw_clause
+from .signing import backed, trust
 
 
 def resolved(written: dict[str, Any]) -> Clause:
@@ -87,11 +88,13 @@ class _Contract:
 
 
 def verdict(outcome: Outcome, axis: Axis | None = None, **known: Any) -> Verdict:
-    """`known` is what stands behind a number on the axis."""
+    """`known` is what stands behind a number on the axis; a strong one is signed."""
     cause = Reason.WAIVER if outcome is Outcome.WAIVED else Reason.JUDGED
+    strong = axis in (Axis.PAPER_EVAL, Axis.REPO_EVAL)
     return Verdict(
-        outcome, f"{outcome}, for a reason", cause, axis=axis, provenance=Provenance(**known)
-    )
+        outcome, f"{outcome}, for a reason", cause, axis=axis, provenance=Provenance(**known),
+        backing=(backed("fid"),) if strong else (),
+    )  # fmt: skip
 
 
 def evidence(
@@ -107,7 +110,7 @@ def evidence(
         for f in c.falsifiers
         if c.id in outcomes and outcomes[c.id].outcome is Outcome.PASS and c.id not in untried
     ]
-    return Evidence(tuple(clauses), outcomes, tuple(runs), subject)
+    return Evidence(tuple(clauses), outcomes, tuple(runs), subject, trust())
 
 
 def only(pack: Pack, found: Evidence) -> ClaimVerdict:

@@ -1,4 +1,4 @@
-"""One claim in fourteen stages of a repository, each run, sealed and read back from its bundle.
+"""One claim in fifteen stages of a repository, each run, sealed and read back from its bundle.
 
 From a repository in which nothing was measured to one with paper-eval at 50,000 samples and three
 seeds: the tier, the form and the very sentence that each may publish, and how it gets further.
@@ -21,6 +21,7 @@ from verify.report.model import ClaimView, Report
 from verify.scope import Form, Scope, Tier
 
 from .conftest import Finished, MiniPack, run_pack
+from .signing import key, sign_record
 
 PACK = Path(__file__).parent / "stages" / "pack"
 DIGEST = "a" * 64
@@ -28,8 +29,9 @@ PAPER = {"value": 1.5, "axis": "paper-eval", "samples": 50_000, "seeds": 3,
          "extractor_sha256": DIGEST}  # fmt: skip
 STRICT = "thing reaches the book's figure on 50,000 samples of 3 seeds (paper-eval)."
 BOUNDED = "On repo-eval only, thing measures 1.5 FID on {} samples."
-MEASURE = "measure --count 5000; verify run STAGE-FID"
-MEASURE_MORE = "measure --count 50000 --seeds 3; verify run STAGE-FID"
+MEASURE = "measure --count 5000; verify sign RECORD; verify run STAGE-FID"
+MEASURE_MORE = "measure --count 50000 --seeds 3; verify sign RECORD; verify run STAGE-FID"
+SIGN = "verify sign figure.json; verify run STAGE-FID"
 WAIVER = {"clause": "STAGE-001", "owner": "the owner", "reason": "known", "expires": "2999-01-01"}
 Change = Callable[[MiniPack], None]
 
@@ -68,6 +70,7 @@ class Stage:
     unlock: tuple[str, ...]
     record: dict[str, Any] = field(default_factory=lambda: dict(PAPER))
     change: Change = lambda pack: None
+    signed: bool = True
     only: tuple[str, ...] = ()
 
     @property
@@ -127,6 +130,9 @@ STAGES = {
         Tier.B, Form.BOUNDED, BOUNDED.format("50,000"),
         "strict form: STAGE-FID: seeds 1, at least 3 needed", (MEASURE_MORE,),
         record={**PAPER, "seeds": 1}),
+    "paper-eval that nobody signed": denied(
+        "STAGE-FID is measured on paper-eval and counts as proxy: figure.json: unsigned "
+        "(no signature)", SIGN, signed=False),
     "paper-eval at 50,000 with three seeds": Stage(Tier.A, Form.STRICT, STRICT, "", ()),
 }  # fmt: skip
 
@@ -144,7 +150,12 @@ def staged(
     evaluations = folder / "evaluations"
     evaluations.mkdir()
     if stage.record:
-        (evaluations / "figure.json").write_text(json.dumps(stage.record), encoding="utf-8")
+        figure = evaluations / "figure.json"
+        figure.write_text(json.dumps(stage.record), encoding="utf-8")
+        if stage.signed:
+            sign_record(figure, "figure", pack="stages")
+    keys = [key().model_dump(mode="json", exclude_none=True)]
+    pack.data("contracts/keys.yaml", {"schema": "verify/keys/1", "keys": keys})
     return stage, run_pack(pack, folder / "reports", only=stage.only, evidence_dir=evaluations)
 
 

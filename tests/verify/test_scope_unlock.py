@@ -124,7 +124,9 @@ def test_a_number_is_asked_for_with_its_floors_and_its_command() -> None:
     )  # fmt: skip
     result = only(pack_of(FIGURE, [wanted]), evidence(FIGURE, {"THING-001": verdict(Outcome.PASS)}))
     assert ways(result) == [("evidence", "THING-003")]
-    assert commands(result) == [f"measure --count 50000 --extractor {DIGEST}; verify run THING-003"]
+    assert commands(result) == [
+        f"measure --count 50000 --extractor {DIGEST}; verify sign RECORD; verify run THING-003"
+    ]
     assert result.unlock is not None
     (leaf,) = result.unlock.leaves
     assert leaf.floors.asked() == {"samples": 50_000, "extractor_sha256": DIGEST}

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import click
 
+from verify.attest.backing import text_of
+from verify.attest.bundle import check as signed
+from verify.commands.common import pack_option, sound_pack
 from verify.report.bundle import check
 from verify.report.unsealed import seal_left
+from verify.report.words import printable
 
 
 @click.group()
@@ -17,9 +21,18 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-def check_command(directory: Path) -> None:
-    """Re-verify a bundle: hashes, hash chain, and the report as its evidence renders it."""
-    report = check(directory)
+@pack_option
+def check_command(directory: Path, pack_dir: Path | None) -> None:
+    """Re-verify a bundle: hashes, hash chain, and the report as its evidence renders it.
+
+    A signature beside it is held against the keys of the pack, as `verify check-signature` does;
+    then it also has to be about the pack and the code that are here.
+    """
+    if directory.is_dir() and text_of(directory.resolve()) is not None:
+        key, _, report = signed(sound_pack(pack_dir), directory)
+        click.echo(f"signed by {key.short} ({printable(key.holder)})")
+    else:
+        report = check(directory)
     click.echo(f"intact: {report.verdict.line}")
 
 

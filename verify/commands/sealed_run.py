@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +61,7 @@ def run_and_seal(
     earlier: Earlier | None,
 ) -> tuple[Path, Report]:
     """The run and its bundle; where it cannot be sealed, its evidence stays behind, named so."""
+    options = replace(options, detection=detection.rates(about.get("detection")))
     partial = open_partial(reports)
     with stopping() as stop:
         try:
@@ -111,7 +113,6 @@ def about_run(
     loaded: LoadedPack, options: Options, selectors: tuple[str, ...], reports: Path
 ) -> dict[str, Any]:
     now = digests(loaded)
-    tried = detection.newest(reports, now, options.subject)
     return {
         "verify": __version__,
         "pack": loaded.pack.manifest.pack,
@@ -125,7 +126,7 @@ def about_run(
         "platform": platform.platform(),
         "repository": repository(loaded.root),
         "digests": now,
-        "detection": tried and detection.stated(tried),
+        "detection": detection.known(reports, now, options.subject),
     }
 
 

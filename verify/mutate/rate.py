@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -73,27 +74,63 @@ class Rate:
         return f"{self.noticed} of {self.tried} ({share}), {how}"
 
 
-def newest(reports: Path, digests: Mapping[str, str], subject: str) -> dict[str, Any] | None:
-    """The latest record about exactly these files of pack, code, data and harness; else None."""
+def known(reports: Path, digests: Mapping[str, str], subject: str) -> dict[str, Any] | None:
+    """What a report says of the records about exactly these files; None where there is none.
+
+    The latest is the one whose rate is told. The rates of single contracts are counted anew from
+    the changes that all of them list, each once: nobody picks the seed that looks best.
+    """
     fitting = [
         one
         for one in _records(reports / FOLDER)
         if (one.get("digests"), one.get("subject")) == (dict(digests), subject)
     ]
-    return max(fitting, key=lambda one: str(one.get("finished")), default=None)
+    if not fitting:
+        return None
+    fitting.sort(key=lambda one: str(one.get("finished")))
+    return {**_stated(fitting[-1]), "contracts": _by_contract(fitting)}
+
+
+def rates(stated: Mapping[str, Any] | None) -> dict[str, Rate] | None:
+    """Rates by contract, of what `known` says."""
+    if not stated:
+        return None
+    return {name: Rate(**counts) for name, counts in stated.get("contracts", {}).items()}
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    """Records whose counts are those of the changes they list; one that was typed may not be."""
     for path in sorted(folder.glob("*.json")):
         try:
             one = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if one["schema"] == SCHEMA and _counts_follow(one):
+                yield one
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue
-        if isinstance(one, dict) and one.get("schema") == SCHEMA:
-            yield one
 
 
-def stated(one: Mapping[str, Any]) -> dict[str, Any]:
+def _counts_follow(one: Mapping[str, Any]) -> bool:
+    listed = list(_listed(one))
+    counted = Counter(fate for _, fate, _ in listed)
+    once = len({mutant for mutant, _, _ in listed}) == len(listed)
+    return once and all(one[fate.value] == counted[fate] for fate in Fate)
+
+
+def _listed(one: Mapping[str, Any]) -> Iterator[tuple[str, Fate, list[str]]]:
+    """(change, its end, contracts whose clauses run it) of all changes of a record."""
+    for item in (*one["missed"], *one["noticed"]):
+        yield str(item["mutant"]), Fate(item["fate"]), [str(name) for name in item["contracts"]]
+
+
+def _by_contract(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Of a change that several records tried, the latest end counts."""
+    ends = {mutant: (fate, names) for one in records for mutant, fate, names in _listed(one)}
+    counted = Counter((name, fate) for fate, names in ends.values() for name in names)
+    contracts = sorted({name for name, _ in counted})
+    return {name: {fate.value: counted[name, fate] for fate in Fate} for name in contracts}
+
+
+def _stated(one: Mapping[str, Any]) -> dict[str, Any]:
     """What a report says of a record: the rate with its denominator, and how it was drawn."""
     names = ("judged", "crashed", "survived", "unreached", "finished", "seed", "drawn", "universe",
              "equivalent", "patterns", "selectors")  # fmt: skip

@@ -33,5 +33,6 @@ def record(about: Mapping[str, Any], found: Sequence[Found]) -> dict[str, Any]:
         "files": by(found, "file"), "operators": by(found, "operator"),
         "contracts": by(found, "contracts"), "missed": missed,
         "noticed": [{"mutant": one.mutant, "fate": one.fate.value, "clause": one.clause,
-                     "reason": one.reason} for one in found if one.fate.noticed],
+                     "reason": one.reason, "contracts": list(one.contracts)}
+                    for one in found if one.fate.noticed],
     }  # fmt: skip

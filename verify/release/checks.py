@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from verify.outcome import Outcome, Reason
-from verify.run.pool import Task, Worker
+from verify.run.pool import Worker
 from verify.run.results import Verdict
+from verify.run.tasks import lone_task
 from verify.spec.model import Budget
 from verify.spec.pack import LoadedPack
 
@@ -40,23 +41,9 @@ class Checks:
         if binding is None:
             reason = f"the pack registers no check {check}"
             return Verdict(Outcome.UNKNOWN, reason, Reason.EVIDENCE_MISSING)
-        payload = {
-            "clause": gate,
-            "check": {"role": binding.role, "name": binding.name, "module": binding.module},
-            "subject": None,
-            "mutant": None,
-            "code": (),
-            "params": dict(params),
-            "tolerance": None,
-            "axis": None,
-            "facts": {},
-            "seed": 0,
-            "examples": 0,
-            "evidence_dir": str(self._evaluations.resolve()),
-            "seconds": budget.seconds,
-            "memory_mb": budget.memory_mb,
-        }
-        return self._worker.run(Task((gate, None), payload, budget.seconds))
+        return self._worker.run(
+            lone_task(self._loaded, gate, binding, params, budget, self._evaluations)
+        )
 
 
 def checks(loaded: LoadedPack, evaluations: Path) -> closing[Checks]:

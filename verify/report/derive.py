@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from verify.attest.backing import read_backing
+from verify.mutate.rate import rates
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError
 from verify.provenance import provenance
@@ -49,7 +51,11 @@ def hold(path: Path, report: Report) -> Pins:
 
 
 def evidence_of(
-    pack: Pack, clauses: Sequence[ClauseView], falsifiers: Sequence[FalsifierView], subject: str
+    pack: Pack,
+    clauses: Sequence[ClauseView],
+    falsifiers: Sequence[FalsifierView],
+    subject: str,
+    detection: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Findings of a report as the solver of claims asks for them."""
     named = {view.id for view in clauses}
@@ -61,6 +67,8 @@ def evidence_of(
             for run in falsifiers
         ),
         subject=subject,
+        trust=pack.trust,
+        detection=rates(detection),
     )
 
 
@@ -74,6 +82,7 @@ def _verdict(view: ClauseView) -> Verdict:
         axis=view.measured_axis,
         provenance=provenance(view.provenance),
         details=view.details,
+        backing=read_backing(view.backing),
     )
 
 
@@ -199,7 +208,10 @@ def _claims(read: Sequence[Record], report: Report, pack: Pack) -> Iterator[str]
     """The claims are what the solver makes of the outcomes."""
     subject = report.about["subject"]
     found = read[-2].data["claims"]
-    derived = solve(pack, evidence_of(pack, report.clauses, report.falsifiers, subject))
+    evidence = evidence_of(
+        pack, report.clauses, report.falsifiers, subject, report.about.get("detection")
+    )
+    derived = solve(pack, evidence)
     wanted = json.loads(json.dumps([asdict(claim) for claim in derived]))
     if found == wanted or (not found and report.about["interrupted"]):
         return  # a run that was cut off and sealed later says nothing of claims

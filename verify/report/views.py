@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from verify.axes import Measured
 from verify.axes import measured as on_axis
@@ -57,6 +57,7 @@ class ClauseView(Part):
     elapsed_s: float
     peak_mb: float
     cached: bool
+    backing: list[dict[str, Any]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _scores_are_labelled(self) -> ClauseView:

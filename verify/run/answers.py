@@ -10,9 +10,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from verify.api import Measurement
+from verify.attest.backing import read_backing
 from verify.outcome import Axis, Outcome, Reason
 from verify.provenance import provenance
 from verify.run.results import Basis, Verdict
@@ -52,6 +54,7 @@ def encode(measurement: Measurement) -> dict[str, Any]:
         "provenance": provenance(measurement.provenance).known(),
         "details": details,
         "files": files,
+        "backing": [asdict(one) for one in measurement.backing],
     }
 
 
@@ -101,6 +104,7 @@ def decode(answer: Mapping[str, Any]) -> Verdict:
         elapsed_s=answer["elapsed_s"],
         peak_mb=answer["peak_mb"],
         basis=_basis(answer.get("touched", {})),
+        backing=read_backing(answer["backing"]),
     )
 
 
@@ -126,6 +130,7 @@ def restate(verdict: Verdict) -> dict[str, Any]:
         "provenance": verdict.provenance.known(),
         "details": dict(verdict.details),
         "files": _as_text(verdict.files),
+        "backing": [asdict(one) for one in verdict.backing],
         "elapsed_s": verdict.elapsed_s,
         "peak_mb": verdict.peak_mb,
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verify import clock
+from verify.mutate.rate import Rate
 from verify.outcome import Outcome, Reason
 from verify.run import columns
 from verify.run.forks import ForkServer
@@ -32,6 +33,7 @@ class Options:
     """How to run; all that changes a result is part of the evidence.
 
     foreign  of a subject outside the pack: what a worker needs to reach it (`verify.audit`)
+    detection  what share of changes each contract notices, as the head of the evidence says it
     """
 
     subject: str
@@ -41,6 +43,7 @@ class Options:
     jobs: int = 2
     falsify: bool = True
     evidence_dir: Path = Path("reports/evaluations")
+    detection: Mapping[str, Rate] | None = None
     today: date = field(default_factory=lambda: clock.today())
 
 
@@ -119,6 +122,8 @@ def run(
         verdicts=session.verdicts,
         falsifiers=tuple(session.falsifiers),
         subject=options.subject,
+        trust=loaded.pack.trust,
+        detection=options.detection,
     )
     emit(RunFinished(solve(loaded.pack, evidence), interrupted))
     return evidence

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from verify.attest.backing import Backing
 from verify.outcome import Outcome, Reason
 from verify.provenance import Provenance
 
@@ -45,6 +46,7 @@ class Verdict:
     peak_mb: float = 0.0
     cached: bool = False  # taken from an earlier run with the same inputs
     basis: Basis = field(default_factory=Basis)
+    backing: tuple[Backing, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from verify.run.pool import Task
 from verify.spec.bindings import Binding
-from verify.spec.model import Clause, Falsifier
+from verify.spec.model import Budget, Clause, Falsifier
 from verify.spec.pack import LoadedPack
 
 
@@ -45,9 +45,40 @@ def make_task(
         "evidence_dir": str(evidence_dir.resolve()),
         "seconds": clause.budget.seconds,
         "memory_mb": clause.budget.memory_mb,
+        "trust": _trusted(loaded),
     }
     key = (clause.id, falsifier.label if falsifier else None)
     return Task(key, payload, clause.budget.seconds)
+
+
+def lone_task(
+    loaded: LoadedPack, name: str, binding: Binding, params: Mapping[str, Any], budget: Budget,
+    evidence_dir: Path,
+) -> Task:  # fmt: skip
+    """The task of a registered function that no clause names; `name` is what it is asked for."""
+    payload = {
+        "clause": name,
+        "check": _place(binding),
+        "subject": None,
+        "mutant": None,
+        "code": (),
+        "params": dict(params),
+        "tolerance": None,
+        "axis": None,
+        "facts": {},
+        "seed": 0,
+        "examples": 0,
+        "evidence_dir": str(evidence_dir.resolve()),
+        "seconds": budget.seconds,
+        "memory_mb": budget.memory_mb,
+        "trust": _trusted(loaded),
+    }
+    return Task((name, None), payload, budget.seconds)
+
+
+def _trusted(loaded: LoadedPack) -> dict[str, Any]:
+    trust = loaded.pack.trust
+    return {"pack": trust.pack, "keys": [key.model_dump(mode="json") for key in trust.keys]}
 
 
 def _place(binding: Binding | None) -> dict[str, Any] | None:

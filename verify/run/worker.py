@@ -186,6 +186,7 @@ def execute(
         seed=task["seed"],
         examples=task["examples"],
         shrink=shrink,
+        trust=task["trust"],
     )
     object.__setattr__(context, "watch", watch)  # frozen, and none of the check's business
     mutation: AbstractContextManager[object] = nullcontext()

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from verify.outcome import Axis, Outcome
+from verify.attest.model import NOBODY, Trust
+from verify.attest.standing import shortfall
+from verify.mutate.rate import Rate
+from verify.outcome import Axis, Outcome, reaches
 from verify.run.results import FalsifierRun, Verdict
 from verify.spec.model import Clause
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run found; a falsifier that is not among `falsifiers` was not tried."""
+    """What a run found; a falsifier that is not among `falsifiers` was not tried.
+
+    trust      whose signatures of records count
+    detection  contract -> changes of its code by what became of them (`verify.mutate.rate`); None
+               where nobody measured that for exactly these files
+    supposed   clauses whose records count as signed, and contracts whose detection counts as
+               enough: the solver asks what would follow
+    """
 
     clauses: tuple[Clause, ...]
     verdicts: Mapping[str, Verdict]
     falsifiers: tuple[FalsifierRun, ...]
     subject: str
+    trust: Trust = NOBODY
+    detection: Mapping[str, Rate] | None = None
+    supposed: frozenset[str] = frozenset()
 
     @cached_property
     def _by_clause(self) -> dict[str, list[FalsifierRun]]:
@@ -52,7 +65,23 @@ class Evidence:
         verdict = self.verdicts.get(clause_id)
         return verdict.outcome if verdict else None
 
+    def supposing(self, name: str) -> Evidence:
+        """The same, were the records of a clause signed, or the detection of a contract enough."""
+        return replace(self, supposed=self.supposed | {name})
+
     def axis(self, clause: Clause) -> Axis | None:
+        """Where a metric clause's number counts: what nothing signed bears out, as a proxy."""
+        found = self.measured_axis(clause)
+        return Axis.PROXY if self.unsigned(clause) else found
+
+    def unsigned(self, clause: Clause) -> str:
+        """Why a number on paper-eval or repo-eval does not count there; empty where it does."""
+        strong = reaches(self.measured_axis(clause), Axis.REPO_EVAL)
+        if not strong or clause.id in self.supposed:
+            return ""
+        return shortfall(self.verdicts[clause.id].backing, self.trust)
+
+    def measured_axis(self, clause: Clause) -> Axis | None:
         """The weaker of the stated and the measured axis of a metric clause's number."""
         verdict = self.verdicts.get(clause.id)
         if verdict is None or verdict.axis is None or clause.axis is None:

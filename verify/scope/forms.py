@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from verify.mutate.rate import Rate
 from verify.outcome import Axis, Outcome, reaches
 from verify.scope.coverage import Standing, shares
 from verify.scope.evidence import Evidence
@@ -20,7 +21,7 @@ from verify.scope.tiers import (
 )
 from verify.scope.verdicts import Leaf
 from verify.spec.floors import Floors, floors
-from verify.spec.model import Claim, Clause, Decision, Needs, Pack
+from verify.spec.model import Claim, Clause, Decision, Detection, Needs, Pack
 from verify.spec.select import named_by
 
 
@@ -56,7 +57,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of a question."""
+    """What came of a question; `unborne` are numbers that count as proxies, and hold it at C."""
 
     question: Question
     scope: Scope
@@ -64,6 +65,7 @@ class Finding:
     axis: Axis | None
     lacks: tuple[Lack, ...]
     conditions: tuple[str, ...]
+    unborne: tuple[str, ...]
     passed: int
 
 
@@ -105,7 +107,9 @@ def answer(question: Question, pack: Pack, evidence: Evidence) -> Finding:
         tier = weakest_tier(question.ceiling, measured)
         tier = lowered(tier) if conditions else tier
     passed = sum(evidence.outcome(c.id) is Outcome.PASS for c in question.clauses)
-    return Finding(question, scope, tier, axis, lacks, conditions, passed)
+    unborne = tuple(_unborne(c, evidence) for c in question.metrics if evidence.unsigned(c))
+    held = unborne if question.needs.axis and not lacks else ()
+    return Finding(question, scope, tier, axis, lacks, conditions, held, passed)
 
 
 def lacking(question: Question, pack: Pack, evidence: Evidence) -> Iterator[Lack]:
@@ -116,6 +120,7 @@ def lacking(question: Question, pack: Pack, evidence: Evidence) -> Iterator[Lack
     yield from _decisions(question, pack, leaves)
     yield from _shape(question)
     yield from _coverage(question, pack, evidence)
+    yield from _detection(question, evidence, leaves)
     own = pack.manifest.subject
     if evidence.subject != own and "{subject}" not in question.sentence:
         text = f"the evidence is about {evidence.subject}, the sentence about {own}"
@@ -128,6 +133,9 @@ def _clause(
     short = tuple(_short(clause, question, evidence)) if clause.axis is not None else ()
     outcome, verdict = evidence.outcome(clause.id), evidence.verdicts.get(clause.id)
     leaf = leaves.number(clause) if short else leaves.clause(clause)
+    if short and not tuple(_short(clause, question, evidence.supposing(clause.id))):
+        names = [one.record for one in evidence.verdicts[clause.id].backing]
+        leaf = leaves.signature(clause, names)
     if verdict is None:
         yield Lack(f"{clause.id} was not selected in this run", leaf)
     elif outcome not in (Outcome.PASS, Outcome.WAIVED):
@@ -142,7 +150,7 @@ def _short(clause: Clause, question: Question, evidence: Evidence) -> Iterator[s
     """In what a metric clause's number is not the one that the form needs."""
     assert clause.axis is not None
     needed = question.needs.axis or Axis.SMOKE
-    outcome, axis = evidence.outcome(clause.id), evidence.axis(clause)
+    outcome = evidence.outcome(clause.id)
     judged = outcome is not None and (outcome.evaluated or outcome is Outcome.WAIVED)
     if not judged:
         floors = question.floors.words()
@@ -150,12 +158,19 @@ def _short(clause: Clause, question: Question, evidence: Evidence) -> Iterator[s
             on = f" on {question.needs.axis}" if question.needs.axis else ""
             yield f"no number of {clause.id}{on}{f': {floors}' if floors else ''}"
         return
-    if not reaches(axis, needed):
-        verdict = evidence.verdicts[clause.id]
-        measured = verdict.axis or "no axis"
+    if not reaches(evidence.measured_axis(clause), needed):
+        measured = evidence.verdicts[clause.id].axis or "no axis"
         yield f"{clause.id} is stated for {clause.axis} and measured on {measured}, not on {needed}"
+    elif not reaches(evidence.axis(clause), needed):
+        yield _unborne(clause, evidence)
     for text in question.floors.shortfalls(evidence.verdicts[clause.id].provenance):
         yield f"{clause.id}: {text}"
+
+
+def _unborne(clause: Clause, evidence: Evidence) -> str:
+    """That a number counts as a proxy, and why."""
+    on, counts = evidence.measured_axis(clause), evidence.axis(clause)
+    return f"{clause.id} is measured on {on} and counts as {counts}: {evidence.unsigned(clause)}"
 
 
 def _falsifiers(clause: Clause, evidence: Evidence, leaves: Leaves) -> Iterator[Lack]:
@@ -224,6 +239,29 @@ def _coverage(question: Question, pack: Pack, evidence: Evidence) -> Iterator[La
             yield Lack(f"there is no outline of {name}", None)
         elif share.value < least:
             yield Lack(f"{share.line}; at least {least:.0%} needed", None)
+
+
+def _detection(question: Question, evidence: Evidence, leaves: Leaves) -> Iterator[Lack]:
+    """How much of what could be wrong each contract of a form has to notice."""
+    asked = question.needs.detection
+    for name in () if asked is None else asked.contracts:
+        assert asked is not None
+        text = _unnoticed(asked, (evidence.detection or {}).get(name))
+        if text and name not in evidence.supposed:
+            yield Lack(f"{name} {text}", leaves.detection(name, asked))
+
+
+def _unnoticed(asked: Detection, rate: Rate | None) -> str:
+    """In what a recorded rate falls short; empty where it does not."""
+    if rate is None or rate.value is None:
+        return "has no detection rate that was recorded for exactly these files"
+    if rate.tried < asked.tried:
+        return f"was tried by {rate.tried} changes, at least {asked.tried} needed"
+    if rate.value < asked.at_least:
+        return f"notices {rate.line()}, at least {asked.at_least:.0%} needed"
+    if rate.judged < asked.judged * rate.noticed:
+        return f"notices {rate.line()}, at least {asked.judged:.0%} judged needed"
+    return ""
 
 
 def standing(evidence: Evidence) -> Standing:

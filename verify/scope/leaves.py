@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 
-from verify.outcome import Outcome, Reason, reaches
+from verify.outcome import Axis, Outcome, Reason, reaches
 from verify.run.results import FalsifierRun, Verdict
 from verify.scope.evidence import Evidence
 from verify.scope.verdicts import Leaf, LeafKind
 from verify.spec.floors import Floors
-from verify.spec.model import Clause, Decision, DecisionStatus, Needs, Pack
+from verify.spec.model import Clause, Decision, DecisionStatus, Detection, Needs, Pack
 
 _KILLED = Verdict(Outcome.FAIL, "the falsifier turned it red")
 
@@ -38,9 +40,24 @@ class Leaves:
         text = f"{clause.id} needs a number on {axis}{f', {floors}' if floors else ''}"
         text = f"{text}: {clause.remedy}"
         command = self._run(clause)
+        if reaches(axis, Axis.REPO_EVAL):
+            command = f"verify sign RECORD; {command}"
         if self._needs.produce is not None:
             command = f"{self._produce(self._needs.produce)}; {command}"
         return Leaf(LeafKind.EVIDENCE, clause.id, text, command, axis=axis, floors=self._floors)
+
+    def signature(self, clause: Clause, records: Sequence[str]) -> Leaf:
+        """The records of a number have to be signed by a key of the pack."""
+        names = " ".join(shlex.quote(name) for name in records) or "RECORD"
+        text = f"the records of {clause.id} have to be signed, their figures computed again"
+        command = f"verify sign {names}; {self._run(clause)}"
+        return Leaf(LeafKind.SIGNATURE, clause.id, text, command)
+
+    def detection(self, contract: str, asked: Detection) -> Leaf:
+        """The share of changes that a contract notices has to be measured, or to be higher."""
+        text = f"{contract} has to notice {asked.at_least:.0%} of at least {asked.tried} changes"
+        command = f"verify mutate 'contract:{contract}' --sample {asked.tried}; verify run"
+        return Leaf(LeafKind.DETECTION, contract, text, command)
 
     def survivor(self, clause: Clause, label: str) -> Leaf:
         """A falsifier has to turn its clause red."""
@@ -89,6 +106,8 @@ def changed(leaf: Leaf, pack: Pack, evidence: Evidence) -> tuple[Pack, Evidence]
         return _settled(leaf.name, pack), evidence
     if leaf.kind is LeafKind.SUBJECT:
         return pack, replace(evidence, subject=leaf.name)
+    if leaf.kind in (LeafKind.SIGNATURE, LeafKind.DETECTION):
+        return pack, evidence.supposing(leaf.name)
     clause = next(clause for clause in pack.clauses if clause.id == leaf.name)
     if leaf.kind is LeafKind.FALSIFIER:
         return pack, _falsified(clause, leaf.label, evidence)
@@ -115,7 +134,7 @@ def _falsified(clause: Clause, label: str, evidence: Evidence) -> Evidence:
 
 
 def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
-    """A run in which the clause passes, on an axis and with what stands behind its number.
+    """A run in which the clause passes, on an axis and with what stands behind its number, signed.
 
     What was red before has its falsifiers run now; those of a pass are what they were.
     """
@@ -129,6 +148,7 @@ def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
         provenance=replace(before.provenance, **leaf.floors.asked()),  # type: ignore[arg-type]
     )
     found = replace(evidence, verdicts={**evidence.verdicts, clause.id: after})
+    found = found.supposing(clause.id)
     if before.outcome is Outcome.PASS:
         return found
     others = tuple(f for f in evidence.falsifiers if f.clause != clause.id)

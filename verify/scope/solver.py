@@ -54,7 +54,7 @@ def verdict(asked: tuple[Question, ...], pack: Pack, evidence: Evidence) -> Clai
 
 def _reasons(best: Finding, findings: list[Finding]) -> Iterator[str]:
     """Its own first, then what the other form adds."""
-    own = dict.fromkeys([*(lack.reason for lack in best.lacks), *best.conditions])
+    own = dict.fromkeys([*(lack.reason for lack in best.lacks), *best.conditions, *best.unborne])
     yield from own
     for other in findings:
         added = [lack.reason for lack in other.lacks] if other is not best else []

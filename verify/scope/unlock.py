@@ -93,6 +93,8 @@ def _in_order(leaves: Iterable[Leaf]) -> tuple[Leaf, ...]:
         LeafKind.CLAUSE,
         LeafKind.FALSIFIER,
         LeafKind.WAIVER,
+        LeafKind.SIGNATURE,
+        LeafKind.DETECTION,
         LeafKind.DECISION,
         LeafKind.EVIDENCE,
     ]

@@ -19,13 +19,16 @@ class LeafKind(StrEnum):
     DECISION = "decision"  # has to be settled
     WAIVER = "waiver"  # its clause has to pass, and it has to go
     SUBJECT = "subject"  # the evidence has to be about this one
+    SIGNATURE = "signature"  # records of a clause have to be signed, and computed again
+    DETECTION = "detection"  # what share of changes is noticed has to be measured, or to be higher
 
 
 @dataclass(frozen=True)
 class Leaf:
     """One thing that somebody can change, and the command that changes it.
 
-    name   id of the clause, decision or subject; `label` the falsifier of a clause, or empty
+    name   id of the clause, decision, subject or contract
+    label  the falsifier of a clause, or empty
     """
 
     kind: LeafKind

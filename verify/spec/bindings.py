@@ -11,7 +11,7 @@ from pathlib import Path
 from verify.problems import Problem
 from verify.spec.places import foreign, visible
 
-ROLES = ("check", "mutant", "subject", "recorder")
+ROLES = ("check", "mutant", "subject", "recorder", "recompute")
 
 # Mutants of config clauses are the harness's own: they change the template, not the code.
 NATIVE_MUTANTS = frozenset({"config.changed", "config.value"})

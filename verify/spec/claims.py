@@ -13,6 +13,7 @@ from verify.spec.base import (
     ClaimId,
     ClauseId,
     ConflictId,
+    ContractId,
     Day,
     DecisionId,
     FactId,
@@ -42,11 +43,25 @@ class StatedFloors(Frozen):
     extractor_sha256: Sha256 | Cited | None = None
 
 
+class Detection(Frozen):
+    """What share of single changes of their code some contracts have to notice, each of them.
+
+    tried   the least number of changes, tried by `verify mutate` on exactly these files
+    judged  the least share of what was noticed that a clause judged, and did not crash on
+    """
+
+    contracts: Annotated[tuple[ContractId, ...], Field(min_length=1)]
+    at_least: Annotated[float, Field(gt=0, le=1)]
+    tried: AtLeastOne = 30
+    judged: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class Needs(Frozen):
     """What a sentence rests on: clause ids or globs, settled decisions and conflicts, evidence.
 
     axis     the weakest its numbers may be on; `floors` are what must stand behind them
     coverage source -> least share of the items of its outline that a clause stands behind
+    detection  the least share of changes of the code that its contracts notice
     produce  the command that measures such a number, before `verify run` reads it
     """
 
@@ -57,6 +72,7 @@ class Needs(Frozen):
     floors: StatedFloors = StatedFloors()
     produce: Text | None = None
     coverage: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    detection: Detection | None = None
 
     @field_validator("axis")
     @classmethod

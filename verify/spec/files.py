@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from verify.attest.model import KeysFile
 from verify.card.model import CardFile
 from verify.guard.model import DigestsFile, Frontier, ProtectedFile
 from verify.mutate.model import EquivalentsFile
@@ -20,4 +21,5 @@ MODELS: dict[str, type[Frozen]] = {
     "verify/promotion/1": PromotionFile,
     "verify/card/1": CardFile,
     "verify/equivalents/1": EquivalentsFile,
+    "verify/keys/1": KeysFile,
 }

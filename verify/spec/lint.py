@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from verify.attest import rules as rules_attest
 from verify.guard import rules as rules_guard
 from verify.mutate import equivalents
 from verify.problems import Problem
@@ -69,6 +70,7 @@ RULES: tuple[Rule, ...] = (
     rules_release.ids_are_unique,
     rules_release.what_decides_exists,
     equivalents.they_still_stand,
+    rules_attest.keys_stand_once,
 )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from verify.attest.model import Key, Trust
 from verify.guard import globs
 from verify.spec.base import (
     AtLeastOne,
@@ -28,7 +29,7 @@ from verify.spec.base import (
     Text,
     TopicId,
 )
-from verify.spec.claims import Bounded, Cited, Claim, Needs, StatedFloors, Waiver
+from verify.spec.claims import Bounded, Cited, Claim, Detection, Needs, StatedFloors, Waiver
 from verify.spec.clauses import (
     Budget,
     Clause,
@@ -55,6 +56,7 @@ __all__ = [
     "ContractId",
     "Day",
     "DecisionId",
+    "Detection",
     "FactId",
     "Falsifier",
     "FieldPath",
@@ -254,6 +256,12 @@ class Pack(Frozen):
     conflicts: tuple[Conflict, ...]
     decisions: tuple[Decision, ...]
     outlines: tuple[Outline, ...] = ()
+    keys: tuple[Key, ...] = ()
+
+    @property
+    def trust(self) -> Trust:
+        """Whose signatures count."""
+        return Trust(self.manifest.pack, self.keys)
 
     @property
     def clauses(self) -> tuple[Clause, ...]:

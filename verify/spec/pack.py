@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from verify.attest.model import KeysFile
 from verify.problems import PackError, Problem, UsageError
 from verify.spec.bindings import BindingIndex, index_bindings
 from verify.spec.decisions import read_decisions
@@ -175,6 +176,7 @@ def load(root: Path) -> LoadedPack:
         conflicts=tuple(c for file in _gather(models, ConflictsFile) for c in file.conflicts),
         decisions=decisions,
         outlines=_gather(models, Outline),
+        keys=tuple(k for file in _gather(models, KeysFile) for k in file.keys),
     )
     return LoadedPack(root, pack, bindings, documents, models, tuple(stated))
 

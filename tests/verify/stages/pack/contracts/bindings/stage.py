@@ -35,7 +35,10 @@ def figure(ctx: CheckContext) -> Measurement:
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     value = record.pop("value") + ctx.subject.values["worse"]
     axis = record.pop("axis")
-    return ctx.judge(value, f"figure {value}", unit="FID", axis=axis, provenance=record)
+    backing = ctx.backing([path], "figure")
+    return ctx.judge(
+        value, f"figure {value}", unit="FID", axis=axis, provenance=record, backing=backing
+    )
 
 
 @mutant("stage.two_for_one")

@@ -1,0 +1,1 @@
+"""Signed statements: who measured what, of which files, and whether that signature counts here."""
