@@ -30,7 +30,7 @@ TODAY = date(2026, 1, 2)
 Case = tuple[Callable[[Miniature], str], str]  # what is done -> what is heard of it
 
 
-def _told(ctx: CheckContext, cases: Mapping[str, Case], pack: Miniature) -> Measurement:
+def told(ctx: CheckContext, cases: Mapping[str, Case], pack: Miniature) -> Measurement:
     heard = {name: _hear(act, pack) for name, (act, _) in cases.items()}
     wrong = [name for name, (_, said) in cases.items() if not _as_said(heard[name], said)]
     reason = f"{len(cases) - len(wrong)} of {len(cases)} cases end as they must"
@@ -59,7 +59,7 @@ def _as_said(heard: str, said: str) -> bool:
 def faithful_run(ctx: CheckContext) -> Measurement:
     """The gate of a faithful run, asked through the real evidence of real runs."""
     with miniature() as pack, patch.object(gates, "RUNNING", pack.running):
-        return _told(ctx, FAITHFUL, pack)
+        return told(ctx, FAITHFUL, pack)
 
 
 def _ask(pack: Miniature, kind: str, *wanted: str, **more: Any) -> str:
@@ -167,7 +167,7 @@ FAITHFUL: Mapping[str, Case] = {
 def protection(ctx: CheckContext) -> Measurement:
     """Files under protection, approved, spoiled and approved wrongly."""
     with miniature() as pack:
-        return _told(ctx, PROTECTION, pack)
+        return told(ctx, PROTECTION, pack)
 
 
 def _states(pack: Miniature) -> str:
@@ -303,7 +303,7 @@ def frontier(ctx: CheckContext) -> Measurement:
 def release(ctx: CheckContext) -> Measurement:
     """Three gates of a release, each alone in the way and all open."""
     with miniature() as pack:
-        return _told(ctx, RELEASES, pack)
+        return told(ctx, RELEASES, pack)
 
 
 def _verdict(pack: Miniature, kind: str, *, signed: str = "1.0") -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from contracts.subjects.engine import drift_subject
+from tests.verify.signing import backed, trust
 from verify.api import CheckContext, registered
 from verify.gate import claim_floors
 from verify.outcome import Axis, Outcome
@@ -83,6 +84,7 @@ def missing_bounded(column: str) -> tuple[str, ...]:
     )
 
 
+BACKED = backed("fid")
 SETTLE = [("decision", "DEC-0039"), ("decision", "DEC-0122")]
 # Denied: the reasons, all of them; the tier above; and the leaves that lead there.
 DENIED: dict[str, tuple[tuple[str, ...], Tier, list[tuple[str, str]]]] = {
@@ -107,7 +109,9 @@ ALLOWED = {
 
 def passing(clauses: Iterable[Clause], **known: Any) -> dict[str, Verdict]:
     return {
-        c.id: Verdict(Outcome.PASS, "", axis=c.axis, provenance=Provenance(**known))
+        c.id: Verdict(
+            Outcome.PASS, "", axis=c.axis, provenance=Provenance(**known), backing=(BACKED,)
+        )
         for c in clauses
     }
 
@@ -115,7 +119,7 @@ def passing(clauses: Iterable[Clause], **known: Any) -> dict[str, Verdict]:
 def evidence(verdicts: dict[str, Verdict]) -> Evidence:
     killed = Verdict(Outcome.FAIL, "")
     runs = [FalsifierRun(c.id, f.label, killed) for c in PACK.clauses for f in c.falsifiers]
-    return Evidence(PACK.clauses, verdicts, tuple(runs), PACK.manifest.subject)
+    return Evidence(PACK.clauses, verdicts, tuple(runs), PACK.manifest.subject, trust("p"))
 
 
 def measured(clause: Clause, folder: Path) -> Verdict:
@@ -257,7 +261,7 @@ def with_figure(clause: str, axis: Axis, **known: Any) -> ClaimVerdict:
     figures = {c.id: unknown for c in PACK.clauses if c.id.startswith(("EVAL-FID", "EVAL-REPO"))}
     held = Provenance(extractor_sha256=EXTRACTOR, **known)
     figures[clause] = Verdict(Outcome.PASS, "", measured=3.25, unit="FID", axis=axis,
-                              provenance=held)  # fmt: skip
+                              provenance=held, backing=(BACKED,))  # fmt: skip
     verdicts = passing(PACK.clauses) | figures
     return {item.claim: item for item in solve(PACK, evidence(verdicts))}["CLAIM-FID-L2"]
 

@@ -14,9 +14,9 @@ import yaml
 from safetensors.numpy import load_file, save
 
 from contracts.evaluation import components as evaluation_components
-from contracts.evaluation import records as evaluation
 from drift.config import fingerprint, load_template
 from tests.contracts.reading import clauses_of
+from tests.verify.signing import key, sign_record
 from verify.api import CheckContext, Measurement, Outcome, registered
 
 ROOT = Path(__file__).parents[2]
@@ -127,19 +127,23 @@ RECORDS = next(clause for clause in CLAUSES if clause["id"] == "EVAL-RECORDS")
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six numbers an image in place of 2,048, and records that count as traced to samples."""
+    """Six numbers an image in place of 2,048."""
     monkeypatch.setattr(evaluation_components, "WIDTHS", {MADE["extractor"]: 6})
-    monkeypatch.setattr(evaluation, "_untraced", lambda group: None)
 
 
-def judged(folder: Path, clause: dict[str, Any] = L2, *, limit: float = 99.0) -> Measurement:
+def judged(
+    folder: Path, clause: dict[str, Any] = L2, *, limit: float = 99.0, signed: bool = True
+) -> Measurement:
     """The clause on a folder, with the made-up statistics pinned and a limit for a made-up FID."""
+    for path in folder.glob("*.json") if signed else ():
+        sign_record(path, "fid", pack="drift")
     pinned = [json.loads(path.read_text()).get("statistics_moments_sha256")
               for path in folder.glob("*.json")]  # fmt: skip
     params = {**clause.get("params", {}), "statistics_sha256": pinned}
     context = CheckContext(
         clause["id"], None, params, limit, {source: FACTS[source] for source in clause["sources"]},
         ROOT / "specs", evidence_dir=folder,
+        trust={"pack": "drift", "keys": [key().model_dump(mode="json")]},
     )  # fmt: skip
     found: Measurement = REGISTERED["check", clause["check"]](context)
     return found
@@ -160,15 +164,21 @@ def test_a_record_that_keeps_the_protocol_is_judged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("clause", [L2, "REPO"], ids=["paper-eval", "repo-eval"])
 def test_a_record_that_nothing_ties_to_samples_backs_no_claim_whatever_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clause: Any
+    tmp_path: Path, clause: Any
 ) -> None:
     """A record typed by hand backed CLAIM-FID-L2 at tier B, and with one edited line at tier A."""
-    monkeypatch.undo()
-    monkeypatch.setattr(evaluation_components, "WIDTHS", {MADE["extractor"]: 6})
     seeded(tmp_path, 1, 2, 3, step=200_000)
-    found = judged(tmp_path, REPO if clause == "REPO" else clause)
+    asked = REPO if clause == "REPO" else clause
+    found = judged(tmp_path, asked, signed=False)
     assert found.outcome is Outcome.UNKNOWN
+    assert "l2-1.json: unsigned (no signature)" in found.reason
     assert "nothing ties these to samples" in found.reason
+    assert judged(tmp_path, asked).outcome is Outcome.PASS
+    assert [one.record for one in judged(tmp_path, asked).backing] == [
+        "l2-1.json", "l2-2.json", "l2-3.json",
+    ]  # fmt: skip
+    (tmp_path / "l2-2.dsse").unlink()
+    assert "l2-2.json: unsigned" in judged(tmp_path, asked, signed=False).reason
 
 
 def gone(folder: Path, *parts: str, **changes: Any) -> None:

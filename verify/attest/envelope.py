@@ -70,7 +70,9 @@ def opened(text: str | None, trust: Trust, role: Role, place: str) -> tuple[Mapp
         expected = f"an envelope {SUFFIX} beside it"
         raise SignatureError(Kind.UNSIGNED, place, "no signature", expected, _SIGN_ANEW)
     envelope = _read(text, place)
-    signers = [_holder(keyid, envelope, trust, role, place) for keyid in envelope.signatures]
+    signers = [_holder(keyid, envelope, trust, place) for keyid in envelope.signatures]
+    for key in signers:
+        _require_entitled(key, role, place)
     try:
         statement = json.loads(envelope.payload)
     except (ValueError, RecursionError) as error:
@@ -104,8 +106,8 @@ def _written(envelope: Envelope) -> str:
     return json.dumps(envelope.to_dict(), indent=1, sort_keys=True) + "\n"
 
 
-def _holder(keyid: str, envelope: Envelope, trust: Trust, role: Role, place: str) -> Key:
-    """The key behind one signature, if it is one of the pack's and may sign this."""
+def _holder(keyid: str, envelope: Envelope, trust: Trust, place: str) -> Key:
+    """The key behind one signature, if it is one of the pack's."""
     known = {key.id: key for key in trust.keys}
     shown = keyid[:SHOWN]
     if not known:
@@ -122,13 +124,17 @@ def _holder(keyid: str, envelope: Envelope, trust: Trust, role: Role, place: str
     if not fitting:
         found = f"a statement or a signature that {shown} did not make so"
         raise SignatureError(Kind.FORGED, place, found, "both as they were signed", _SIGN_ANEW)
+    return key
+
+
+def _require_entitled(key: Key, role: Role, place: str) -> None:
+    """Raises SignatureError for a key that holds no more, or that may not sign such things."""
     if key.revoked is not None:
-        why = f"a signature by {shown}, revoked on {key.revoked.date}: {key.revoked.reason}"
+        why = f"a signature by {key.short}, revoked on {key.revoked.date}: {key.revoked.reason}"
         raise SignatureError(Kind.REVOKED, place, why, "one by a key that holds", _SIGN_ANEW)
     if role not in key.roles:
-        found = f"a signature by {shown}, which may sign {', '.join(key.roles)}"
+        found = f"a signature by {key.short}, which may sign {', '.join(key.roles)}"
         raise SignatureError(Kind.ROLE, place, found, f"a key for {role}", _SIGN_ANEW)
-    return key
 
 
 def _fitting(keyid: str, envelope: Envelope, keys: tuple[Key, ...]) -> Iterator[Key]:

@@ -37,21 +37,24 @@ def signer(one: Backing, trust: Trust) -> Key:
     """The key that bears a record out; raises SignatureError."""
     said, key = opened(one.envelope, trust, Role.RECORDS, one.record)
     files = subjects(said, RECORD, one.record)
-    predicate = said["predicate"]
+    for kind, found, expected in _wrong(one, files, said["predicate"], trust):
+        raise SignatureError(kind, one.record, found, expected, f"verify sign {one.record}")
+    return key
 
-    def refuse(kind: Kind, found: str, expected: str) -> SignatureError:
-        return SignatureError(kind, one.record, found, expected, f"verify sign {one.record}")
 
-    if next(iter(files)) != one.record:
-        raise refuse(Kind.REPLAYED, f"a statement about {next(iter(files))}", f"about {one.record}")
+def _wrong(
+    one: Backing, files: Mapping[str, str], predicate: Mapping[str, Any], trust: Trust
+) -> Iterator[tuple[Kind, str, str]]:
+    """What a statement, rightly signed, does not say of this record: (kind, found, wanted)."""
+    first = next(iter(files))
+    if first != one.record:
+        yield Kind.REPLAYED, f"a statement about {first}", f"about {one.record}"
     if predicate.get("pack") != trust.pack:
-        raise refuse(Kind.REPLAYED, f"a statement for the pack {predicate.get('pack')}",
-                     f"for {trust.pack}")  # fmt: skip
-    if files[one.record] != one.sha256:
-        raise refuse(Kind.CHANGED, "another record than the one that was signed", "that one")
+        yield Kind.REPLAYED, f"a statement for the pack {predicate.get('pack')}", f"{trust.pack}"
+    if files.get(one.record) != one.sha256:
+        yield Kind.CHANGED, "another record than the one that was signed", "that one"
     again = predicate.get("recomputed")
     left = [name for name in one.figures if not isinstance(again, dict) or name not in again]
     if left or not one.figures:
         found = f"a signature that computed {', '.join(left) or 'nothing it names'} not again"
-        raise refuse(Kind.NOT_RECOMPUTED, found, "each figure computed again by the signer")
-    return key
+        yield Kind.NOT_RECOMPUTED, found, "each figure computed again by the signer"

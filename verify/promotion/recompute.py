@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from verify.attest.backing import beside
 from verify.evaluation import EvaluationRecord
 from verify.outcome import Outcome
 from verify.run.engine import Options, run
@@ -70,13 +71,25 @@ def _verdict(
     (clause,) = (one for one in loaded.pack.clauses if one.id == clause_id)
     with tempfile.TemporaryDirectory(prefix="verify-promote-") as name:
         folder = Path(name)
+        names = [path.name for one in evaluated for path in (one.record.path, one.arrays)]
         for number, one in enumerate(evaluated):
-            _lay(folder, number, one, edit)
+            if edit is None and len(set(names)) == len(names):
+                _lay_as_it_is(folder, one)
+            else:
+                _lay(folder, number, one, edit)
         options = Options(
             subject=loaded.pack.manifest.subject, jobs=1, falsify=False, evidence_dir=folder
         )
         alone = replace(loaded, pack=loaded.pack.model_copy(update={"claims": ()}))
         return run(alone, (clause,), options, lambda event: None).verdicts[clause_id]
+
+
+def _lay_as_it_is(folder: Path, one: Evaluated) -> None:
+    """Under its own name, so that its signature goes on being about it."""
+    record = one.record.path
+    for path in (record, one.arrays, beside(record)):
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
 
 
 def _lay(folder: Path, number: int, one: Evaluated, edit: str | None) -> None:

@@ -102,6 +102,17 @@ def _coverage(name: str, before: Mapping[str, Any] | None, after: Mapping[str, A
     yield from ((side, f"{name}.{what}") for side, what in fields(table, *shares))
 
 
+def _detection(
+    name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> Said:
+    """The least rates that the contracts of a form need; none asks nothing."""
+    if before is None or after is None:
+        side = Side.STRICTER if before is None else Side.LOOSER
+        yield side, f"{name} {'asked for' if before is None else 'no longer asked for'}"
+    else:
+        yield from ((side, f"{name}.{what}") for side, what in fields(_RATES, before, after))
+
+
 def _digest(name: str, before: Any, after: Any) -> Said:
     """A digest is asked for, or not, or it is another."""
     if before is None or after is None:
@@ -128,6 +139,11 @@ _NEEDS: Mapping[str, Judge] = {
     "axis": ordered(*MEASURED),
     "produce": neutral,
     "coverage": _coverage,
+    "detection": _detection,
+}
+_RATES: Mapping[str, Judge] = {
+    "contracts": demands,
+    **dict.fromkeys(("at_least", "tried", "judged"), lower_is_looser),
 }
 _FLOORS: Mapping[str, Judge] = {
     **dict.fromkeys(("steps", "images_seen", "samples", "seeds"), lower_is_looser),

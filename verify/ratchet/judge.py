@@ -17,13 +17,14 @@ from verify.ratchet.claims import claims, waivers
 from verify.ratchet.clauses import clauses
 from verify.ratchet.facts import authorities, conflicts, decisions, facts, outlines
 from verify.ratchet.files import code, data
+from verify.ratchet.keys import keys
 from verify.ratchet.policies import manifest, policies
 from verify.ratchet.trees import Tree, read
 from verify.spec.model import Decision
 
 KINDS: tuple[Callable[[Tree, Tree], Iterator[Change]], ...] = (
     clauses, claims, waivers, facts, authorities, outlines, conflicts, decisions, manifest,
-    policies, data, code,
+    policies, keys, data, code,
 )  # fmt: skip
 _ORDER = (Side.LOOSER, Side.STRICTER, Side.NEUTRAL)
 

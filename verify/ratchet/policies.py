@@ -34,6 +34,7 @@ _READ = (
     "conflicts",
     "digests",
     "outline",
+    "keys",
 )
 
 

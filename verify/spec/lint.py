@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     rules_claims.claims_rest_on_something,
     rules_claims.sentences_name_known_words,
     rules_claims.evidence_can_be_enough,
+    rules_claims.detection_is_of_its_contracts,
     rules_claims.semantics_agree,
     rules_claims.bounded_forms_say_so,
     rules_claims.forbidden_words_are_phrases,

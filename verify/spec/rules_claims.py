@@ -98,6 +98,18 @@ def evidence_can_be_enough(loaded: LoadedPack) -> Iterator[Problem]:
                 )
 
 
+def detection_is_of_its_contracts(loaded: LoadedPack) -> Iterator[Problem]:
+    """A form asks for the detection of contracts that it rests on: others say nothing of it."""
+    of = {clause.id: one.contract for one in loaded.pack.contracts for clause in one.clauses}
+    for document, at, _, needs in _forms(loaded):
+        rests = {of[clause.id] for clause in named_by(needs.clauses, loaded.pack.clauses)}
+        for place, name in enumerate(needs.detection.contracts if needs.detection else ()):
+            if name not in rests:
+                path = (*at, "needs", "detection", "contracts", place)
+                expected = ", ".join(sorted(rests)) or "a contract of its clauses"
+                yield document.problem(path, name, expected, "name one that it rests on")
+
+
 def semantics_agree(loaded: LoadedPack) -> Iterator[Problem]:
     """Evidence under one semantics is never named for a claim about the other."""
     for document, number, claim in _claims(loaded):
