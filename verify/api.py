@@ -53,8 +53,8 @@ __all__ = [
     "mean",
     "measured",
     "mutant",
-    "recorder",
     "recompute",
+    "recorder",
     "subject",
 ]
 
