@@ -97,7 +97,7 @@ def load_template(path_or_name: str | Path) -> Template:
 
 def parse_template(text: str, *, source: str) -> Template:
     """A template from its YAML text; `source` names it in errors."""
-    value = _parse_yaml(text, source)
+    value = parse_yaml(text, source)
     if not isinstance(value, dict):
         found = "an empty file" if value is None else f"a {type(value).__name__}"
         raise _refuse(source, found, "a mapping that starts with `schema: drift-template/1`", "")
@@ -108,7 +108,8 @@ def parse_template(text: str, *, source: str) -> Template:
         raise TemplateError(source, _problems(error)) from None
 
 
-def _parse_yaml(text: str, source: str) -> Any:
+def parse_yaml(text: str, source: str) -> Any:
+    """A value from YAML as templates write it; `source` names it in errors (TemplateError)."""
     try:
         return yaml.load(text, Loader=_TemplateLoader)
     except yaml.YAMLError as error:

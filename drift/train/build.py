@@ -21,6 +21,7 @@ from drift.config import (
     require_buildable,
 )
 from drift.config.problems import FieldProblem
+from drift.config.reading import parse_yaml
 from drift.convnext import BASE, TINY, ConvNextFeatures, load_pretrained
 from drift.errors import InputError
 from drift.features import FeatureConfig
@@ -93,7 +94,7 @@ def second_encoder(template: Template, weights: Path | None) -> ConvNextFeatures
 
 
 def override(template: Template, settings: Sequence[str]) -> Template:
-    """The template with `section.field=value` settings; values are YAML.
+    """The template with `section.field=value` settings; values are YAML as in a template's file.
 
     A faithful template that is changed is no longer faithful: its fidelity becomes `free`, and so
     does that of a closest-feasible one, whose declarations no longer cover it.
@@ -111,7 +112,7 @@ def override(template: Template, settings: Sequence[str]) -> Template:
         *parents, leaf = rest.split(".")
         for parent in parents:
             node = node[parent]
-        node[leaf] = yaml.safe_load(text)
+        node[leaf] = parse_yaml(text, f"--set {path}")
     if data != template.model_dump(mode="json", by_alias=True):
         data |= {"fidelity": "free", "deviations": []}
     return parse_template(yaml.safe_dump(data), source="--set")

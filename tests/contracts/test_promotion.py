@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from drift.config import fingerprint, load_template
 from drift.evaluate import bootstrap, extractors, fid, records, statistics
 from drift.evaluate.figures import Figure
 from verify.promotion.judge import judge
@@ -21,6 +22,7 @@ from verify.spec.floors import floors
 from verify.spec.pack import LoadedPack, load
 
 ROOT = Path(__file__).parents[2]
+OWN = fingerprint(load_template("latent-b2"))
 WIDTH = 4
 
 
@@ -37,7 +39,7 @@ def facts(seed: int) -> records.Facts:
     """Facts of the protocol, on statistics that are not pinned: repo-eval."""
     return records.Facts(
         samples=50_000, seeds=(seed,), alpha=1.0, labels=records.BALANCED, weights="ema",
-        checkpoint_sha256="c" * 64, step=200_000, template_fingerprint="f" * 64, column="B2",
+        checkpoint_sha256="c" * 64, step=200_000, template_fingerprint=OWN, column="B2",
         dataset=records.IMAGENET, extractor=records.FID_INCEPTION,
         extractor_sha256=records.INCEPTION_SHA256, resize=records.PAPER_RESIZE,
         statistics_sha256="5" * 64, source="run", source_sha256="d" * 64,
@@ -156,3 +158,18 @@ def test_a_short_run_on_part_of_the_samples_lists_every_floor(
     found = [one.found for one in blockers(promoted(tmp_path, [short]), loaded)]
     for part in ("steps 100", "samples 5,000", "seeds 1", "proxy", "'raw'"):
         assert any(text.startswith(part) for text in found), (part, found)
+
+
+def test_the_tracks_ask_for_the_fingerprints_of_the_shipped_templates(loaded: LoadedPack) -> None:
+    (file,) = [file for _, file in loaded.of(PromotionFile)]
+    asked = {track.id: track.protocol["template_fingerprint"] for track in file.tracks}
+    assert asked == {name: fingerprint(load_template(name)) for name in asked}
+
+
+@pytest.mark.parametrize("other", [None, "f" * 64, fingerprint(load_template("latent-l2"))])
+def test_a_record_of_another_template_under_the_name_of_the_column_is_held_back(
+    tmp_path: Path, loaded: LoadedPack, other: str | None
+) -> None:
+    component = evaluate(tmp_path, 0, template_fingerprint=other)
+    places = [one.place for one in blockers(promoted(tmp_path, [component]), loaded)]
+    assert "components[0].template_fingerprint" in places

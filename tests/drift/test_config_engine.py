@@ -26,6 +26,7 @@ from drift.config import (
 from drift.config.engine import DIGITS_DATA, IMPLEMENTED, SEMANTIC_SWITCHES
 from drift.config.sections import Section
 from drift.semantics import PAPER, REFERENCE
+from drift.train import build
 
 GOLDEN = Path(__file__).parents[2] / "specs" / "golden"
 RECORDED_GENERATOR = {
@@ -335,3 +336,22 @@ def test_constants_stated_for_the_builder_are_those_of_the_code() -> None:
     assert IMPLEMENTED["evaluation.inception_seed"] == (inception.SEED,)
     assert IMPLEMENTED["evaluation.precision_recall_k"] == (prdc.K,)
     assert DIGITS_DATA["data.resolution"] == digits.SIDE
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*a", "!!float 1", "0x1", "1_000.0", "yes", ".nan", ".inf", "1e-3", "'0.001'",
+     "[", "{<<: 1}", "", "1.0\n---\n2.0", "2001-01-01", "@x"],
+)  # fmt: skip
+def test_a_setting_is_read_as_the_template_is(text: str) -> None:
+    """YAML in a setting had a reader of its own: an alias was a traceback, 0x1 a rate of 1."""
+    with pytest.raises(TemplateError, match="--set"):
+        build.override(load_template("latent-b2"), [f"optimizer.learning_rate={text}"])
+
+
+def test_a_setting_that_changes_nothing_leaves_a_template_faithful() -> None:
+    template = load_template("latent-b2")
+    rate = template.optimizer.learning_rate
+    assert build.override(template, [f"optimizer.learning_rate={rate:.1e}"]) == template
+    changed = build.override(template, ["optimizer.learning_rate=1.0e-3"])
+    assert (changed.optimizer.learning_rate, changed.fidelity) == (1.0e-3, "free")

@@ -175,6 +175,8 @@ STRUCTURE: list[tuple[str, Callable[[Path], Any]]] = [
     ("a mismatch of nobody, stated",
      resealed(lambda b: (b / "mismatches/THING-002/more.txt").write_bytes(b"eight"))),
     ("another environment, stated", resealed(lambda b: (b / "env.json").write_text("{}"))),
+    ("another command, stated",
+     resealed(lambda b: (b / "commands.txt").write_text("verify run --all\n"))),
     ("a report missing, stated", resealed(lambda b: (b / "report.json").unlink())),
     ("line ends, stated", resealed(lambda b: (b / "report.md").write_bytes(
         (b / "report.md").read_bytes().replace(b"\n", b"\r\n")))),

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from verify.report import junit, markdown, sarif
 from verify.report.derive import hold
 from verify.report.model import Report, from_evidence
 from verify.report.page import render as page
-from verify.run.environment import environment_text
+from verify.run.environment import command_text, environment_text
 from verify.run.pins import Pins
 
 EVIDENCE = "evidence.jsonl"
@@ -94,7 +92,7 @@ def seal(partial: Path) -> tuple[Path, Report]:
 def _write_circumstances(partial: Path) -> None:
     """How the run was called, and with what; written first, for the run may have to be sealed by
     another command. Bytes of a path that are not UTF-8 are written as `\\udcff`."""
-    write(partial / COMMANDS, f"{shlex.join(['verify', *sys.argv[1:]])}\n")
+    write(partial / COMMANDS, command_text())
     write(partial / ENVIRONMENT, environment_text())
 
 
@@ -187,8 +185,9 @@ def _hold_mismatches(bundle: Path, pins: Pins) -> None:
     wanted = {name: digest for one in pins.records.values()
               for name, digest in one.get("files", {}).items()}  # fmt: skip
     wanted[ENVIRONMENT] = pins.head["environment"]
+    wanted[COMMANDS] = pins.head.get("command")
     stated = _stated(bundle)
-    own = (EVIDENCE, *RENDERED, COMMANDS, TORN)
+    own = (EVIDENCE, *RENDERED, TORN)
     rest = {name: stated[name] for name in stated if name not in own}
     for name in sorted(rest.keys() | wanted.keys()):
         if rest.get(name) != wanted.get(name):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import distributions
@@ -59,6 +61,11 @@ def _accelerators() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def command_text() -> str:
+    """`commands.txt` of a bundle: how the run was called; its digest is in the head as well."""
+    return f"{shlex.join(['verify', *sys.argv[1:]])}\n"
 
 
 def environment_text() -> str:

@@ -26,7 +26,7 @@ from verify.run.engine import (
     RunFinished,
     RunStarted,
 )
-from verify.run.environment import environment_text
+from verify.run.environment import command_text, environment_text
 from verify.run.results import Verdict
 from verify.run.touched import Touched
 from verify.score import points_of
@@ -100,7 +100,8 @@ class EvidenceWriter:
             "started": now(),
             "digests": {**self._about["digests"], "evaluations": records},
             "base": event.base,
-            "environment": hashlib.sha256(environment_text().encode()).hexdigest(),
+            "environment": _sha256(environment_text()),
+            "command": _sha256(command_text()),
             "declared": self._loaded.pack.model_dump(mode="json", by_alias=True),
             "clauses": [item for item in describe(self._loaded) if item["id"] in wanted],
         }
@@ -123,6 +124,11 @@ class EvidenceWriter:
             f"mismatches/{clause_id}/{name}": hashlib.sha256(data).hexdigest()
             for name, data in sorted(verdict.files.items())
         }
+
+
+def _sha256(text: str) -> str:
+    """Of a file with this text, as `verify.files.write` writes it."""
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 @contextmanager
