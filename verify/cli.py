@@ -14,6 +14,7 @@ from verify.problems import IntegrityError, NothingSelectedError, PackError, Usa
 
 COMMANDS = {
     "run": "Evaluate clauses and their falsifiers; report what may be claimed.",
+    "merge": "Make the bundles of a run's shards (verify run --shard K/N) one.",
     "audit": "Judge an implementation from elsewhere: AGREES, DEPARTS or INCOMPLETE.",
     "lint": "Check the pack itself: YAML, references, citations, conflicts, falsifiers.",
     "list": "List clauses, claims, checks, mutants or subjects.",

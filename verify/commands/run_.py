@@ -21,11 +21,13 @@ from verify.commands.common import (
 from verify.commands.sealed_run import about_run, run_and_seal, wanted_outputs
 from verify.files import write
 from verify.known import earlier_in
+from verify.problems import UsageError
 from verify.report.bundle import RENDERERS
 from verify.report.console import summary
 from verify.report.model import Report
 from verify.run.engine import PROFILES, Options
 from verify.spec.select import HELP, select
+from verify.spec.shards import Shard, shard
 
 
 @click.command(epilog=HELP)
@@ -54,6 +56,13 @@ from verify.spec.select import HELP, select
     show_default="one a core",
     help="Worker processes.",
 )
+@click.option(
+    "--shard",
+    "part",
+    type=shard,
+    metavar="K/N",
+    help="Only the K-th of N parts of the clauses; `verify merge` makes the parts one.",
+)
 @click.option("--no-falsify", is_flag=True, help="Skip falsifiers: no claim is supported (exit 3).")
 @click.option(
     "--cached",
@@ -77,6 +86,7 @@ def command(
     profile: str,
     seed: int,
     jobs: int,
+    part: Shard | None,
     no_falsify: bool,
     cached: bool,
     evidence_dir: Path,
@@ -91,6 +101,8 @@ def command(
     loaded = sound_pack(pack_dir)
     clauses = select(loaded.pack, selectors)
     if foreign := foreign_subject(subject or "", python):
+        if part is not None:
+            raise UsageError(f"--shard {part}: found a subject from elsewhere; expected the pack's")
         from verify.commands.audit_ import judged
 
         options = Options(foreign.name, seed=seed, profile=profile, jobs=jobs,
@@ -106,14 +118,17 @@ def command(
     )
     earlier = earlier_in(reports, loaded, evidence_dir) if cached else None
     about = about_run(loaded, options, selectors, reports)
+    if part is not None:
+        clauses = part.of(clauses)
+        about |= part.told(selectors, clauses)
     bundle, report = run_and_seal(loaded, clauses, options, about, reports, earlier)
-    _show(report, bundle)
+    show(report, bundle)
     for kind, path in wanted:
         write(path, RENDERERS[kind](report))
     return report.verdict.exit_code
 
 
-def _show(report: Report, bundle: Path) -> None:
+def show(report: Report, bundle: Path) -> None:
     """The summary; a reader who went away does not change the verdict."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     text = summary(report, bundle=str(bundle), width=width)
