@@ -65,13 +65,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="drift", standalone_mode=False)
     except DriftError as error:
-        click.echo(f"error: {error}", err=True)
+        if not error.said_elsewhere:
+            click.echo(f"error: {error}", err=True)
         return BAD_INPUT
     except click.ClickException as error:
         error.show()
         return BAD_INPUT
     except Interrupted as error:
-        click.echo(f"interrupted: {error}", err=True)
+        if str(error):  # another process of the run says it
+            click.echo(f"interrupted: {error}", err=True)
         return INTERRUPTED
     except click.Abort:
         click.echo("interrupted", err=True)

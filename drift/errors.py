@@ -6,8 +6,11 @@ from __future__ import annotations
 class DriftError(Exception):
     """A mistake in the input, a file or the environment, not in the program.
 
-    The command line prints the message without a traceback and exits with code 2.
+    The command line prints the message without a traceback and exits with code 2. An error that
+    another process of the run has, and says, is not printed again.
     """
+
+    said_elsewhere = False
 
     def __init__(self, place: str, *, found: object, expected: str, remedy: str = "") -> None:
         self.place = place

@@ -198,6 +198,7 @@ def sample_loss(
     semantics: str = "reference",
     chunk: int | None = None,
     group: ProcessGroup | None = None,
+    counted: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The drifting loss of generated samples on all features -> (scalar, info of feature_loss).
 
@@ -205,6 +206,8 @@ def sample_loss(
     positives      [B, P, C, H, W]; unconditional [B, N, C, H, W] or None; alpha [B]
     chunk          real samples that go through the encoders at once; None: all
     group          the processes that hold the labels between them, as in feature_loss
+    counted        with a group: how many of the labels, from the first, are in the loss; the others
+                   stay in the graph, with a gradient of zero. None: all
     The loss is computed in float32 (float64 for float64 features), outside of autocast. A trace
     has the features under `feat_gen/<name>` [B*G, L, D] and `feat_posneg/<name>` [B, P+N, L, D].
     """
@@ -213,14 +216,19 @@ def sample_loss(
     real = real_features(extractor, positives, unconditional, chunk=chunk)
     with layers.without_autocast(samples):
         return loss.feature_loss(
-            gen,
-            real,
-            alpha,
+            first_labels(gen, counted),
+            first_labels(real, counted),
+            alpha[:counted],
             positives=positives.shape[1],
             temperatures=temperatures,
             semantics=semantics,
             group=group,
         )
+
+
+def first_labels(found: Mapping[str, Tensor], count: int | None) -> dict[str, Tensor]:
+    """Features [B, ...] by name -> those of the first labels; None: of all."""
+    return {name: value[:count] for name, value in found.items()}
 
 
 def generated_features(

@@ -10,12 +10,13 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def progress(description: str, total: int, *, unit: str = "updates") -> Iterator[Advance]:
+def progress(description: str | None, total: int, *, unit: str = "updates") -> Iterator[Advance]:
     """A function to call with the number of steps done.
 
     On a terminal: what runs, a bar, done and total, the rate in `unit` per second, time left.
+    Without a description nothing is shown: another process shows it.
     """
-    if not sys.stderr.isatty():
+    if description is None or not sys.stderr.isatty():
         yield lambda done: None
         return
     from rich.console import Console

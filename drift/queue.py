@@ -81,6 +81,11 @@ class SampleQueue:
         """Samples held per class, int64 [classes]."""
         return self._count.clone()
 
+    @property
+    def pointers(self) -> Tensor:
+        """The slot of each class that is written next, int64 [classes]."""
+        return self._ptr.clone()
+
     def push(self, samples: Tensor, labels: Tensor) -> None:
         """Append samples [B, ...] in batch order under their labels, integers [B].
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drift import gates, pretrain
 from drift.commands import runs
 from drift.commands.device import device_option
-from drift.config import load_template
+from drift.config import Template, load_template
 from drift.progress import progress
 from drift.state import record
 from drift.train import build
+
+if TYPE_CHECKING:
+    from drift.ranks import Ranks
 
 
 @click.command("pretrain")
@@ -34,45 +36,48 @@ from drift.train import build
 )
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
 @runs.mirror_option
+@runs.wait_option
 def command(
     template: str,
     settings: tuple[str, ...],
-    data: Path | None,
-    data_name: str | None,
-    data_licence: str | None,
-    out: Path | None,
-    seed: int,
     device: str,
-    checkpoint_every: int,
-    resume: bool,
-    mirrors: tuple[str, ...],
+    wait_s: float,
+    **chosen: Any,
 ) -> None:
     """Train the masked autoencoder of TEMPLATE (a shipped name or a file) and export its EMA.
 
     Writes checkpoints, metrics/windows.jsonl, a live run_metadata.json and encoder.safetensors.
     """
-    runs.require_single_process(dict(os.environ))
-    chosen = build.override(load_template(template), settings)
-    gates.require_column(chosen)
-    folder = runs.folder_of(chosen, out, "-encoder")
-    options = pretrain.PretrainOptions(
-        folder=folder,
-        seed=seed,
-        checkpoint_every=checkpoint_every,
-        device=device,
-        resume=resume,
-        mirrors=runs.mirror_modules(mirrors),
-    )
-    source = runs.source_of(chosen, data, data_name, data_licence)
-    run = pretrain.start(chosen, source, options, say=lambda text: click.echo(text, err=True))
-    with progress(f"pretrain {chosen.name}", run.template.encoder.pretrain.steps) as advance:
+    resolved = build.override(load_template(template), settings)
+    gates.require_column(resolved)
+    with runs.joined(device, wait_s) as (ranks, own):
+        _pretrain(resolved, ranks, device=own, **chosen)
+
+
+def _pretrain(
+    template: Template, ranks: Ranks, *, data: Path | None, data_name: str | None,
+    data_licence: str | None, out: Path | None, mirrors: tuple[str, ...], **same: Any,
+) -> None:  # fmt: skip
+    """One process of the run, to its last line."""
+    say = runs.voice(ranks)
+    with ranks.met():
+        folder = runs.folder_of(template, out, "-encoder")
+        options = pretrain.PretrainOptions(
+            folder=folder, mirrors=runs.mirror_modules(mirrors), ranks=ranks, **same
+        )
+        source = runs.source_of(template, data, data_name, data_licence, say)
+    run = pretrain.start(template, source, options, say=say)
+    shown = f"pretrain {template.name}" if ranks.writer else None
+    with progress(shown, run.template.encoder.pretrain.steps) as advance:
 
         def listen(row: Mapping[str, Any]) -> None:
             advance(row["step"])
 
         path = pretrain.pretrain(run, listen)
-    shown = [
+    if not ranks.writer:
+        return
+    figures = [
         f"reconstruction {row['recon_loss']:.3g}, accuracy of masked inputs {row['accuracy']:.1%}"
         for row in record.rows(folder / "metrics" / "windows.jsonl")[-1:]
     ]
-    click.echo(f"pretrain {chosen.name}: {', '.join([f'step {run.step}', *shown])}; {path}")
+    click.echo(f"pretrain {template.name}: {', '.join([f'step {run.step}', *figures])}; {path}")

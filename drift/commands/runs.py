@@ -1,10 +1,11 @@
-"""What `drift pretrain` and `drift train` share: data, folders, and how a run is shown."""
+"""What `drift pretrain` and `drift train` share: data, folders, processes, how a run is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from drift.config import Template
 from drift.data import DigitsSource, Source
 from drift.data.dataset import UNKNOWN, described, stated
 from drift.errors import DriftError
+
+if TYPE_CHECKING:
+    from drift.ranks import Ranks
 
 RUNS = Path("runs")
 
@@ -43,9 +47,14 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _aloud(text: str) -> None:
+    click.echo(text, err=True)
+
+
 def source_of(
-    template: Template, data: Path | None, name: str | None = None, licence: str | None = None
-) -> Source:
+    template: Template, data: Path | None, name: str | None = None, licence: str | None = None,
+    say: Callable[[str], None] = _aloud,
+) -> Source:  # fmt: skip
     """The real samples of a template: embedded digits, a latent cache or a folder of images."""
     if template.data.dataset == "digits":
         if (data, name, licence) != (None, None, None):
@@ -66,9 +75,9 @@ def source_of(
         data, template.data, classes=template.generator.num_classes, dataset=stated(name, licence)
     )
     for note in source.listing.notes if isinstance(source, FolderSource) else ():
-        click.echo(note, err=True)
+        say(note)
     if described(source)["name"] == UNKNOWN:
-        click.echo(f"{data}: a data set without a name; samples will say {UNKNOWN}", err=True)
+        say(f"{data}: a data set without a name; samples will say {UNKNOWN}")
     return source
 
 
@@ -77,11 +86,30 @@ def folder_of(template: Template, out: Path | None, suffix: str = "") -> Path:
     return out or RUNS / f"{template.name}{suffix}"
 
 
-def require_single_process(environment: dict[str, str]) -> None:
-    """Several processes need a process group, which this engine does not make (requirement 33)."""
-    world = environment.get("WORLD_SIZE", "1")
-    if world != "1":
-        raise DriftError(
-            "WORLD_SIZE", found=world, expected="1",
-            remedy="Start one process; gradients of several would not be combined.",
-        )  # fmt: skip
+parallel_option = click.option(
+    "--parallel",
+    type=click.Choice(["ddp", "fsdp2"]),
+    default="ddp",
+    show_default=True,
+    help="Under torchrun: every process holds the generator, or a share of it.",
+)
+wait_option = click.option(
+    "--collective-timeout",
+    "wait_s",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Under torchrun: seconds that one collective may take before the run ends.",
+)
+
+
+def joined(device: str, wait_s: float) -> AbstractContextManager[tuple[Ranks, str]]:
+    """(this process among those of torchrun, its device); see `drift.ranks.joining`."""
+    from drift.ranks import joining
+
+    return joining.joined(device, wait_s=wait_s)
+
+
+def voice(ranks: Ranks) -> Callable[[str], None]:
+    """Standard error for the writer, nothing for the other processes."""
+    return _aloud if ranks.writer else lambda text: None

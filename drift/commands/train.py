@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ from drift.train import build
 
 if TYPE_CHECKING:
     from drift.encoder import MaskedAutoencoder
+    from drift.ranks import Ranks
+    from drift.train.run import Run, RunOptions, Window
 
 
 @click.command("train")
@@ -103,6 +104,8 @@ if TYPE_CHECKING:
     help="Pack of the gates.  [default: the one that this code was shipped with]",
 )
 @runs.mirror_option
+@runs.parallel_option
+@runs.wait_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop before any work.")
 @click.option(
     "--rate",
@@ -130,7 +133,6 @@ def command(
     Writes immutable checkpoints, metrics/windows.jsonl, a live run_metadata.json and pictures of
     samples over time. The flat loss is no sign of life: watch field/<tau>, spread and overlap.
     """
-    runs.require_single_process(dict(os.environ))
     resolved = build.override(load_template(template), settings)
     gates.require_column(resolved, pack=pack)
     claimed = gates.require_floors(claims, pack, **gates.training_size(resolved))
@@ -139,91 +141,93 @@ def command(
 
         click.echo("\n".join(plan(resolved).lines(rate, price)))
         return
-    _train(resolved, claimed, pack, **chosen)
+    with runs.joined(chosen.pop("device"), chosen.pop("wait_s")) as (ranks, device):
+        _train(resolved, claimed, pack, ranks, device=device, **chosen)
 
 
 def _train(
-    template: Template,
-    claimed: Mapping[str, Any],
-    pack: Path | None,
-    *,
-    encoder: Path | None,
-    data: Path | None,
-    data_name: str | None,
-    data_licence: str | None,
-    out: Path | None,
-    seed: int,
-    device: str,
-    window: int,
-    checkpoint_every: int,
-    resume: bool,
-    model_from: Path | None,
-    compile_policy: Policy,
-    second_encoder: Path | None,
-    reset_learning_rate: float | None,
-    labels_per_pass: int | None,
-    bypass_gates: str | None,
-    bypass_checks: tuple[str, ...],
-    mirrors: tuple[str, ...],
-) -> None:
+    template: Template, claimed: Mapping[str, Any], pack: Path | None, ranks: Ranks,
+    *, encoder: Path | None, second_encoder: Path | None, data: Path | None,
+    data_name: str | None, data_licence: str | None, bypass_gates: str | None, **chosen: Any,
+) -> None:  # fmt: skip
+    """One process of the run, from its gates to its last line."""
     from drift.features import FeatureExtractor
-    from drift.state import record
+    from drift.train import run as running
+
+    with ranks.met():
+        labels = {**gates.require(template, bypass=bypass_gates, pack=pack), **claimed}
+        say = runs.voice(ranks)
+        _say_gates(labels["gates"], say)
+        model = _encoder(template, encoder)
+        options = _options(template, ranks, labels, **chosen)
+        second = build.second_encoder(template, second_encoder)
+        extractor = FeatureExtractor(model, second, config=build.feature_config(template))
+        source = runs.source_of(template, data, data_name, data_licence, say)
+    run = running.start(template, source, extractor, options, say)
+    _carry_out(run, say)
+    if ranks.writer:
+        _say_end(run)
+
+
+def _options(
+    template: Template, ranks: Ranks, labels: Mapping[str, Any], *, out: Path | None,
+    compile_policy: Policy, reset_learning_rate: float | None, mirrors: tuple[str, ...],
+    **same: Any,
+) -> RunOptions:  # fmt: skip
+    """The command's options as those of the run; the others are called as they are there."""
+    from drift.train.run import RunOptions
+
+    return RunOptions(
+        folder=runs.folder_of(template, out), compile=compile_policy,
+        learning_rate=reset_learning_rate, labels=labels, mirrors=runs.mirror_modules(mirrors),
+        ranks=ranks, **same,
+    )  # fmt: skip
+
+
+def _carry_out(run: Run, say: Callable[[str], None]) -> None:
+    """All steps, with a picture of each window and its alarms."""
     from drift.train import pictures
     from drift.train import run as running
 
-    labels = {**gates.require(template, bypass=bypass_gates, pack=pack), **claimed}
-    _say_gates(labels["gates"])
-    model = _encoder(template, encoder)
-    options = running.RunOptions(
-        folder=runs.folder_of(template, out),
-        seed=seed,
-        window=window,
-        checkpoint_every=checkpoint_every,
-        device=device,
-        resume=resume,
-        model_from=model_from,
-        compile=compile_policy,
-        learning_rate=reset_learning_rate,
-        labels_per_pass=labels_per_pass,
-        labels=labels,
-        bypass_checks=bypass_checks,
-        mirrors=runs.mirror_modules(mirrors),
-    )
-    second = build.second_encoder(template, second_encoder)
-    extractor = FeatureExtractor(model, second, config=build.feature_config(template))
-    source = runs.source_of(template, data, data_name, data_licence)
-    run = running.start(template, source, extractor, options, lambda t: click.echo(t, err=True))
-    with progress(f"train {template.name}", run.total_steps) as advance:
+    ranks = run.options.ranks
+    shown = f"train {run.template.name}" if ranks.writer else None
+    with progress(shown, run.total_steps) as advance:
 
-        def listen(shown: running.Window) -> None:
-            _unless_it_fails(lambda: pictures.show(run, shown))
-            advance(shown.step)
-            for alarm in shown.alarms:
-                click.echo(f"step {shown.step}: {alarm}", err=True)
+        def listen(window: Window) -> None:
+            _unless_it_fails(lambda: pictures.show(run, window), say)
+            advance(window.step)
+            for alarm in window.alarms:
+                say(f"step {window.step}: {alarm}")
 
         running.train(run, listen)
-    _unless_it_fails(lambda: pictures.curves(run))
-    tau = max(template.loss.temperatures)
-    rows = record.rows(options.folder / "metrics" / "windows.jsonl")
+    if ranks.writer:
+        _unless_it_fails(lambda: pictures.curves(run), say)
+
+
+def _say_end(run: Run) -> None:
+    """How far the run came, and the figures of its last window."""
+    from drift.state import record
+
+    tau = max(run.template.loss.temperatures)
+    rows = record.rows(run.options.folder / "metrics" / "windows.jsonl")
     shown = [
         f"{name} {row[name]:.2g}"
         for row in rows[-1:]  # also of a run that was complete when it was resumed
         for name in (f"field/{tau}", "spread", "overlap")
     ]
     said = ", ".join([f"step {run.state.step}", *shown])
-    click.echo(f"train {template.name}: {said}; {options.folder}")
+    click.echo(f"train {run.template.name}: {said}; {run.options.folder}")
 
 
-def _say_gates(found: Mapping[str, Any]) -> None:
+def _say_gates(found: Mapping[str, Any], say: Callable[[str], None]) -> None:
     """Which evidence lets a faithful run start, and of which pack."""
     if not found["required"]:
         return
     pack, where = found["pack"], found["bundle"] or "no bundle"
     bypass = ", BYPASSED" if "bypass" in found else ""
-    click.echo(
+    say(
         f"gates: {found['clauses']} clauses of pack {pack['name']} {pack['sha256'][:12]}, "
-        f"{where}, column {found['column']}{bypass}",
-        err=True,
+        f"{where}, column {found['column']}{bypass}"
     )
 
 
@@ -244,9 +248,9 @@ def _encoder(template: Template, given: Path | None) -> MaskedAutoencoder:
     return beginning.require_encoder(template, found, path)
 
 
-def _unless_it_fails(picture: Callable[[], None]) -> None:
+def _unless_it_fails(picture: Callable[[], None], say: Callable[[str], None]) -> None:
     """Pictures are for the eye: one that cannot be drawn is said, and ends no run."""
     try:
         picture()
     except Exception as error:
-        click.echo(f"a picture is left out: {type(error).__name__}: {error}", err=True)
+        say(f"a picture is left out: {type(error).__name__}: {error}")

@@ -1,6 +1,7 @@
 """The loop of the masked autoencoder: reconstruction, then classification joins in the last steps.
 
 Like a training run, it is a function of template, data and seed, and goes on exactly after any end.
+Several processes share the images of a step, and their gradients are added.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from drift import rng, schedule
 from drift.artifacts import store
 from drift.config import Template, encoder_kwargs, fingerprint, require_buildable
 from drift.config.sections import Finetune, Pretrain
-from drift.data import Loader, Source
+from drift.data import Loader, Source, augment
 from drift.data.dataset import described, field_of
 from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
+from drift.ranks import ALONE, Ranks, parallel
 from drift.state import checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
@@ -30,6 +32,7 @@ from drift.train.step import clip, global_norm
 BETAS = (0.9, 0.95)
 EPS = 1.0e-8
 FIGURES = ("recon_loss", "accuracy")  # of every row
+EXPORTED = "encoder.safetensors"
 EPOCHS_ROUNDING = 0.05  # a template states whole epochs of data that differ by a few images
 
 
@@ -44,11 +47,12 @@ class PretrainOptions:
     device: str = "cpu"
     resume: bool = False
     mirrors: Mapping[str, Any] = field(default_factory=dict)
+    ranks: Ranks = ALONE
 
 
 @dataclass
 class PretrainRun:
-    """A run between two steps."""
+    """A run between two steps; `network` is the model as it is called."""
 
     template: Template
     options: PretrainOptions
@@ -59,6 +63,7 @@ class PretrainRun:
     facts: dict[str, Any]
     step: int = 0
     say: Callable[[str], None] = print
+    network: nn.Module | None = None
 
     @property
     def done(self) -> int:
@@ -71,7 +76,7 @@ class PretrainRun:
         options, settings = self.options, self.template.encoder.pretrain
         return Pace(
             options.folder, settings.steps, options.window, options.checkpoint_every,
-            options.device, images=settings.batch_size,
+            options.device, images=settings.batch_size, ranks=options.ranks,
         )  # fmt: skip
 
     def step_once(self) -> Mapping[str, float]:
@@ -85,9 +90,10 @@ class PretrainRun:
     def snapshot(self) -> Checkpoint:
         """Everything a later process needs to go on exactly; raises DriftError for weights that
         are no numbers, before they are saved or exported."""
-        broken = modules.not_finite(self.model, self.ema)
-        if broken is not None:
-            raise _diverged(self.step, f"NaN or infinity in {broken}", "nothing was saved")
+        with self.options.ranks.agreed():
+            broken = modules.not_finite(self.model, self.ema)
+            if broken is not None:
+                raise _diverged(self.step, f"NaN or infinity in {broken}", "nothing was saved")
         return snapshot(self)
 
 
@@ -140,13 +146,15 @@ def start(
         },
         say=say,
     )
+    run.network = parallel.over(model, options.ranks, "ddp")
     folder = options.folder / "checkpoints"
     if options.resume:
-        kept = checkpoint.require_latest(folder, say)
+        kept = checkpoint.latest(folder, options.ranks, say)
         restore(run, kept)
-        record.say_resumed(options.folder, kept.step, say)
+        if options.ranks.writer:
+            record.say_resumed(options.folder, kept.step, say)
     else:
-        checkpoint.require_none(folder)
+        options.ranks.by_writer(lambda: checkpoint.require_none(folder))
     return run
 
 
@@ -201,28 +209,42 @@ def lambda_at(step: int, settings: Pretrain, finetune: Finetune) -> float:
     return finetune.lambda_max * min(1.0, since / finetune.ramp_steps)
 
 
-def batch(run: PretrainRun) -> tuple[Tensor, Tensor]:
-    """The next images [B, C, H, W], augmented where the template says so, and their labels [B]."""
-    settings, source = run.template.encoder.pretrain, run.loader.source
-    if settings.augmentation == "none" or not isinstance(source, Augmentable):
-        return run.loader.take(settings.batch_size)
+def batch(run: PretrainRun) -> tuple[Tensor, Tensor, Tensor]:
+    """This process's images [B, C, H, W] of the next ones, augmented where the template says so,
+    their labels [B] and their masks. What is drawn is the same however many processes there are."""
+    settings, source, options = run.template.encoder.pretrain, run.loader.source, run.options
     places = run.loader.indices(settings.batch_size)
-    crops = rng.stream(run.options.seed, "crop", run.step)
-    return source.augmented(places, crops), source.labels[places]
+    own = options.ranks.share(len(places))
+    if own.start == own.stop:  # more processes than images: the first one, which then counts for 0
+        own = slice(0, 1)
+    if settings.augmentation == "none" or not isinstance(source, Augmentable):
+        samples = source.get(places[own])
+    else:
+        crops = rng.stream(options.seed, "crop", run.step)
+        augment.numbers(own.start, crops)  # those of the images before
+        samples = source.augmented(places[own], crops)
+    whole = samples[:1].expand(len(places), *samples.shape[1:])  # only its shape is looked at
+    mask = _mask(run.template, whole, rng.stream(options.seed, "mask", run.step))
+    return samples, source.labels[places[own]], mask[own]
 
 
 def update(run: PretrainRun) -> dict[str, float]:
     """One step: masked batch, joint loss, clipped AdamW, average -> its figures."""
-    settings, encoder = run.template.encoder.pretrain, run.template.encoder
-    samples, labels = batch(run)
-    mask = _mask(run.template, samples, rng.stream(run.options.seed, "mask", run.step))
-    device = run.options.device
+    settings, encoder, ranks = (
+        run.template.encoder.pretrain,
+        run.template.encoder,
+        run.options.ranks,
+    )
+    with ranks.agreed():
+        samples, labels, mask = batch(run)
+    device, count = run.options.device, ranks.sizes(settings.batch_size)[ranks.rank]
     share = lambda_at(run.step, settings, encoder.finetune)
-    loss, metrics = run.model(
+    network = run.model if run.network is None else run.network
+    loss, metrics = network(
         samples.to(device), labels.to(device), mask=mask.to(device), lambda_cls=share
     )
     run.optimizer.zero_grad(set_to_none=True)
-    loss.mean().backward()
+    (loss.mean() * (count / settings.batch_size)).backward()
     gradients = [p.grad for p in run.model.parameters() if p.grad is not None]
     norm = global_norm(gradients)
     if not torch.isfinite(norm):
@@ -241,7 +263,8 @@ def update(run: PretrainRun) -> dict[str, float]:
     run.optimizer.step()
     modules.average(run.model, run.ema)
     run.step += 1
-    figures = {name: float(value.mean()) for name, value in metrics.items()}
+    means = {name: float(value.mean()) for name, value in metrics.items()}
+    figures = ranks.mean(means, count)
     return {**figures, "grad_norm": float(norm), "lr": lr, "lambda": share}
 
 
@@ -270,7 +293,7 @@ def pretrain(run: PretrainRun, listen: Callable[[Mapping[str, Any]], None]) -> P
                 options.mirrors, options.folder, run.facts, after=run.step, say=run.say
             ),
         )  # fmt: skip
-    return made[0]
+    return options.folder / EXPORTED
 
 
 def snapshot(run: PretrainRun) -> Checkpoint:
@@ -294,7 +317,7 @@ def export(run: PretrainRun) -> Path:
     (averaged,) = run.ema.values()
     model = MaskedAutoencoder(run.model.config)
     model.load_state_dict({**run.model.state_dict(), **averaged})
-    path = run.options.folder / "encoder.safetensors"
+    path = run.options.folder / EXPORTED
     data, dataset = run.template.data, run.facts["dataset"]
     made_by = run.facts["autoencoder"] or {}
     revision = made_by.get("revision", data.tokenizer_revision)

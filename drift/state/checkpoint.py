@@ -24,6 +24,7 @@ from drift import atomic
 from drift.artifacts import header
 from drift.artifacts.errors import ArtifactError
 from drift.errors import DriftError
+from drift.ranks import Ranks
 
 SCHEMA = "drift-checkpoint/1"
 _NAME = re.compile(r"step-(\d{8})\.safetensors\Z")
@@ -123,6 +124,18 @@ def require_latest(folder: Path, say: Callable[[str], None]) -> Checkpoint:
             remedy="Start the run anew in another folder.",
         )
     return kept
+
+
+def latest(folder: Path, ranks: Ranks, say: Callable[[str], None]) -> Checkpoint:
+    """The newest good checkpoint of a folder that all processes see, the same on each.
+
+    Raises CheckpointError where the writer finds none, or another process not the writer's.
+    """
+    found: list[Checkpoint] = []
+    ranks.by_writer(lambda: found.append(require_latest(folder, say)))
+    step = ranks.agree(number=found[0].step if found else 0)
+    with ranks.met():
+        return found[0] if found else read(path_of(folder, step))
 
 
 def set_aside(folder: Path, after: int, say: Callable[[str], None]) -> None:

@@ -1,6 +1,7 @@
 """The loop that both kinds of training share: windows, checkpoints, and the record of every end.
 
-What a step is and what a row says is the run's own affair; see `Stepping`.
+What a step is and what a row says is the run's own affair; see `Stepping`. Of several processes all
+go through the loop, for steps, rows and snapshots need all of them; the writer alone writes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 
 from drift import atomic
 from drift.errors import DriftError, Interrupted
+from drift.ranks import ALONE, Ranks
+from drift.ranks.processes import Elsewhere
 from drift.state import checkpoint, environment, stopping
 from drift.state.checkpoint import Checkpoint
 from drift.state.mirrors import Mirror
@@ -50,6 +53,7 @@ class Pace:
 
     images         of one step, for the throughput
     from_the_start whether there is a checkpoint before the first update
+    ranks          the processes that carry it out
     """
 
     folder: Path
@@ -59,6 +63,7 @@ class Pace:
     device: str
     images: int
     from_the_start: bool = False
+    ranks: Ranks = ALONE
 
     @property
     def checkpoints(self) -> Path:
@@ -75,17 +80,22 @@ def advance(
     stop   a request to end before the last step: with the row of the window as far as it came, and
            a checkpoint
     """
-    stop = stop or Stop()
-    pace.checkpoints.mkdir(parents=True, exist_ok=True)
+    stop, ranks = stop or Stop(), pace.ranks
 
     def save() -> None:
-        checkpoint.write(pace.checkpoints, run.snapshot())
-        saved()
+        kept = run.snapshot()
 
-    if pace.from_the_start and run.done == 0 and 0 not in checkpoint.steps(pace.checkpoints):
+        def write() -> None:
+            pace.checkpoints.mkdir(parents=True, exist_ok=True)
+            checkpoint.write(pace.checkpoints, kept)
+            saved()
+
+        ranks.by_writer(write)
+
+    if pace.from_the_start and run.done == 0 and not _is_saved(run, pace):
         save()
     window = _Means()
-    while run.done < pace.total and not stop.requested:
+    while run.done < pace.total and not stopping.asked(stop, ranks):
         window.add(run.step_once())
         if run.done % pace.window == 0 and run.done < pace.total:
             yield run.row(*window.taken())
@@ -93,8 +103,14 @@ def advance(
             save()
     if window.count:
         yield run.row(*window.taken())
-    if run.done not in checkpoint.steps(pace.checkpoints):
+    if not _is_saved(run, pace):
         save()
+
+
+def _is_saved(run: Stepping, pace: Pace) -> bool:
+    """Whether the writer sees a step file of this step."""
+    seen = pace.ranks.writer and run.done in checkpoint.steps(pace.checkpoints)
+    return bool(pace.ranks.agree(number=int(seen)))
 
 
 class _Means:
@@ -124,18 +140,22 @@ def held(pace: Pace, *, done: int, resumed: bool, say: Say) -> Iterator[None]:
     DriftError where another process has the folder or has gone on in it, or the disk refuses.
     """
     with ExitStack() as stack:
-        try:
-            pace.folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(atomic.locked(pace.folder, say))
-            checkpoint.set_aside(pace.checkpoints, done if resumed or done else -1, say)
-        except atomic.LockedError as error:
-            raise DriftError(
-                str(pace.folder), found="another process at work in it", expected="one at a time",
-                remedy="Wait for it, or choose another --out.",
-            ) from error  # fmt: skip
-        except OSError as error:
-            raise unwritable(pace.folder, error) from error
+        pace.ranks.by_writer(lambda: _hold(stack, pace, done if resumed or done else -1, say))
         yield
+
+
+def _hold(stack: ExitStack, pace: Pace, after: int, say: Say) -> None:
+    try:
+        pace.folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(atomic.locked(pace.folder, say))
+        checkpoint.set_aside(pace.checkpoints, after, say)
+    except atomic.LockedError as error:
+        raise DriftError(
+            str(pace.folder), found="another process at work in it", expected="one at a time",
+            remedy="Wait for it, or choose another --out.",
+        ) from error  # fmt: skip
+    except OSError as error:
+        raise unwritable(pace.folder, error) from error
 
 
 def recorded(
@@ -150,39 +170,85 @@ def recorded(
     """`advance` with the run's record: metadata live, one row a window, every end accounted for.
 
     mirror  opens the mirrors, once the log is sound
-    finish  what is left to do after the last step -> facts of the completed run
+    finish  what is left to do after the last step, on the writer -> facts of the completed run
     Raises Interrupted where a signal ended the run in order: it goes on with --resume. A disk that
-    refuses is a DriftError; the record then says failed, where it still can be written.
+    refuses is a DriftError; the record then says failed, where it still can be written. `listen`
+    is called on every process.
     """
-    record, log = _begin(run, pace, facts)
-    with closing(mirror()) as copies, stopping.on_signals() as stop:
-        meter = environment.Meter(run.done, pace.images)
-
-        def saved() -> None:
-            record.update("running", step=run.done, **newest(pace))
-
+    ranks = pace.ranks
+    with ExitStack() as stack:
+        books: list[_Books] = []
+        ranks.by_writer(lambda: books.append(_Books.opened(run, pace, facts, mirror, stack)))
+        stop = stack.enter_context(stopping.on_signals())
         try:
-            saved()
-            for row in advance(run, pace, saved, stop):
-                log.append(dict(row))
-                copies.write(row)
-                record.update(
-                    "running", step=run.done, latest_window=run.done,
-                    throughput=meter.read(run.done), memory=environment.memory(pace.device),
-                )  # fmt: skip
+            ranks.by_writer(lambda: books[0].running())
+            for row in advance(run, pace, lambda: books[0].running(), stop):
+                ranks.by_writer(lambda row=row: books[0].add(row))  # type: ignore[misc]
                 listen(row)
             if run.done < pace.total:
-                raise Interrupted(
-                    f"{stop.why} after step {run.done}, whose checkpoint {pace.folder} holds; the "
-                    "same command with --resume goes on"
-                )
-            last = finish()
-            record.update("completed", step=run.done, **newest(pace), **last)
+                raise _interrupted(run, pace, stop)
+            ranks.by_writer(lambda: books[0].completed(finish()))
         except BaseException as error:
-            _record_end(record, run.done, error, newest(pace))
-            if isinstance(error, OSError):
-                raise unwritable(pace.folder, error) from error
-            raise
+            refused = unwritable(pace.folder, error) if isinstance(error, OSError) else None
+            settled = ranks.settled(refused or error)
+            if books:
+                _record_end(books[0].record, run.done, _told(error, settled), newest(pace))
+            if settled is error:
+                raise
+            raise settled from error
+
+
+@dataclass
+class _Books:
+    """What the writer keeps of a run: its record, the metric log, their copies, the pace."""
+
+    run: Stepping
+    pace: Pace
+    record: RunRecord
+    log: WindowLog
+    copies: Mirror
+    meter: environment.Meter
+
+    @classmethod
+    def opened(
+        cls, run: Stepping, pace: Pace, facts: Mapping[str, Any], mirror: Callable[[], Mirror],
+        stack: ExitStack,
+    ) -> _Books:  # fmt: skip
+        """The record and the log of a run that begins or goes on."""
+        record, log = _begin(run, pace, facts)
+        copies = stack.enter_context(closing(mirror()))
+        return cls(run, pace, record, log, copies, environment.Meter(run.done, pace.images))
+
+    def running(self) -> None:
+        self.record.update("running", step=self.run.done, **newest(self.pace))
+
+    def add(self, row: Row) -> None:
+        """A window that has ended."""
+        self.log.append(dict(row))
+        self.copies.write(row)
+        self.record.update(
+            "running", step=self.run.done, latest_window=self.run.done,
+            throughput=self.meter.read(self.run.done),
+            memory=environment.memory(self.pace.device),
+        )  # fmt: skip
+
+    def completed(self, last: Mapping[str, Any]) -> None:
+        self.record.update("completed", step=self.run.done, **newest(self.pace), **last)
+
+
+def _interrupted(run: Stepping, pace: Pace, stop: Stop) -> Interrupted:
+    """How the run goes on; the writer says it."""
+    return Interrupted(
+        f"{stop.why} after step {run.done}, whose checkpoint {pace.folder} holds; the same command "
+        "with --resume goes on"
+        if pace.ranks.writer
+        else ""
+    )
+
+
+def _told(error: BaseException, settled: BaseException) -> BaseException:
+    """What the record says: this process's own error, or that of the process that had one."""
+    return settled if isinstance(error, RuntimeError) else error
 
 
 def _begin(run: Stepping, pace: Pace, facts: Mapping[str, Any]) -> tuple[RunRecord, WindowLog]:
@@ -220,5 +286,6 @@ def _record_end(
     with suppress(OSError):
         if isinstance(error, Interrupted):
             record.update("interrupted", step=step, **saved)
-        else:
-            record.update("failed", step=step, error=f"{type(error).__name__}: {error}", **saved)
+            return
+        said = error.said if isinstance(error, Elsewhere) else f"{type(error).__name__}: {error}"
+        record.update("failed", step=step, error=said, **saved)

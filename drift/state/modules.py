@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from drift.ranks import parallel
 from drift.state.checkpoint import Checkpoint
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -28,7 +29,9 @@ def not_finite(model: nn.Module, ema: Averages) -> str | None:
     named: list[tuple[str, Tensor]] = [*model.named_parameters()]
     for decay, averaged in ema.items():
         named += [(f"the average {decay} of {name}", value) for name, value in averaged.items()]
-    return next((name for name, value in named if not bool(torch.isfinite(value).all())), None)
+    return next(
+        (name for name, value in named if not bool(parallel.local(value).isfinite().all())), None
+    )
 
 
 @torch.no_grad()
@@ -40,23 +43,29 @@ def average(model: nn.Module, ema: Averages) -> None:
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Averages) -> dict[str, Tensor]:
-    """`model/*`, `ema/<decay>/*` and `optimizer/<moment>/*`."""
+    """`model/*`, `ema/<decay>/*` and `optimizer/<moment>/*`; every process asks for them."""
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     for decay, averaged in ema.items():
         tensors |= {f"ema/{decay}/{name}": value for name, value in averaged.items()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer/{key}/{name}"] = torch.as_tensor(value)
-    return tensors
+    return {name: parallel.whole(value) for name, value in tensors.items()}
 
 
 def put_weights(kept: Checkpoint, model: nn.Module, ema: Averages) -> None:
     """Parameters and averages of a checkpoint into objects that were built for it."""
-    model.load_state_dict(kept.group("model"))
+    spread = model.state_dict()
+    model.load_state_dict(
+        {
+            name: parallel.spread_like(value, spread.get(name, value))
+            for name, value in kept.group("model").items()
+        }
+    )
     for decay, averaged in ema.items():
         held = kept.group(f"ema/{decay}")
         for name, value in averaged.items():
-            value.copy_(held[name])
+            value.copy_(parallel.spread_like(held[name], value))
 
 
 def put_moments(kept: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -65,7 +74,9 @@ def put_moments(kept: Checkpoint, model: nn.Module, optimizer: torch.optim.Optim
         held = {key: kept.tensors.get(f"optimizer/{key}/{name}") for key in MOMENTS}
         if held["step"] is not None:
             optimizer.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device)
+                key: value
+                if key == "step"
+                else parallel.spread_like(value.to(parameter.device), parameter)
                 for key, value in held.items()
                 if value is not None
             }

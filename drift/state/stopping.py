@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from drift.ranks import Ranks
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -18,6 +20,15 @@ class Stop:
 
     requested: bool = False
     why: str = ""
+
+
+def asked(stop: Stop, ranks: Ranks) -> bool:
+    """Whether a signal has reached any process; all of them then end after the same step."""
+    own = signal.Signals[stop.why].value if stop.why else int(stop.requested)
+    number = ranks.agree(number=own)
+    if number and not stop.requested:
+        stop.requested, stop.why = True, signal.Signals(number).name
+    return bool(number)
 
 
 @contextmanager

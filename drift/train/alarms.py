@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from drift import cfg, loss, trace
-from drift.train.step import StepBatch
+from drift.ranks import ALONE, Ranks
+from drift.train.batch import StepBatch
 
 FLOOR_TOLERANCE = 1.001  # an affinity within a thousandth of its floor lies on it
 LEAST_SPREAD = 0.1  # of the real samples' spread
@@ -32,9 +33,9 @@ def field_norms(metrics: Mapping[str, Tensor], temperatures: tuple[float, ...]) 
 
 @torch.no_grad()
 def diagnose(
-    samples: Tensor, batch: StepBatch, temperatures: tuple[float, ...]
+    samples: Tensor, batch: StepBatch, temperatures: tuple[float, ...], ranks: Ranks = ALONE
 ) -> dict[str, float]:
-    """samples [B*G, C, H, W] of a step -> figures by name.
+    """samples [B*G, C, H, W] of a step -> figures by name, those of the labels of all processes.
 
     spread         mean distance between generated samples of a label, over that of real ones
     overlap        share of generated samples whose nearest positive is nearer than the median
@@ -47,20 +48,27 @@ def diagnose(
     pos = batch.positives.flatten(2).float()
     unc = batch.unconditional.flatten(2).float()  # of none as well
     own, real = torch.cdist(gen, gen), torch.cdist(pos, pos)
-    figures = {"spread": _mean_pair(own) / max(_mean_pair(real), 1e-12)}
-    figures["overlap"] = _overlap(torch.cdist(gen, pos), real)
+    means = {
+        "own": _mean_pair(own),
+        "real": _mean_pair(real),
+        "overlap": _overlap(torch.cdist(gen, pos), real),
+    }
     weight = cfg.uncond_weight(batch.alpha, generated=batch.generated, unconditional=unc.shape[1])
+    some = slice(batch.counted)
     with trace.recording() as stages:
         loss.drift_loss(
-            gen,
-            pos,
-            unc,
-            weight_neg=weight[:, None].expand(-1, unc.shape[1]),
+            gen[some],
+            pos[some],
+            unc[some],
+            weight_neg=weight[some, None].expand(-1, unc.shape[1]),
             temperatures=temperatures,
+            group=ranks.group,
         )
     for tau in temperatures:
-        figures |= _affinity_figures(stages, tau, batch.generated)
-    return figures
+        means |= _affinity_figures(stages, tau, batch.generated)
+    means = ranks.mean(means, batch.counted)
+    spread = means.pop("own") / max(means.pop("real"), 1e-12)
+    return {"spread": spread, **means}
 
 
 def alarms(

@@ -1,7 +1,8 @@
 """What a step draws (method, section 6): real samples through queues, labels, noise, style, alpha.
 
 Labels come without replacement from the labels just pushed, so that a class that is trained has
-fresh samples. Every draw is a function of seed and step.
+fresh samples. Every draw is a function of seed and step. Several processes draw the same, each for
+all, and keep what belongs to their labels: what is drawn does not depend on their number.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from drift.config import Template
 from drift.data import Loader, Source
 from drift.errors import DriftError
 from drift.queue import SampleQueue
-from drift.train.step import StepBatch
+from drift.ranks import ALONE, Ranks
+from drift.train.batch import StepBatch, held
+from drift.train.shards import ShardedQueue
+
+Queue = SampleQueue | ShardedQueue
 
 
 @dataclass(frozen=True)
@@ -24,35 +29,39 @@ class Feed:
     """The loader and both queues of a run: one ring per class, and one over all classes.
 
     origins  beside `by_class`, slot for slot: the place of each sample in the source
+    ranks    the processes that hold the samples between them
     """
 
     loader: Loader
-    by_class: SampleQueue
-    overall: SampleQueue
+    by_class: Queue
+    overall: Queue
     origins: SampleQueue
+    ranks: Ranks = ALONE
 
-    def queues(self) -> dict[str, SampleQueue]:
-        """By name, as a checkpoint holds them."""
+    def queues(self) -> dict[str, Queue]:
+        """By name, as a checkpoint holds them: `origins` last, for it knows places best."""
         return {"by_class": self.by_class, "overall": self.overall, "origins": self.origins}
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The batch of a step, and the place in the source of each positive, int64 [B, P]."""
+    """The batch of a step on this process, and the place in the source of each positive, [B, P]."""
 
     batch: StepBatch
     origins: Tensor
 
 
-def open_feed(template: Template, source: Source, *, seed: int) -> Feed:
+def open_feed(template: Template, source: Source, *, seed: int, ranks: Ranks = ALONE) -> Feed:
     """Empty queues in front of the first sample.
 
-    Raises DriftError where a step would want more labels than it pushes: columns state the push of
-    one host of several (DEC-0103), and this is one process.
+    Raises DriftError where a step would want more labels than it pushes, however many processes
+    there are: columns state the push of one host of several (DEC-0103).
     """
     queue = template.queue
     _require_labels(queue.push_per_step, template.loss.class_labels)
     strict = queue.replacement == "without"
+    if ranks.control is not None:
+        return _sharded_feed(template, Loader(source, seed=seed), strict, ranks)
     return Feed(
         loader=Loader(source, seed=seed),
         by_class=SampleQueue(source.classes, queue.per_class_capacity, strict=strict),
@@ -61,15 +70,46 @@ def open_feed(template: Template, source: Source, *, seed: int) -> Feed:
     )
 
 
+def _sharded_feed(template: Template, loader: Loader, strict: bool, ranks: Ranks) -> Feed:
+    queue, source = template.queue, loader.source
+    by_class, overall = (
+        ShardedQueue(classes, capacity, strict=strict, ranks=ranks, shape=source.shape)
+        for classes, capacity in (
+            (source.classes, queue.per_class_capacity), (1, queue.global_capacity),
+        )
+    )  # fmt: skip
+    return Feed(loader, by_class, overall, by_class.places, ranks)
+
+
 def push(feed: Feed, n: int) -> Tensor:
-    """Move the next n real samples into the queues, with their own labels -> these labels [n]."""
+    """Move the next n real samples into the queues, with their own labels -> these labels [n].
+
+    Of several processes each reads what it keeps; an error of one is everybody's.
+    """
     places = feed.loader.indices(n)
     source = feed.loader.source
+    if feed.ranks.control is not None:
+        with feed.ranks.agreed():
+            _push_shares(feed, places)
+        return source.labels[places]
     samples, labels = source.get(places), source.labels[places]
-    feed.by_class.push(samples, labels)
+    for queue, of in ((feed.by_class, labels), (feed.overall, torch.zeros_like(labels))):
+        assert isinstance(queue, SampleQueue)
+        queue.push(samples, of)
     feed.origins.push(places, labels)
-    feed.overall.push(samples, torch.zeros_like(labels))
     return labels
+
+
+def _push_shares(feed: Feed, places: Tensor) -> None:
+    """The samples of a push that this process keeps, each read once, into both queues."""
+    source = feed.loader.source
+    labels = source.labels[places]
+    pairs = [(feed.by_class, labels), (feed.overall, torch.zeros_like(labels))]
+    queues = [(q, of, q.mine(of)) for q, of in pairs if isinstance(q, ShardedQueue)]
+    read = torch.stack([mine for _, _, mine in queues]).any(0)
+    samples = source.get(places[read]) if bool(read.any()) else torch.empty(0, *source.shape)
+    for queue, of, mine in queues:
+        queue.push(places, of, samples[mine[read]])
 
 
 def warm_up(feed: Feed, template: Template) -> int:
@@ -104,26 +144,39 @@ def draw_traced(feed: Feed, template: Template, *, seed: int, step: int) -> Draw
     """`draw`, and where the positives come from."""
     pushed = push(feed, template.queue.push_per_step)
     generator = rng.stream(seed, "draw", step)
-    loss, shape = template.loss, template.generator.input_shape
+    loss, ranks = template.loss, feed.ranks
     labels = draw_labels(pushed, loss.class_labels, generator)
-    rows = len(labels) * loss.generated
-    height, width, channels = shape
+    of_one = torch.zeros_like(labels)
     slots = feed.by_class.slots(labels, loss.positives, generator=generator)
+    shared = feed.overall.slots(of_one, loss.unconditional, generator=generator)
+    noise, style = draw_inputs(template, len(labels) * loss.generated, generator)
+    alpha = draw_alpha(template, len(labels), generator)
+    positives = feed.by_class.gather(labels, slots)
+    unconditional = feed.overall.gather(of_one, shared)
+    origins = feed.origins.gather(labels, slots)
+    if ranks.control is None:
+        return Drawn(StepBatch(labels, positives, unconditional, noise, style, alpha), origins)
+    own, sizes = ranks.share(len(labels)), ranks.sizes(len(labels))
+    idle = own.start == own.stop
+    one = slice(0, 1) if idle else own  # of a process without labels, which takes part all the same
+    inputs = slice(one.start * loss.generated, one.stop * loss.generated)
+    if idle:
+        positives, unconditional = (
+            t.new_zeros(1, *t.shape[1:]) for t in (positives, unconditional)
+        )
     batch = StepBatch(
-        labels=labels,
-        positives=feed.by_class.gather(labels, slots),
-        unconditional=feed.overall.sample(
-            torch.zeros_like(labels), loss.unconditional, generator=generator
-        ),
-        noise=torch.randn(rows, channels, height, width, generator=generator),
-        style=torch.randint(
-            template.generator.style_codes,
-            (rows, template.generator.style_tokens),
-            generator=generator,
-        ),
-        alpha=draw_alpha(template, len(labels), generator),
+        labels[one], positives, unconditional, noise[inputs], style[inputs], alpha[one]
     )
-    return Drawn(batch, feed.origins.gather(labels, slots))
+    return Drawn(held(batch, max(sizes), idle=idle), origins[own])
+
+
+def draw_inputs(template: Template, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(noise [rows, C, H, W], style codes [rows, style_tokens])."""
+    shape = template.generator
+    height, width, channels = shape.input_shape
+    noise = torch.randn(rows, channels, height, width, generator=generator)
+    style = torch.randint(shape.style_codes, (rows, shape.style_tokens), generator=generator)
+    return noise, style
 
 
 def draw_labels(pushed: Tensor, n: int, generator: torch.Generator) -> Tensor:

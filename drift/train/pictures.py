@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from drift import atomic, plots, rng
+from drift.generator import Generator
+from drift.ranks import parallel
 from drift.sample import grids
 from drift.state import record
 from drift.train.run import Run, Window
@@ -20,8 +22,11 @@ MOST_CLASSES = 10
 
 
 @torch.no_grad()
-def samples_now(run: Run) -> Tensor:
-    """Samples of the first classes by the average with the longest memory, [classes*8, C, H, W]."""
+def samples_now(run: Run) -> Tensor | None:
+    """Samples of the first classes by the average with the longest memory, [classes*8, C, H, W].
+
+    Every process has to ask; the writer gets them.
+    """
     template = run.template
     classes = min(template.generator.num_classes, MOST_CLASSES)
     count = classes * PER_CLASS
@@ -31,9 +36,13 @@ def samples_now(run: Run) -> Tensor:
     shape = (count, template.generator.style_tokens)
     style = torch.randint(template.generator.style_codes, shape, generator=generator)
     averaged = run.state.ema[max(run.state.ema)]
-    parameters = {name: value.to(run.options.device) for name, value in averaged.items()}
+    parameters = {
+        name: parallel.whole(value).to(run.options.device) for name, value in averaged.items()
+    }
+    if not run.options.ranks.writer:
+        return None
     made: Tensor = torch.func.functional_call(
-        run.state.generator,
+        Generator(run.state.generator.config, device="meta"),
         parameters,
         (
             noise.to(run.options.device),
@@ -57,7 +66,9 @@ def write(path: Path, samples: Tensor, *, columns: int = PER_CLASS) -> None:
 
 def show(run: Run, window: Window) -> None:
     """Add the picture of a window to the run's folder: samples/step-00000025.png and so on."""
-    write(run.options.folder / "samples" / f"step-{window.step:08d}.png", samples_now(run))
+    samples = samples_now(run)
+    if samples is not None:
+        write(run.options.folder / "samples" / f"step-{window.step:08d}.png", samples)
 
 
 def curves(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 A run is a function of template, data, encoder and seed. Its state is a step file; what is drawn at
 a step depends on seed and step only, so a resumed run is, bit for bit on the CPU, the run that was
-never interrupted.
+never interrupted. Neither depends on how many processes carry it out (`drift.ranks`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from drift.data import Source
 from drift.data.dataset import described
 from drift.features import FeatureExtractor
 from drift.queue import QueueUnderflow
+from drift.ranks import ALONE, Ranks, parallel
 from drift.sample.loading import BYPASSED, NO_GATES
 from drift.state import checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
 from drift.train import alarms, beginning, build, draw, step, watch
+from drift.train.batch import StepBatch
 from drift.train.draw import Feed
 from drift.train.step import TrainState
 from drift.train.watch import Watch
@@ -48,6 +50,7 @@ class RunOptions:
     compile          what to do where torch.compile fails; see drift.compiling
     labels_per_pass  labels whose activations are held at once; the gradient stays the batch's
     learning_rate    replaces the template's on resume: a diagnostic run
+    ranks, parallel  the processes of the run, and how they hold the generator between them
     """
 
     folder: Path
@@ -63,6 +66,8 @@ class RunOptions:
     labels: Mapping[str, Any] = field(default_factory=dict)  # of the record: gates, claims
     bypass_checks: tuple[str, ...] = ()
     mirrors: Mapping[str, Any] = field(default_factory=dict)
+    ranks: Ranks = ALONE
+    parallel: parallel.Kind = "ddp"
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Run:
     say: Say = print
     widest: float = 0.0  # the largest spread of the windows so far
     _begun: bool = False  # whether this process has done a step
-    _last: tuple[step.StepBatch, Mapping[str, Tensor]] | None = None
+    _last: tuple[StepBatch, Mapping[str, Tensor]] | None = None
 
     @property
     def total_steps(self) -> int:
@@ -106,6 +111,7 @@ class Run:
         return Pace(
             options.folder, self.total_steps, options.window, options.checkpoint_every,
             options.device, images=loss.class_labels * loss.generated, from_the_start=True,
+            ranks=options.ranks,
         )  # fmt: skip
 
     def step_once(self) -> Mapping[str, float]:
@@ -114,14 +120,16 @@ class Run:
         Raises Breach where one is broken; what was drawn or computed is then not used.
         """
         first, self._begun = not self._begun, True
+        ranks = self.options.ranks
         if first:
             self.watch.require_strict(self.feed, replacement=self.template.queue.replacement)
         try:
             drawn = draw.draw_traced(
                 self.feed, self.template, seed=self.options.seed, step=self.state.step
             )
-            self.watch.require_true_labels(drawn)
-            batch = _to(drawn.batch, self.options.device)
+            with ranks.agreed():
+                self.watch.require_true_labels(drawn)
+            batch = drawn.batch.to(self.options.device)
             _, metrics = step.train_step(self.state, batch)
         except QueueUnderflow as error:
             raise self.watch.breach(
@@ -140,17 +148,19 @@ class Run:
     def row(self, means: Mapping[str, float], count: int) -> Mapping[str, Any]:
         """The row of a window; the slower in-run clauses are looked at first."""
         assert self._last is not None
-        self.watch.require_frozen()
-        self.watch.require_finite_weights()
+        with self.options.ranks.agreed():
+            self.watch.require_frozen()
+            self.watch.require_finite_weights()
         row = _row(self, *self._last, means, count)
         self.watch.require_finite(row)  # weights may be numbers where samples are none
         return row
 
     def snapshot(self) -> Checkpoint:
         """Everything a later process needs to go on exactly; nothing broken is ever saved."""
-        self.watch.require_frozen()
-        self.watch.require_same_encoder()
-        self.watch.require_finite_weights()
+        with self.options.ranks.agreed():
+            self.watch.require_frozen()
+            self.watch.require_same_encoder()
+            self.watch.require_finite_weights()
         return snapshot(self)
 
 
@@ -163,15 +173,19 @@ def start(
 ) -> Run:
     """A run before its next step: fresh, or from the newest good checkpoint of its folder.
 
-    Raises DriftError for data, folder or checkpoints that do not fit; nothing is then written.
+    Every process of `options.ranks` calls it. Raises DriftError for data, folder or checkpoints
+    that do not fit; nothing is then written.
     """
-    beginning.require_one(options.resume, options.model_from, options.learning_rate)
-    trial.require_source(template, source)
-    generator = build.generator(template, seed=options.seed).to(options.device)
-    config = dataclasses.replace(
-        build.train_config(template), labels_per_pass=options.labels_per_pass
-    )
-    state = TrainState.create(generator, extractor.to(options.device), config)
+    ranks = options.ranks
+    with ranks.met():
+        beginning.require_one(options.resume, options.model_from, options.learning_rate)
+        trial.require_source(template, source)
+        generator = build.generator(template, seed=options.seed).to(options.device)
+        config = dataclasses.replace(
+            build.train_config(template), labels_per_pass=options.labels_per_pass
+        )
+        extractor.to(options.device)
+    state = TrainState.create(generator, extractor, config, ranks, options.parallel)
     trial.require_passes("models", lambda: beginning.one_sample(state, source), template)
     if options.compile != "disable":
         # On the instance, so that names in the state dict stay as they are.
@@ -180,7 +194,7 @@ def start(
         template=template,
         options=options,
         state=state,
-        feed=draw.open_feed(template, source, seed=options.seed),
+        feed=draw.open_feed(template, source, seed=options.seed, ranks=ranks),
         facts={
             "seed": options.seed,
             "fingerprint": fingerprint(template),
@@ -199,15 +213,17 @@ def start(
     )  # fmt: skip
     _mark(run, *_bypasses(template, options))
     if options.resume:
-        kept = checkpoint.require_latest(_checkpoints(options.folder), say)
+        kept = checkpoint.latest(_checkpoints(options.folder), ranks, say)
         restore(run, kept)
-        record.say_resumed(options.folder, kept.step, say)
+        if ranks.writer:
+            record.say_resumed(options.folder, kept.step, say)
         return run
-    checkpoint.require_none(_checkpoints(options.folder))
+    ranks.by_writer(lambda: checkpoint.require_none(_checkpoints(options.folder)))
     if options.model_from is not None:
-        kept = checkpoint.require_latest(_checkpoints(options.model_from), say)
+        kept = checkpoint.latest(_checkpoints(options.model_from), ranks, say)
         _mark(run, *beginning.inherit(kept, state))
     draw.warm_up(run.feed, template)
+    ranks.meet()
     return run
 
 
@@ -219,14 +235,11 @@ def train(run: Run, listen: Callable[[Window], None]) -> None:
     """
     options = run.options
     facts = {**run.facts, **options.labels, "in_run": run.watch.record()}
+    facts |= {"processes": options.ranks.world, "parallel": options.parallel}
     if any(said.startswith((BYPASSED, NO_GATES)) for said in run.facts["diagnostic"]):
         facts["tier"] = "none"
     with loop.held(run.pace, done=run.state.step, resumed=options.resume, say=run.say):
-        try:
-            atomic.write_text(options.folder / "template.json", _pretty(run.template.model_dump(
-                mode="json", by_alias=True)))  # fmt: skip
-        except OSError as error:
-            raise loop.unwritable(options.folder, error) from error
+        options.ranks.by_writer(lambda: _write_template(run))
         loop.recorded(
             run, run.pace, facts, lambda row: listen(_window(row)),
             mirror=lambda: mirrors.open_mirror(
@@ -235,8 +248,16 @@ def train(run: Run, listen: Callable[[Window], None]) -> None:
         )  # fmt: skip
 
 
+def _write_template(run: Run) -> None:
+    folder, stated = run.options.folder, run.template.model_dump(mode="json", by_alias=True)
+    try:
+        atomic.write_text(folder / "template.json", _pretty(stated))
+    except OSError as error:
+        raise loop.unwritable(folder, error) from error
+
+
 def snapshot(run: Run) -> Checkpoint:
-    """Everything a later process needs to go on exactly."""
+    """Everything a later process needs to go on exactly, however many there are; on the writer."""
     state = run.state
     tensors = modules.capture(state.generator, state.optimizer, state.ema)
     for name, queue in run.feed.queues().items():
@@ -291,13 +312,13 @@ def _bypasses(template: Template, options: RunOptions) -> list[str]:
 
 
 def _row(
-    run: Run, batch: step.StepBatch, metrics: Mapping[str, Tensor], means: Mapping[str, float],
+    run: Run, batch: StepBatch, metrics: Mapping[str, Tensor], means: Mapping[str, float],
     count: int,
 ) -> Mapping[str, Any]:  # fmt: skip
     temperatures = run.template.loss.temperatures
     with torch.no_grad():
         samples = step.generate(run.state, batch)
-    figures = alarms.diagnose(samples, batch, temperatures)
+    figures = alarms.diagnose(samples, batch, temperatures, run.options.ranks)
     row = {
         "step": run.state.step,
         "steps": count,
@@ -306,7 +327,7 @@ def _row(
         **alarms.field_norms(metrics, temperatures),
         **figures,
         "real_samples": run.feed.loader.position,
-        "generated_samples": run.state.step * len(batch.noise),
+        "generated_samples": run.state.step * run.pace.images,
     }
     said = alarms.alarms(
         figures, widest=run.widest,
@@ -318,12 +339,6 @@ def _row(
 
 def _window(row: Mapping[str, Any]) -> Window:
     return Window(row["step"], row, tuple(row["alarms"]))
-
-
-def _to(batch: step.StepBatch, device: str) -> step.StepBatch:
-    return batch if device == "cpu" else step.StepBatch(
-        **{name: value.to(device) for name, value in vars(batch).items()}
-    )  # fmt: skip
 
 
 def _checkpoints(folder: Path) -> Path:

@@ -1,24 +1,28 @@
 """One optimisation step (method, section 6; reference train.py), a function of state and batch.
 
 Everything that is drawn - noise, style, alpha, positives, unconditional samples - is in the batch,
-so a step can be recorded, replayed and compared.
+so a step can be recorded, replayed and compared. Several processes hold its labels between them
+(`drift.train.batch.share`) and take the step that one would take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from drift import features, schedule, trace
 from drift import loss as drifting
 from drift.encoder import MaskedAutoencoder
-from drift.errors import InputError
 from drift.features import FeatureExtractor
 from drift.generator import Generator
+from drift.ranks import ALONE, Ranks, parallel
 from drift.state import modules
+from drift.train.batch import StepBatch as StepBatch
+from drift.train.batch import per_sample as per_sample
+from drift.train.batch import split as split
 from drift.train.config import TrainConfig
 
 OPTIMIZER = torch.optim.AdamW
@@ -34,45 +38,13 @@ class NotFinite(FloatingPointError):  # noqa: N818 - what is wrong, not that som
         )
 
 
-@dataclass(frozen=True)
-class StepBatch:
-    """What one step draws: B labels, G generated, P positive, N unconditional samples of each.
-
-    labels [B]; positives [B, P, C, H, W]; unconditional [B, N, C, H, W]; noise [B*G, C, H, W] and
-    style [B*G, style_tokens], label by label; alpha [B]
-    """
-
-    labels: Tensor
-    positives: Tensor
-    unconditional: Tensor
-    noise: Tensor
-    style: Tensor
-    alpha: Tensor
-
-    @property
-    def generated(self) -> int:
-        """G; raises InputError where the parts do not fit together."""
-        labels = len(self.labels)
-        counts = {
-            "positives": len(self.positives),
-            "unconditional": len(self.unconditional),
-            "alpha": len(self.alpha),
-        }
-        for name, count in counts.items():
-            if count != labels:
-                raise InputError(f"StepBatch.{name}", found=count, expected=f"{labels} labels")
-        if labels == 0 or len(self.noise) % labels or len(self.style) != len(self.noise):
-            raise InputError(
-                "StepBatch.noise, style",
-                found=f"{len(self.noise)} and {len(self.style)} rows for {labels} labels",
-                expected="the same number of rows, a multiple of the labels",
-            )
-        return len(self.noise) // labels
-
-
 @dataclass
 class TrainState:
-    """Generator, optimiser, averages and the number of updates done; the encoder is frozen."""
+    """Generator, optimiser, averages and the number of updates done; the encoder is frozen.
+
+    ranks    the processes that hold the labels of a step between them
+    network  the generator as it is called: itself, or what adds its gradients over processes
+    """
 
     generator: Generator
     extractor: FeatureExtractor
@@ -80,6 +52,8 @@ class TrainState:
     ema: dict[float, dict[str, Tensor]]
     config: TrainConfig
     step: int = 0
+    ranks: Ranks = ALONE
+    network: nn.Module | None = None
 
     @classmethod
     def create(
@@ -87,6 +61,8 @@ class TrainState:
         generator: Generator,
         encoder: MaskedAutoencoder | FeatureExtractor,
         train_config: TrainConfig,
+        ranks: Ranks = ALONE,
+        kind: parallel.Kind = "ddp",
     ) -> TrainState:
         """A state before its first update; the averages start at the parameters.
 
@@ -96,6 +72,7 @@ class TrainState:
         extractor = encoder
         if not isinstance(extractor, FeatureExtractor):
             extractor = FeatureExtractor(extractor, config=train_config.features)
+        network = parallel.over(generator, ranks, kind)
         optimizer = OPTIMIZER(
             generator.parameters(),
             lr=train_config.learning_rate,
@@ -104,7 +81,7 @@ class TrainState:
             weight_decay=train_config.weight_decay,
         )
         ema = modules.averages(generator, train_config.ema_decays)
-        return cls(generator, extractor, optimizer, ema, train_config)
+        return cls(generator, extractor, optimizer, ema, train_config, ranks=ranks, network=network)
 
 
 def train_step(state: TrainState, batch: StepBatch) -> tuple[TrainState, dict[str, Tensor]]:
@@ -146,54 +123,38 @@ def accumulate(
         held = [_features(state, part) for part in parts]
     leaves = {name: torch.cat([part[name] for part in held]).requires_grad_() for name in held[0]}
     del held
+    real = features.real_features(
+        state.extractor, batch.positives, batch.unconditional, chunk=len(parts[0].noise)
+    )
     loss, info = drifting.feature_loss(
         leaves,
-        features.real_features(
-            state.extractor, batch.positives, batch.unconditional, chunk=len(parts[0].noise)
-        ),
-        batch.alpha,
+        features.first_labels(real, batch.counted),
+        batch.alpha[: batch.counted],
         positives=batch.positives.shape[1],
         temperatures=state.config.temperatures,
         semantics=state.config.semantics,
+        group=state.ranks.group,
     )
     require_finite("loss", loss.detach(), state)
     wanted = list(leaves)
-    upstream = dict(
-        zip(wanted, torch.autograd.grad(loss, [leaves[n] for n in wanted]), strict=True)
-    )
+    upstream = torch.autograd.grad(loss, [leaves[name] for name in wanted])
     start = 0
-    for part in parts:
-        again = _features(state, part)
-        stop = start + len(part.labels)
-        torch.autograd.backward(
-            [again[name] for name in wanted], [upstream[name][start:stop] for name in wanted]
-        )
+    for i, part in enumerate(parts, start=1):
+        stop = start + part.counted
+        with parallel.pass_of(state.network, last=i == len(parts)):
+            again = _features(state, part)
+            torch.autograd.backward(
+                [again[name] for name in wanted], [one[start:stop] for one in upstream]
+            )
         start = stop
     return loss.detach(), info
 
 
-def split(batch: StepBatch, labels: int) -> list[StepBatch]:
-    """Batches of at most `labels` labels, in order."""
-    rows = labels * batch.generated
-    return [
-        StepBatch(
-            labels=batch.labels[i : i + labels],
-            positives=batch.positives[i : i + labels],
-            unconditional=batch.unconditional[i : i + labels],
-            noise=batch.noise[n : n + rows],
-            style=batch.style[n : n + rows],
-            alpha=batch.alpha[i : i + labels],
-        )
-        for i, n in zip(
-            range(0, len(batch.labels), labels), range(0, len(batch.noise), rows), strict=True
-        )
-    ]
-
-
 def _features(state: TrainState, part: StepBatch) -> dict[str, Tensor]:
-    return features.generated_features(
+    found = features.generated_features(
         state.extractor, generate(state, part), labels=len(part.labels)
     )
+    return features.first_labels(found, part.counted)
 
 
 def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -207,13 +168,16 @@ def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dic
         batch.alpha,
         temperatures=state.config.temperatures,
         semantics=state.config.semantics,
+        group=state.ranks.group,
+        counted=batch.counted,
     )
 
 
 def generate(state: TrainState, batch: StepBatch) -> Tensor:
     """The samples [B*G, C, H, W] of a batch."""
     generated = batch.generated
-    samples: Tensor = state.generator(
+    network = state.generator if state.network is None else state.network
+    samples: Tensor = network(
         batch.noise,
         per_sample(batch.labels, generated),
         per_sample(batch.alpha, generated),
@@ -222,11 +186,6 @@ def generate(state: TrainState, batch: StepBatch) -> Tensor:
     if trace.active():
         trace.record("samples", samples.permute(0, 2, 3, 1))
     return samples
-
-
-def per_sample(values: Tensor, times: int) -> Tensor:
-    """[B] -> [B*G], label by label: G neighbours share a value."""
-    return values.repeat_interleave(times)
 
 
 def require_finite(name: str, value: Tensor, state: TrainState) -> None:
@@ -259,10 +218,11 @@ def update(state: TrainState) -> tuple[Tensor, float]:
     return norm, lr
 
 
-def global_norm(gradients: Iterable[Tensor]) -> Tensor:
-    """Euclidean norm over all gradients together."""
-    norm: Tensor = torch.stack([gradient.norm() for gradient in gradients]).norm()
-    return norm
+def global_norm(gradients: Sequence[Tensor]) -> Tensor:
+    """Euclidean norm over all gradients together, whichever process holds what of them."""
+    held = [parallel.local(gradient) for gradient in gradients]
+    own: Tensor = torch.stack([gradient.norm() for gradient in held]).norm()
+    return parallel.norm_over_shares(own, of=next(iter(gradients)))
 
 
 def clip(gradients: Iterable[Tensor], norm: Tensor, limit: float) -> None:
@@ -270,7 +230,7 @@ def clip(gradients: Iterable[Tensor], norm: Tensor, limit: float) -> None:
     if norm < limit:
         return
     for gradient in gradients:
-        gradient.div_(norm).mul_(limit)
+        parallel.local(gradient).div_(norm).mul_(limit)
 
 
 def optimise(state: TrainState) -> None:

@@ -129,7 +129,9 @@ class Watch:
         """Every positive is what the source holds under its label; a few are read again."""
         if LABELS in self.skipped:
             return
-        labels, origins = drawn.batch.labels, drawn.origins
+        labels, origins = drawn.batch.labels[: drawn.batch.counted], drawn.origins
+        if not len(labels):  # of a process that has none
+            return
         own = self.source.labels[origins]
         wrong = (own != labels[:, None]).nonzero()
         if len(wrong):

@@ -269,12 +269,13 @@ def test_a_disk_that_fills_up_at_any_write(
 
 
 @pytest.mark.parametrize("command", ["pretrain", "train"])
-def test_several_processes_without_a_group(
+def test_several_processes_without_what_torchrun_sets(
     command: str, place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     said = refused(*words(command))
-    assert said.startswith("error: WORLD_SIZE: found 2; expected 1.")
+    assert said.startswith("error: WORLD_SIZE: found 2, and no RANK, LOCAL_RANK, MASTER_ADDR, ")
+    assert "`drift launch TEMPLATE --world N` prints the command" in said
     assert list(place.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from contracts.common.processes import each_process
 from contracts.data import cases
 from drift import pretrain, rng
 from drift.config import load_template
@@ -19,7 +20,9 @@ from drift.data import DigitsSource, FolderSource
 from drift.data import augment as crops
 from drift.data.crop import pixels
 from drift.errors import DriftError
+from drift.ranks import ALONE, Ranks
 from drift.state import checkpoint
+from drift.state.record import rows
 from drift.train import build
 
 UNIFORM = st.floats(0, 1, exclude_max=True)
@@ -106,10 +109,12 @@ SETTINGS = (
 
 
 def begin(
-    folder: Path, images: Path, *, resume: bool = False, mirror: bool = False
+    folder: Path, images: Path, *, resume: bool = False, mirror: bool = False, ranks: Ranks = ALONE
 ) -> pretrain.PretrainRun:
     template = build.override(load_template("digits"), SETTINGS)
-    options = pretrain.PretrainOptions(folder, window=1, checkpoint_every=2, resume=resume)
+    options = pretrain.PretrainOptions(
+        folder, window=1, checkpoint_every=2, resume=resume, ranks=ranks
+    )
     source = FolderSource(images, 16, mirror=mirror)
     return pretrain.start(template, source, options, say=lambda text: None)
 
@@ -139,6 +144,29 @@ def test_a_pretraining_on_crops_resumes_bit_for_bit(tmp_path: Path) -> None:
     assert (tmp_path / "cut" / last).read_bytes() == (tmp_path / "whole" / last).read_bytes()
     log = Path("metrics/windows.jsonl")
     assert (tmp_path / "cut" / log).read_bytes() == (tmp_path / "whole" / log).read_bytes()
+
+
+@pytest.mark.parametrize("world", [5, pytest.param(3, marks=pytest.mark.nightly)])
+def test_a_pretraining_of_several_processes_is_that_of_one(world: int, tmp_path: Path) -> None:
+    """Four images a step: shares of two and one, and of none; the same crops, masks and figures."""
+    images = cases.write_folder(tmp_path / "images")
+    pretrain.pretrain(begin(tmp_path / "one", images), lambda row: None)
+
+    def work(ranks: Ranks) -> None:
+        pretrain.pretrain(begin(tmp_path / "many", images, ranks=ranks), lambda row: None)
+
+    each_process(world, work)
+    last, log = checkpoint.path_of(Path("checkpoints"), 4), Path("metrics/windows.jsonl")
+    one, many = (checkpoint.read(tmp_path / name / last) for name in ("one", "many"))
+    assert many.facts == one.facts
+    for name, value in one.tensors.items():
+        off = (many.tensors[name] - value).abs().max()
+        assert off <= 2e-2 * value.abs().max() + 1e-6, name
+    for found, expected in zip(
+        rows(tmp_path / "many" / log), rows(tmp_path / "one" / log), strict=True
+    ):
+        assert found == pytest.approx(expected, rel=1e-4)
+    assert (tmp_path / "many" / "encoder.safetensors").is_file()
 
 
 def test_crops_of_what_is_no_image_file_are_refused_by_name(tmp_path: Path) -> None:
