@@ -58,6 +58,7 @@ def _fully_sharded(generator: nn.Module, ranks: Ranks) -> nn.Module:
     for module in generator.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(True)  # gloo knows no premultiplied sum
     return generator
 
 
