@@ -12,8 +12,8 @@ import torch
 
 from drift import cfg
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import as_array, largest
 
-from ..common.arrays import as_array, largest
 from ..common.refusals import judge_refusals
 
 HALF = torch.full((2, 3), 0.5)

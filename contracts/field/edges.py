@@ -12,9 +12,9 @@ from torch import Tensor
 
 import drift.field
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import as_array
 
 from ..common import oracle
-from ..common.arrays import as_array
 from ..common.refusals import judge_refusals
 from .laws import OF_FIELD, relative
 

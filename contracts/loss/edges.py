@@ -14,8 +14,8 @@ from torch import Tensor
 from drift import clouds, loss, pairs, target
 from drift.trace import scope as trace_scope
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import as_array, largest
 
-from ..common.arrays import as_array, largest
 from ..common.refusals import judge_refusals
 from .laws import distance_to, expected_of, run_loss
 

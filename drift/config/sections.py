@@ -44,7 +44,7 @@ class Generator(Section):
     ffn_inner: Count
     register_tokens: Whole
     style_tokens: Whole
-    style_codes: Count  # rows of a style table
+    style_codes: Whole  # rows of a style table; 0: no tables
     style_tables: Literal["separate", "shared"]
     style_draw: Literal["uniform", "index-0"]
     positional_embedding: Literal["learned-sincos-init", "fixed-sincos", "none"]

@@ -29,8 +29,9 @@ def check_inputs(
     _check_shape("alpha", alpha, (batch,))
     if not alpha.is_floating_point():
         raise InputError(_place("alpha"), found=alpha.dtype, expected="floating-point numbers")
-    _check_shape("style", style, (batch, config.style_tokens))
-    _check_indices("style", style, config.style_codes)
+    looked_up = config.style_tables > 0  # otherwise any codes do, also none
+    _check_shape("style", style, (batch, config.style_tokens if looked_up else None))
+    _check_indices("style", style, config.style_codes if looked_up else None)
 
 
 def _check_noise_dtype(config: GeneratorConfig, parameters: torch.dtype, noise: Tensor) -> None:
@@ -55,10 +56,10 @@ def _check_shape(name: str, value: Tensor, shape: tuple[int | None, ...]) -> Non
         )
 
 
-def _check_indices(name: str, value: Tensor, limit: int) -> None:
+def _check_indices(name: str, value: Tensor, limit: int | None) -> None:
     if value.dtype not in INDEX_DTYPES:
         raise InputError(_place(name), found=value.dtype, expected="torch.int64")
-    if value.is_meta or value.numel() == 0 or torch.compiler.is_compiling():
+    if limit is None or value.is_meta or value.numel() == 0 or torch.compiler.is_compiling():
         return  # there are no values to look at
     smallest, largest = (int(v) for v in torch.stack(torch.aminmax(value)))
     if smallest < 0 or largest >= limit:

@@ -68,7 +68,7 @@ class Condition(nn.Module):
         self.class_embedding = Table(config.num_classes, config.cond_dim, law="class")
         self.style_embeddings = nn.ModuleList(
             Table(config.style_codes, config.cond_dim, law="style")
-            for _ in range(config.style_tokens)
+            for _ in range(config.style_tables)
         )
         self.alpha_embedding = AlphaEmbedding(config.cond_dim)
 

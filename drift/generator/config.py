@@ -47,9 +47,8 @@ WHOLE_NUMBERS = (
     "num_heads",
     "cond_dim",
     "num_classes",
-    "style_codes",
 )
-COUNTS = ("style_tokens", "register_tokens")  # may be zero
+COUNTS = ("style_tokens", "style_codes", "register_tokens")  # may be zero
 SWITCHES = ("rmsnorm", "qk_norm", "rope", "swiglu", "bfloat16", "attention_fp32", "checkpointing")
 
 
@@ -63,7 +62,8 @@ class GeneratorConfig:
     hidden_dim       width of a token; depth: blocks; num_heads: attention heads
     cond_dim         width of the conditioning vector
     num_classes      rows of the class embedding
-    style_tokens     style tables, each of style_codes rows
+    style_tokens     style codes of a sample, each looked up in a table of its own
+    style_codes      rows of each style table; 0: there are no tables, and codes mean nothing
     register_tokens  tokens in front of the patches
     mlp_ratio        inner width of a plain MLP over hidden_dim; SwiGLU takes 2/3 of it
     rmsnorm          affine RMSNorm; False: LayerNorm without affine
@@ -123,6 +123,11 @@ class GeneratorConfig:
         return self.hidden_dim // self.num_heads
 
     @property
+    def style_tables(self) -> int:
+        """Style tables: one for each style token, or none where a table would have no rows."""
+        return self.style_tokens if self.style_codes else 0
+
+    @property
     def grid(self) -> int:
         """Patches along one side."""
         return self.input_size // self.patch_size
@@ -155,6 +160,11 @@ class GeneratorConfig:
     def to_reference(self) -> dict[str, Any]:
         """The same configuration under the reference's keys."""
         return {REFERENCE_KEYS[f.name]: getattr(self, f.name) for f in fields(self)}
+
+
+def code_values(style_codes: int) -> int:
+    """How many values a style code is drawn from: without tables it is always 0."""
+    return max(style_codes, 1)
 
 
 def swiglu_width(plain: int) -> int:

@@ -61,7 +61,7 @@ class Generator(nn.Module):
         noise   [B, in_channels, H, W], standard normal in training
         labels  [B] whole numbers in 0..num_classes-1
         alpha   [B] guidance scales
-        style   [B, style_tokens] whole numbers in 0..style_codes-1
+        style   [B, style_tokens] whole numbers in 0..style_codes-1; without tables [B, any], unread
         Raises InputError for any other shape, dtype or range. An enclosing autocast has no effect:
         the configuration says which part runs in which precision.
         """

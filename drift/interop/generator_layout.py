@@ -46,7 +46,7 @@ def _linear(reference: str, ours: str) -> Iterator[Entry]:
 
 def _condition(config: GeneratorConfig) -> Iterator[Entry]:
     yield Entry("Embed_0/embedding", "condition.class_embedding.weight")
-    for i in range(config.style_tokens):
+    for i in range(config.style_tables):
         yield Entry(f"noise_embeds_{i}/embedding", f"condition.style_embeddings.{i}.weight")
     alpha = "condition.alpha_embedding"
     yield from _linear("TimestepEmbedder_0/TorchLinear_0", f"{alpha}.mlp_in")

@@ -19,6 +19,7 @@ from drift import rng
 from drift.artifacts.errors import shown
 from drift.errors import InputError
 from drift.generator import Generator, GeneratorConfig
+from drift.generator.config import code_values
 from drift.sample.loading import SampleError
 
 PURPOSE = "sample"
@@ -119,7 +120,10 @@ def draw_noise(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
 def draw_style(config: GeneratorConfig, stream: torch.Generator) -> Tensor:
     """One code for each style table, uniform as in training, [style_tokens]."""
     return torch.randint(
-        config.style_codes, (config.style_tokens,), generator=stream, device=stream.device
+        code_values(config.style_codes),
+        (config.style_tokens,),
+        generator=stream,
+        device=stream.device,
     )
 
 

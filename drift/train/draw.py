@@ -16,6 +16,7 @@ from drift import cfg, rng
 from drift.config import Template
 from drift.data import Loader, Source
 from drift.errors import DriftError
+from drift.generator.config import code_values
 from drift.queue import SampleQueue
 from drift.ranks import ALONE, Ranks
 from drift.train.batch import StepBatch, held
@@ -175,7 +176,8 @@ def draw_inputs(template: Template, rows: int, generator: torch.Generator) -> tu
     shape = template.generator
     height, width, channels = shape.input_shape
     noise = torch.randn(rows, channels, height, width, generator=generator)
-    style = torch.randint(shape.style_codes, (rows, shape.style_tokens), generator=generator)
+    codes = code_values(shape.style_codes)
+    style = torch.randint(codes, (rows, shape.style_tokens), generator=generator)
     return noise, style
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from drift import atomic, plots, rng
 from drift.generator import Generator
+from drift.generator.config import code_values
 from drift.ranks import parallel
 from drift.sample import grids
 from drift.state import record
@@ -34,7 +35,8 @@ def samples_now(run: Run) -> Tensor | None:
     height, width, channels = template.generator.input_shape
     noise = torch.randn(count, channels, height, width, generator=generator)
     shape = (count, template.generator.style_tokens)
-    style = torch.randint(template.generator.style_codes, shape, generator=generator)
+    codes = code_values(template.generator.style_codes)
+    style = torch.randint(codes, shape, generator=generator)
     averaged = run.state.ema[max(run.state.ema)]
     parameters = {
         name: parallel.whole(value).to(run.options.device) for name, value in averaged.items()
