@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "Explain a clause or a claim: what it says, rests on, last showed, and lacks.",
     "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
     "record": "Record a case of a check: its arrays, their noise, and what made them.",
+    "trace": "Compare two traces of one computation: the first stage in which they part.",
     "mutate": "Change the code in one place at a time: what share do the clauses notice?",
     "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
     "template": "Hold configuration files against a column of cited facts (the CI gate).",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement
-from verify.numeric.arrays import Array, as_array
+from verify.numeric.arrays import Array, Values, around, as_array
 
 __all__ = ["Comparison", "Stage"]
 
@@ -25,6 +25,7 @@ class Stage:
     remark  what is wrong where it is no number: missing, shape, dtype, NaN
     where   the entry that is off most
     files   both arrays as .npy, where they differ by more than is allowed
+    drawn   their entries around the worst one, for the report
     """
 
     error: float
@@ -32,6 +33,7 @@ class Stage:
     remark: str = ""
     where: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    drawn: tuple[Values, Values] | None = None
 
     @property
     def ratio(self) -> float:
@@ -110,6 +112,7 @@ class Comparison:
     def judge(self, ctx: CheckContext, about: str = "") -> Measurement:
         """PASS while the worst ratio is within the clause's tolerance; else both arrays stay."""
         first = self.first_difference
+        drawn = None if first is None else self.stages[first].drawn
         return ctx.judge(
             self.worst_ratio,
             f"{about}: {self.sentence()}" if about else self.sentence(),
@@ -119,6 +122,7 @@ class Comparison:
                 "worst_stage": self.worst_stage,
                 "first_difference": first,
                 "over_tolerance": {name: _told(one.ratio) for name, one in self.stages.items()},
+                **({} if drawn is None else {"drawn": [_curves(str(first), *drawn)]}),
             },
             files={} if first is None else self.stages[first].files,
         )
@@ -155,7 +159,15 @@ def _worst_entry(found: Array, expected: Array, allowed: Array) -> Stage:
         f"found {found[at]:g}{where}, expected {expected[at]:g}" if odd else "",
         where,
         {"expected.npy": _npy(expected), "got.npy": _npy(found)} if ratio[at] > 1.0 else {},
+        around(expected, found) if ratio[at] > 1.0 else None,
     )
+
+
+def _curves(stage: str, expected: Values, found: Values) -> dict[str, Any]:
+    """Both side by side, as `verify.report.page.drawn` takes them."""
+    title = f"{stage}: entries around the one that is off most"
+    curves = [["expected", expected], ["found", found]]
+    return {"kind": "curves", "title": title, "curves": curves}
 
 
 def _incomparable_is_far(error: Array) -> Array:

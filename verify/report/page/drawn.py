@@ -98,6 +98,8 @@ def measures(details: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _number(value: object) -> float | None:
+    if value is None:  # JSON knows no infinity
+        return float("inf")
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str) and value not in ("inf", "-inf", "nan"):
