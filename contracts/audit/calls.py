@@ -66,8 +66,8 @@ class Domain:
         if shapes is not None and shape not in shapes:
             raise OutsideError(f"the subject takes no shape [B, G, P, N, S] = {shape}")
         known = self.stated.get("temperatures")
-        if known is not None and not set(temperatures) <= set(known):
-            raise OutsideError(f"the subject takes the temperatures {known} alone")
+        if known is not None and temperatures and sorted(known) != sorted(temperatures):
+            raise OutsideError(f"the subject takes the temperatures {known} alone, all at once")
         for name, wanted in (("devices", "cpu"), ("semantics", "reference")):
             if wanted not in self.stated.get(name, [wanted]):
                 raise OutsideError(f"the subject says that it does no {wanted}")
@@ -137,12 +137,17 @@ def _takes(subject: Any, capability: str) -> tuple[set[str], bool]:
     return named, len(named) < len(parameters)
 
 
-def array(value: Any, shape: Sequence[int], what: str) -> Array:
-    """An answer of a shape, finite; anything else is a finding."""
+def numbers(value: Any, what: str) -> Array:
+    """An answer as an array of numbers, whatever its shape."""
     try:
-        found = as_array(value)
+        return as_array(value)
     except (TypeError, ValueError):
         raise SubjectError("nonsense", f"{what} is no array of numbers") from None
+
+
+def array(value: Any, shape: Sequence[int], what: str) -> Array:
+    """An answer of a shape, finite; anything else is a finding."""
+    found = numbers(value, what)
     if list(found.shape) != list(shape):
         said = f"{what} has the shape {list(found.shape)}; expected {list(shape)}"
         raise SubjectError("nonsense", said)
@@ -152,14 +157,19 @@ def array(value: Any, shape: Sequence[int], what: str) -> Array:
     return found
 
 
+def rows(value: Any, count: int, what: str) -> Array:
+    """An answer of so many rows, whatever the shape of a row."""
+    found = numbers(value, what)
+    return array(found, [count, *found.shape[1:]], what)
+
+
 def answer(
     subject: Any, given: Mapping[str, Any], temperatures: Sequence[float]
 ) -> tuple[Array, Array]:
     """Loss [B] or its sum, and the gradient of the sum of losses [B, G, S]."""
-    domain = Domain(subject)
-    domain.require(given, temperatures)
-    given = {name: value for name, value in given.items() if name in _ARGUMENTS}
-    result = call(subject, "drift_loss_and_gradient", **given, temperatures=list(temperatures))
+    domain, given = Domain(subject), required(subject, given, temperatures)
+    asked = named_temperatures(subject, "drift_loss_and_gradient", temperatures)
+    result = call(subject, "drift_loss_and_gradient", **given, temperatures=asked)
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         kind = type(result).__name__
         raise SubjectError("nonsense", f"drift_loss_and_gradient gave a {kind}; expected a pair")
@@ -171,6 +181,28 @@ def answer(
     return loss * factor, gradient * factor
 
 
+def required(
+    subject: Any, given: Mapping[str, Any], temperatures: Sequence[float]
+) -> dict[str, Any]:
+    """The arguments of a loss among what was recorded; OutsideError where it does not do that."""
+    Domain(subject).require(given, temperatures)
+    return {name: value for name, value in given.items() if name in _ARGUMENTS}
+
+
+def named_temperatures(
+    subject: Any, capability: str, wanted: Sequence[float]
+) -> list[float] | None:
+    """What is asked for; nothing of a function without the argument, which does its own alone."""
+    names, takes_all = _takes(subject, capability)
+    if takes_all or "temperatures" in names:
+        return list(wanted)
+    own = Domain(subject).stated.get("temperatures", TEMPERATURES)
+    if sorted(own) != sorted(wanted):
+        raise OutsideError(f"the subject's loss takes no temperatures, and does {list(own)} alone")
+    return None
+
+
+TEMPERATURES = (0.02, 0.05, 0.2)  # of a loss that is asked for none
 _ARGUMENTS = ("gen", "pos", "neg", "weight_gen", "weight_pos", "weight_neg")
 
 

@@ -16,6 +16,7 @@ import drift.clouds
 import drift.loss
 import drift.pairs
 import drift.target
+from drift.evaluate import fid, prdc
 from drift.queue import SampleQueue
 from drift.semantics import SEMANTICS
 
@@ -153,7 +154,30 @@ def stage_gradient(total_force: Any, coordinate_scale: Any) -> Any:
     return _n(drift.loss.gradient_of_sum(_t(total_force), _t(coordinate_scale)))
 
 
-# -- queue --------------------------------------------------------------------
+# -- queue, evaluation ----------------------------------------------------------------------------
+
+
+def queue_after_push(
+    batches: Sequence[Any], labels: Sequence[Any], *, classes: int, capacity: int
+) -> tuple[Any, Any]:
+    queue = SampleQueue(classes, capacity)
+    for samples, of in zip(batches, labels, strict=True):
+        queue.push(_t(samples), _t(of))
+    state = queue.state_dict()
+    return _n(state["bank"]), _n(state["count"])
+
+
+def frechet_distance(mean: Any, covariance: Any, other_mean: Any, other_covariance: Any) -> float:
+    one, other = (
+        fid.Moments(np.float64(m), np.float64(c), 0)  # type: ignore[arg-type]
+        for m, c in ((mean, covariance), (other_mean, other_covariance))
+    )
+    return float(fid.frechet(one, other))
+
+
+def precision_recall(generated: Any, real: Any) -> tuple[float, float]:
+    hits = prdc.precision_hits(generated, real), prdc.recall_hits(generated, real)
+    return float(hits[0].mean()), float(hits[1].mean())
 
 
 def queue_after_resume(samples: Any, labels: Any, *, classes: int, capacity: int) -> Any:

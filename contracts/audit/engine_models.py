@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from drift.encoder import EncoderConfig, MaskedAutoencoder, layers, statistics
 from drift.generator import Generator, GeneratorConfig, attention
 from drift.generator import condition as conditions
 from drift.generator.layers import Norm
+from drift.interop import flax
 from drift.sample import loading, sampler
 from drift.state.checkpoint import Checkpoint
 
@@ -52,6 +54,28 @@ def _moved(model: nn.Module) -> nn.Module:
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
     return model
+
+
+def generator(
+    params: Mapping[str, Any], config: Mapping[str, Any], noise: Any, labels: Any, alpha: Any,
+    style: Any,
+) -> Any:  # fmt: skip
+    built = GeneratorConfig.from_reference(dict(config))
+    model = Generator(built)
+    flat = {path: _t(value) for path, value in params.items()}
+    model.load_state_dict(flax.generator_state_dict(flat, built))
+    with torch.no_grad():
+        return _n(model(_t(noise), _t(labels), _t(alpha), _t(style)).float())
+
+
+def encoder(params: Mapping[str, Any], config: Mapping[str, Any], x: Any, **taps: Any) -> Any:
+    built = EncoderConfig.from_reference(dict(config))
+    with torch.device("meta"):
+        model = MaskedAutoencoder(built)
+    model.load_state_dict(flax.encoder_state_dict(dict(params), built), assign=True)
+    with torch.no_grad():
+        found = model.activations(_t(x), **taps)
+    return {name: _n(value.float()) for name, value in found.items()}
 
 
 def attention_logits(q: Any, k: Any) -> Any:

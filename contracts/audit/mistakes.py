@@ -13,12 +13,14 @@ from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import golden
-from .calls import Domain, OutsideError, answer, inside
-from .outcome import TEMPERATURES, drawn
-from .variants import MISTAKES, outcome, together, with_mistakes
+from .calls import TEMPERATURES, Domain, OutsideError, answer, inside
+from .known import LATE, MISTAKES, together, with_mistakes
+from .outcome import drawn, faint
+from .variants import outcome
 
 PAIRS = 600  # of samples in an input that the search looks at; all are held against its result
 MOST, WIDTH = 8, 4  # mistakes at once; explanations kept at each size
+PATIENCE = 2  # mistakes added without being nearer, after which the search ends
 CLOSE = 2e-3  # relative: what float32 leaves of clouds that no floor decides
 
 
@@ -64,11 +66,12 @@ class Seen:
         """Error of the subject as a share of what is allowed."""
         return self._ratio((), self.allowed)
 
+    def loss_ratio(self, names: Sequence[str]) -> float:
+        """Error of the loss alone as a share of what it may leave."""
+        return largest(self.expected(names)[0] - self.loss) / self.loose[0]
+
     def _ratio(self, names: Sequence[str], allowed: tuple[float, float]) -> float:
-        with np.errstate(all="ignore"):
-            loss, gradient = outcome(self.given, self.temperatures, with_mistakes(*names))
-        if not self.loss.ndim:
-            loss = as_array(loss.sum())
+        loss, gradient = self.expected(names)
         found = max(
             largest(loss - self.loss) / allowed[0],
             largest(gradient - self.gradient) / allowed[1],
@@ -82,7 +85,8 @@ class Seen:
 
     def expected(self, names: Sequence[str]) -> Outcome:
         """Loss and gradient of the reference with these mistakes."""
-        loss, gradient = outcome(self.given, self.temperatures, with_mistakes(*names))
+        with np.errstate(all="ignore"):
+            loss, gradient = outcome(self.given, self.temperatures, with_mistakes(*names))
         return (loss if self.loss.ndim else as_array(loss.sum())), gradient
 
     def relative(self, names: Sequence[str]) -> float:
@@ -98,7 +102,10 @@ def known_mistakes(ctx: CheckContext) -> Measurement:
     right = max(one.wrong() for one in seen)
     if right <= 1.0:
         return ctx.judge(right, f"the reference explains all {len(seen)} inputs", unit=UNIT)
-    names, left = _explained(_telling(seen))
+    telling = _telling(seen)
+    names, left = _explained(telling)
+    if LATE & set(names):
+        seen = telling
     if left <= 1.0:
         left = max(one.ratio(names) for one in seen)
     mends = _mends(seen, names)
@@ -143,7 +150,7 @@ def _seen(ctx: CheckContext) -> list[Seen]:
         allowed = rule("out/loss") * 3, rule("out/grad_gen") * 3
         given, taus = case.group("in"), case.meta["R_list"]
         outside = _add(ctx, found, name, given, taus, allowed) or outside
-    for number, given in enumerate([*drawn(ctx), *drawn(ctx, widths=True)]):
+    for number, given in enumerate([*drawn(ctx), *drawn(ctx, widths=True), *faint(ctx)]):
         outside = _add(ctx, found, f"draw {number}", given, TEMPERATURES, None) or outside
     if not found:
         raise OutsideError(outside)
@@ -175,17 +182,25 @@ def _explained(seen: Sequence[Seen]) -> tuple[tuple[str, ...], float]:
         return sum(np.log(max(ratio, 1.0)) for ratio in ratios), max(ratios)
 
     kept: list[tuple[tuple[float, float], tuple[str, ...]]] = [(score(()), ())]
-    best = kept[0]
+    best, stale = kept[0], 0
     for _ in range(MOST):
-        tried = {
-            tuple(sorted((*names, name))) for _, names in kept for name in MISTAKES
-            if name not in names and together((*names, name))
-        }  # fmt: skip
-        kept = sorted((score(names), names) for names in tried)[:WIDTH]
-        best = min(best, kept[0], key=lambda one: one[0])
-        if best[0][1] <= 1.0:
+        if best[0][1] <= 1.0 or stale == PATIENCE:
             break
+        tried = {one for _, names in kept for one in _one_more(seen, names)}
+        kept = sorted((score(names), names) for names in tried)[:WIDTH]
+        stale = 0 if kept[0][0] < best[0] else stale + 1
+        best = min(best, kept[0], key=lambda one: one[0])
     return best[1], best[0][1]
+
+
+def _one_more(seen: Sequence[Seen], names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """These mistakes with each other one; those of the gradient alone where the loss is right."""
+    late = LATE if all(one.loss_ratio(names) <= 1.0 for one in seen) else frozenset()
+    return [
+        tuple(sorted((*names, name)))
+        for name in MISTAKES
+        if name not in names and (name in late or name not in LATE) and together((*names, name))
+    ]
 
 
 def _mends(seen: Sequence[Seen], names: tuple[str, ...]) -> dict[str, Any]:

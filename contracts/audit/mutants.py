@@ -21,6 +21,18 @@ def constant(subject: object, *, name: str, value: float) -> Any:
     return patch.object(drift.pairs, name, value)
 
 
+@mutant("audit.distances_unfloored")
+def distances_unfloored(subject: object) -> Any:
+    """The floor of the scale under the divisor of coordinates alone."""
+    real = drift.pairs.normalised_distances
+
+    def unfloored(distance: Tensor, scale: Tensor, *rest: Any) -> Any:
+        with patch.object(drift.pairs, "SCALE_FLOOR", 1e-8):
+            return real(distance, scale, *rest)
+
+    return patch.object(drift.pairs, "normalised_distances", unfloored)
+
+
 @mutant("audit.replays")
 def replays(subject: object) -> Any:
     """The first answer again and again, whatever is asked."""

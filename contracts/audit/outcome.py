@@ -11,11 +11,12 @@ from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import golden, oracle
 from ..common.draws import LossDraw
-from .calls import OutsideError, answer, call, inside, reduced, relative
+from .calls import TEMPERATURES, OutsideError, answer, array, call, inside, reduced, relative
 
-TEMPERATURES = (0.02, 0.05, 0.2)
 # B, G, P, N, S: few, so that a compiled subject compiles few times.
 SHAPES = ((1, 4, 5, 0, 6), (2, 6, 4, 3, 4), (3, 5, 6, 2, 8))
+
+FAINT = 1e-4  # of clouds whose distances are about 4: the scale is then about 4e-4
 
 
 @check("audit.outcome", needs=("drift_loss_and_gradient",))
@@ -66,6 +67,15 @@ def drawn(ctx: CheckContext, *, widths: bool = False) -> list[dict[str, Array]]:
             given |= {name: given[name] * factor for name in ("gen", "pos", "neg") if name in given}
         clouds.append({name: single(value) for name, value in given.items()})
     return clouds
+
+
+def faint(ctx: CheckContext) -> list[dict[str, Array]]:
+    """Clouds whose mean distance is below the floor of the scale and above that of distances."""
+    names = ("gen", "pos", "neg")
+    return [
+        {name: value * np.float32(FAINT) if name in names else value for name, value in one.items()}
+        for one in drawn(ctx)[: len(SHAPES)]
+    ]
 
 
 def single(value: Array) -> Any:
@@ -121,6 +131,13 @@ def batch_scale(ctx: CheckContext) -> Measurement:
     return _worst(ctx, clouds, "one feature scale and one force norm for the whole call")
 
 
+@check("audit.faint", needs=("drift_loss_and_gradient",))
+@inside
+def below_the_floor(ctx: CheckContext) -> Measurement:
+    """One floor divides the distances, and the same the coordinates."""
+    return _worst(ctx, faint(ctx), "both divisors have the floor of the scale")
+
+
 @check("audit.measured", needs=("drift_loss_and_gradient",))
 @inside
 def measured(ctx: CheckContext) -> Measurement:
@@ -167,10 +184,11 @@ def features(ctx: CheckContext) -> Measurement:
         values = rng.normal(size=(labels, g + p + n, places, s)).astype(np.float32)
         gen, real = {name: values[:, :g].copy()}, {name: values[:, g:].copy()}
         spec: dict[str, Any] = {"positives": p, "temperatures": list(TEMPERATURES)}
-        found = float(call(
+        answered = call(
             ctx.subject, "feature_loss_value", gen_features=gen, real_features=real, alpha=alpha,
             semantics="reference" if _takes_semantics(ctx.subject) else None, **spec,
-        ))  # fmt: skip
+        )  # fmt: skip
+        found = float(array(answered, [], "the loss"))
         expected, _ = oracle.feature_loss(gen, real, alpha, semantics="reference", **spec)
         error = abs(found - expected) / abs(expected)
         said.append(f"{name} of {places}: {found:.6g}, expected {expected:.6g}, "

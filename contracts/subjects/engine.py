@@ -88,8 +88,13 @@ for _module, _names in {
         "stage_gradient",
         "feature_loss_value",
         "queue_after_resume",
+        "queue_after_push",
+        "frechet_distance",
+        "precision_recall",
     ),
     "..audit.engine_models": (
+        "generator",
+        "encoder",
         "attention_logits",
         "rotated",
         "style_embedding",

@@ -15,31 +15,47 @@ recorded, and gives its own stage: it is fed the right input and judged alone.
     generated G  repelling G + N  features S  temperature tau
     distance [B, G, T]  scale []  coordinate_scale c []  masked_distance [B, G, T]
     affinity [B, G, T]  coefficients [B, G, T]  force [B, G, S]  total_force [B, G, S]
+
+A recording names the same stages, those of one temperature with it: `affinity/0.02`. The names of
+`specs/golden/README.md` will do (`step32/R0.02/affinity_clipped`). Stages may come in any order;
+one that is not there is MISSING, which is neither a pass nor a departure. Each is held against the
+recording and, where it differs, against what follows from the stages that the subject recorded
+before it: so one early departure is not counted again later.
+
+Parameters of a model come under the paths and in the layouts of the recordings (dense kernels
+[in, out], convolutions HWIO), images as [B, C, H, W].
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import protocol_parts
+
+__all__ = ["DOMAIN", "protocol_parts"]
+
 Array = NDArray[np.floating[Any]]
-Integers = NDArray[np.integer[Any]]
 
 # What a subject may say of itself in `DOMAIN`; checks draw inside, and judge nothing outside.
 DOMAIN = {
     "framework": "numpy or torch: what its functions are given",
-    "dtypes": "list of float32, float64; float32 unless said",
+    "dtypes": "list of float32, float64, bfloat16 (models alone); float32 unless said",
     "weights": "none, uniform_neg (one weight a group, of the unconditional alone), neg or all",
     "reduction": "none (loss [B]), sum or mean (a number over B); the gradient is of the same",
-    "temperatures": "list of the only temperatures that it takes",
+    "temperatures": "list of the only temperatures that it does, all at once; without the argument "
+    "[0.02, 0.05, 0.2] unless this says otherwise",
     "schedules": "list of const, cosine: what may follow the warm-up",
     "shapes": "list of the only [B, G, P, N, S] that it takes",
     "unconditional": "false where it takes no neg",
     "devices": "where it can run; the audit asks for the cpu",
     "semantics": "list of reference, paper; the audit asks for reference",
+    "generator": "configuration key -> list of the only values that its generator takes",
+    "encoder": "configuration key -> list of the only values that its encoder takes",
 }
 
 
@@ -63,6 +79,17 @@ class DriftLossAndGradient(Protocol):
         weight_neg: Array | None = None,
         temperatures: Sequence[float] = (0.02, 0.05, 0.2),
     ) -> tuple[Array, Array]: ...
+
+
+class Recording(Protocol):
+    """The named stages of the loss: a context manager, filled while `drift_loss_and_gradient` runs.
+
+    unlocks: every stage that it names, each judged alone
+    gives: stage name -> array, in any order; pairs will do
+    instead: a function of the arguments of `drift_loss_and_gradient` that returns or yields them
+    """
+
+    def __call__(self) -> AbstractContextManager[Mapping[str, Array]]: ...
 
 
 class FeatureLossValue(Protocol):
@@ -183,176 +210,3 @@ class StageGradient(Protocol):
     """
 
     def __call__(self, total_force: Array, coordinate_scale: Array) -> Array: ...
-
-
-class SampleAlpha(Protocol):
-    """Guidance scales from uniforms by the inverse CDF.
-
-    unlocks: the distribution of alpha
-    gives: alpha, of the shape of u
-    """
-
-    def __call__(
-        self,
-        u: Array,
-        *,
-        power: float,
-        minimum: float,
-        maximum: float,
-        point_mass: float = 0.0,
-        u_point: Array | None = None,
-    ) -> Array: ...
-
-
-class UncondWeight(Protocol):
-    """The weight of the unconditional samples at a guidance scale.
-
-    unlocks: how guidance enters
-    gives: w, of the shape of alpha
-    """
-
-    def __call__(self, alpha: Array, *, generated: int, unconditional: int) -> Array: ...
-
-
-class LearningRate(Protocol):
-    """The rate of an update, counted from 0.
-
-    unlocks: warm-up and what follows it
-    gives: a number
-    """
-
-    def __call__(
-        self, step: int, *, base: float, warmup_steps: int, total_steps: int, kind: str
-    ) -> float: ...
-
-
-class QueueAfterResume(Protocol):
-    """What each class of a sample queue holds after its state was saved and loaded again.
-
-    unlocks: that a resumed run goes on with the samples it had
-    gives: counts [classes] after pushing the samples in their order, saving and loading
-    """
-
-    def __call__(
-        self, samples: Array, labels: Integers, *, classes: int, capacity: int
-    ) -> Integers: ...
-
-
-class AttentionLogits(Protocol):
-    """Attention logits of queries and keys [B, N, heads, d], gains of one, no rotation.
-
-    unlocks: the form of QK-norm and the factor of the logits
-    gives: [B, heads, N, N]
-    """
-
-    def __call__(self, q: Array, k: Array) -> Array: ...
-
-
-class Rotated(Protocol):
-    """Rotary embedding of x [B, N, heads, d], N tokens counted from the first register.
-
-    unlocks: which coordinates are paired, the base, which tokens are rotated
-    gives: [B, N, heads, d]
-    """
-
-    def __call__(self, x: Array) -> Array: ...
-
-
-class StyleEmbedding(Protocol):
-    """Part of the condition that style codes [B, tokens] give, in a model drawn anew.
-
-    unlocks: whether each token has a table of its own
-    gives: [B, width]
-    """
-
-    def __call__(self, style: Integers) -> Array: ...
-
-
-class StyleUnlessAsked(Protocol):
-    """Style codes that its sampler uses for a batch when it is given none.
-
-    unlocks: "style index 0 unless asked"
-    gives: integers [batch, tokens]; drawn ones differ from call to call
-    """
-
-    def __call__(self, batch: int, tokens: int, codes: int) -> Integers: ...
-
-
-class SampledWeights(Protocol):
-    """Which weights its sampler generates with: the raw ones, or their average (EMA).
-
-    unlocks: "samples with raw weights"
-    gives: the array that ends up in the model, one of the two
-    """
-
-    def __call__(self, raw: Array, ema: Array) -> Array: ...
-
-
-class AlphaEmbedding(Protocol):
-    """Part of the condition that guidance scales [B] give, in a model drawn anew.
-
-    unlocks: the sinusoid, the norm and the factor of the embedding of alpha
-    gives: [B, width]
-    """
-
-    def __call__(self, alpha: Array) -> Array: ...
-
-
-class ClassEmbedding(Protocol):
-    """The table of class embeddings of a model drawn anew.
-
-    unlocks: its initial standard deviation
-    gives: [classes, width], at least 1,000 numbers
-    """
-
-    def __call__(self) -> Array: ...
-
-
-class HeadOutput(Protocol):
-    """The head on tokens [B, N, width] under a condition [B, width], its parameters moved.
-
-    unlocks: whether the condition shifts and scales before the last linear map
-    gives: [B, N, values]; the same parameters at every call, none of them zero
-    """
-
-    def __call__(self, tokens: Array, condition: Array) -> Array: ...
-
-
-class InitialSamples(Protocol):
-    """Samples of a model drawn anew from noise [B, 4, 8, 8] or what it takes, of its choice.
-
-    unlocks: whether the head starts at zero
-    gives: samples of B = `batch`
-    """
-
-    def __call__(self, batch: int) -> Array: ...
-
-
-class EncoderNorm(Protocol):
-    """The first norm of its encoder on maps [B, C, H, W] of C channels, gains of one.
-
-    unlocks: the number of groups and the eps
-    gives: [B, C, H, W]
-    """
-
-    def __call__(self, x: Array) -> Array: ...
-
-
-class EncoderStages(Protocol):
-    """The maps of the encoder's stages, deepest last, of a model drawn anew.
-
-    unlocks: whether a stage ends in a norm
-    gives: list of [B, C, H, W]
-    """
-
-    def __call__(self, batch: int) -> list[Array]: ...
-
-
-class InputStatistic(Protocol):
-    """The statistic of the encoder's input x [B, C, H, W] among the features.
-
-    unlocks: its root and its eps
-    gives: [B, C]
-    """
-
-    def __call__(self, x: Array) -> Array: ...

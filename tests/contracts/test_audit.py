@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from contracts.audit import mistakes, outcome, variants
+from contracts.audit import known, mistakes, outcome, variants
 from contracts.common import oracle
 from contracts.subjects.engine import ENGINE
 from verify.api import CheckContext, Measurement
@@ -28,6 +28,7 @@ CHECKS: dict[str, Callable[[CheckContext], Measurement]] = {
     "audit.outcome": outcome.outcome,
     "audit.oracle": outcome.against_oracle,
     "audit.batch_scale": outcome.batch_scale,
+    "audit.faint": outcome.below_the_floor,
     "audit.measured": outcome.measured,
     "audit.known_mistakes": mistakes.known_mistakes,
 }
@@ -79,7 +80,7 @@ def test_direct_differences_in_either_precision_agree(clause: str, dtype: str) -
 
     def direct(gen: Any, pos: Any, neg: Any = None, *, temperatures: Any, **weights: Any) -> Any:
         given = {"gen": gen, "pos": pos, "neg": neg, **weights}
-        loss, gradient = variants.outcome(given, temperatures, variants.Switches())
+        loss, gradient = variants.outcome(given, temperatures, known.Switches())
         return loss.astype(dtype), gradient.astype(dtype)
 
     found = judge(clause, direct)
@@ -90,7 +91,7 @@ def spoiled(**changes: Any) -> Any:
     def loss(gen: Any, pos: Any, neg: Any = None, *, temperatures: Any, **weights: Any) -> Any:
         given = {"gen": gen, "pos": pos, "neg": neg, **weights}
         with np.errstate(all="ignore"):
-            return variants.outcome(given, temperatures, variants.with_mistakes(*changes["names"]))
+            return variants.outcome(given, temperatures, known.with_mistakes(*changes["names"]))
 
     return loss
 
@@ -99,7 +100,17 @@ def spoiled(**changes: Any) -> Any:
 NEVER_ALONE = {"no floor under the force norm"}
 
 
-@pytest.mark.parametrize("name", [name for name in variants.MISTAKES if name not in NEVER_ALONE])
+QUICK = [name for name in known.MISTAKES if name not in NEVER_ALONE | known.LATE]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", sorted(known.LATE))
+def test_a_gradient_through_what_is_detached_is_named(name: str) -> None:
+    found = judge("AUDIT-020", spoiled(names=[name]))
+    assert found.details["mistakes"] == [name], found.reason
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_each_known_mistake_departs_and_is_named(name: str) -> None:
     found = judge("AUDIT-020", spoiled(names=[name]))
     assert found.outcome is Outcome.FAIL
@@ -144,7 +155,7 @@ def test_without_mistakes_the_variants_are_the_oracle() -> None:
     right = oracle.trace_loss(
         given["gen"], given["pos"], given["neg"], weights, temperatures=(0.02, 0.05, 0.2)
     )
-    loss, gradient = variants.outcome(given, (0.02, 0.05, 0.2), variants.Switches())
+    loss, gradient = variants.outcome(given, (0.02, 0.05, 0.2), known.Switches())
     assert np.allclose(loss, right.loss, rtol=1e-12)
     assert np.allclose(gradient, right.gradient, rtol=1e-9, atol=1e-14)
 

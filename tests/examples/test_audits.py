@@ -49,11 +49,11 @@ def audit(folder: Path, subject: Path, *options: str) -> Audited:
 def test_the_transcription_agrees_by_command(tmp_path: Path) -> None:
     found = audit(tmp_path, AUDITS / "textbook_numpy.py")
     assert found.code == 0, found.out + found.err
-    assert found.out.splitlines()[-1].startswith("AGREES: 13 of 44 clauses judged, 13 agree, 0 ")
+    assert found.out.splitlines()[-1].startswith("AGREES: 14 of 65 clauses judged, 14 agree, 0 ")
     assert "GO:" not in found.out
     assert set(found.outcomes.values()) == {"pass"}
     told = found.report["about"]["audit"]
-    assert len(told["trusted"]) == 13
+    assert len(told["trusted"]) == 14
     assert told["provenance"]["subject_file"] == "textbook_numpy.py"
     sealed = [path for path in (tmp_path / "reports").iterdir() if path.name.startswith("2")]
     assert len(sealed) == 2
@@ -133,7 +133,7 @@ def test_init_writes_a_stub_that_a_first_audit_reads(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     found = audit(tmp_path, stub)
     assert found.code == 3
-    assert found.out.splitlines()[-1].startswith("INCOMPLETE: 0 of 44 clauses judged")
+    assert found.out.splitlines()[-1].startswith("INCOMPLETE: 0 of 65 clauses judged")
     again = subprocess.run(
         [sys.executable, "-m", "verify", "audit", "init", str(stub), "--pack", str(ROOT)],
         capture_output=True,
@@ -182,4 +182,4 @@ def test_a_loss_of_torch_in_a_module_agrees(tmp_path: Path) -> None:
     """This engine through the door for strangers: `module:name`, differentiated for it."""
     found = audit(tmp_path, Path("drift.loss:drift_loss"))
     assert found.code == 0, found.out + found.err
-    assert found.out.splitlines()[-1].startswith("AGREES: 13 of 44 clauses judged, 13 agree")
+    assert found.out.splitlines()[-1].startswith("AGREES: 14 of 65 clauses judged, 14 agree")

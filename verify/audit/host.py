@@ -2,7 +2,7 @@
 
 One thread does everything: it starts the process (which dies with it), hands on requests that come
 in on a socket, and holds each call to its budgets of time, memory and size. Frames pass through
-unread; `verify.audit.worker` says what they are.
+unread; `verify.audit.worker.frames` says what they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from verify.run.answers import text
 from verify.run.meter import Meter
 from verify.run.processes import end, held_kb
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).parent / "worker" / "__main__.py"
 SIZES, NONCE = 16, 16
 JSON_LIMIT, ARRAYS_LIMIT = 8 << 20, 256 << 20
 SAID = 4000  # bytes kept of what the subject writes to standard error

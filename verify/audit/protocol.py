@@ -1,7 +1,8 @@
 """What a pack says that a subject may offer, read from `contracts/subjects/protocol.py`.
 
-The file is read as a syntax tree and never run: each class that is a `Protocol` is a capability,
-its name in snake case, its text and the signature of its `__call__`.
+The file, and each module beside it that it imports (`from . import NAME`), is read as a syntax tree
+and never run: each class that is a `Protocol` is a capability, its name in snake case, its text and
+the signature of its `__call__`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from verify.problems import UsageError
 from verify.spec.model import Clause
@@ -54,9 +56,21 @@ def protocol(loaded: LoadedPack) -> Protocol:
             f"{CONTRACTS}/{FILE}: found no such file; expected the functions by which a subject is "
             "audited, a typing.Protocol each; remedy: write it, or name a subject of the pack"
         )
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
-    found = tuple(_capability(node) for node in tree.body if _is_protocol(node))
-    return Protocol(ast.get_docstring(tree) or "", found, _domain(tree))
+    tree = _tree(path)
+    trees = [tree, *(_tree(path.with_name(f"{name}.py")) for name in _continued(tree))]
+    found = [_capability(node) for one in trees for node in one.body if _is_protocol(node)]
+    return Protocol(ast.get_docstring(tree) or "", tuple(found), _domain(tree))
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
+
+
+def _continued(tree: ast.Module) -> Iterator[str]:
+    """The modules beside a file that it imports by name."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and not node.module:
+            yield from (one.name for one in node.names)
 
 
 def needs_of(loaded: LoadedPack, clause: Clause) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from verify.api import SubjectError
-from verify.audit import worker
+from verify.audit.worker import frames
 
 SHOWN = 4
 
@@ -35,10 +35,10 @@ class RemoteSubject:
     def _call(self, capability: str, given: Mapping[str, Any]) -> Any:
         """Its answer; arguments that are None are left out: its own default holds."""
         arguments = {name: value for name, value in given.items() if value is not None}
-        request = worker.pack({"call": capability, "arguments": arguments})
+        request = frames.pack({"call": capability, "arguments": arguments})
         try:
-            answer = worker.unpack(*self._exchange(request))
-        except worker.NonsenseError as error:
+            answer = frames.unpack(*self._exchange(request))
+        except frames.NonsenseError as error:
             raise SubjectError("nonsense", f"{capability} answered with {error}") from None
         if "fault" in answer:
             raise SubjectError(answer["fault"], _said(capability, answer, arguments))
@@ -58,7 +58,7 @@ class RemoteSubject:
             self._socket.connect(self._door)
         self._socket.sendall(request)
         with self._socket.makefile("rb") as stream:
-            sizes = worker.HEAD.unpack(stream.read(worker.HEAD.size))
+            sizes = frames.HEAD.unpack(stream.read(frames.HEAD.size))
             return stream.read(sizes[0]), stream.read(sizes[1])
 
 

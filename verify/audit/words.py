@@ -8,7 +8,7 @@ from typing import Any
 from verify.audit.host import Hello
 from verify.audit.protocol import Protocol, audit_clauses, needs_of
 from verify.audit.session import Audited
-from verify.outcome import Outcome
+from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView, Report
 from verify.report.words import measured, printable, share_of_tolerance, tolerance
 from verify.spec.pack import LoadedPack
@@ -42,7 +42,7 @@ def summary(found: Audited) -> str:
 
 def _clauses(report: Report) -> Iterator[str]:
     for clause in report.clauses:
-        word = MARKS.get(clause.outcome, clause.outcome.upper())
+        word = "MISSING" if _missing(clause) else MARKS.get(clause.outcome, clause.outcome.upper())
         counted = clause.id in report.about["audit"]["trusted"] or not clause.outcome.evaluated
         doubt = "" if counted else " (not counted: the check was not seen red)"
         yield f"{word:<8} {clause.id} {clause.statement}{doubt}"
@@ -52,15 +52,23 @@ def _clauses(report: Report) -> Iterator[str]:
             yield f"         measured {measured(clause)}, allowed {tolerance(clause)}"
 
 
+def _missing(clause: ClauseView) -> bool:
+    return clause.outcome is Outcome.UNKNOWN and clause.cause is Reason.EVIDENCE_MISSING
+
+
 def _stages(report: Report) -> Iterator[str]:
-    """Every departing stage, each given the recorded input: one does not hide another."""
+    """Every departing stage, each judged from the right input: one does not hide another."""
     staged = [clause for clause in report.clauses if "stages" in clause.tags]
     departing = [clause for clause in staged if clause.outcome is Outcome.FAIL]
-    if not departing:
-        return
-    yield f"stages that depart, each given the recorded input ({len(departing)} of {len(staged)}):"
+    missing = [clause for clause in staged if _missing(clause)]
+    if departing:
+        yield f"stages that depart, each judged alone ({len(departing)} of {len(staged)}):"
     for clause in departing:
         yield f"  {clause.id}  {_share(clause)} its tolerance  {clause.statement}"
+    if missing:
+        yield f"stages that are MISSING ({len(missing)} of {len(staged)}):"
+    for clause in missing:
+        yield f"  {clause.id}  {clause.reason}"
 
 
 def _share(clause: ClauseView) -> str:
