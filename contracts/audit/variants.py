@@ -114,12 +114,13 @@ def _forces(
     return total, losses
 
 
-def _taus(temperatures: Sequence[float], features: int, switches: Switches) -> Sequence[float]:
+def _taus(temperatures: Sequence[float], features: int, switches: Switches) -> list[float]:
     kept = {"first": temperatures[:1], "last": temperatures[-1:], "default": (0.02, 0.05, 0.2)}
-    changed = {"root": lambda tau: tau * np.sqrt(features), "squared": lambda tau: tau**2,
-               "halved": lambda tau: tau / 2, "doubled": lambda tau: tau * 2}  # fmt: skip
-    change = changed.get(switches.tau, lambda tau: tau)
-    return [change(tau) for tau in kept.get(switches.taus, temperatures)]
+    changed: Sequence[float] = kept.get(switches.taus, temperatures)
+    if switches.tau == "squared":
+        return [tau**2 for tau in changed]
+    factor = {"root": float(np.sqrt(features)), "halved": 0.5, "doubled": 2.0}
+    return [tau * factor.get(switches.tau, 1.0) for tau in changed]
 
 
 def distance(x: Array, y: Array, switches: Switches) -> Array:
