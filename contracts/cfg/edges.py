@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -106,38 +104,32 @@ def ends_in_float64(ctx: CheckContext) -> Measurement:
     return ctx.decide(True, "200 drawn ranges hold their ends")
 
 
-@mutant("cfg.unchecked")
-def unchecked(subject: object) -> AbstractContextManager[object]:
-    """Ranges are taken as they come."""
-    return patch.object(cfg, "_check_range", lambda *given: None)
-
-
-@mutant("cfg.unconditional_unchecked")
-def unconditional_unchecked(subject: object) -> AbstractContextManager[object]:
+@mutant("cfg.unconditional_unchecked", cfg, "uncond_weight")
+def unconditional_unchecked(
+    real: Any, alpha: Any, *, generated: int, unconditional: int
+) -> torch.Tensor:
     """The weight of NaN is NaN."""
-
-    def weight(alpha: Any, *, generated: int, unconditional: int) -> torch.Tensor:
-        ratio = cfg.negatives_ratio(generated, unconditional)
-        return cfg.excess(torch.as_tensor(alpha)) * ratio
-
-    return patch.object(cfg, "uncond_weight", weight)
+    ratio = cfg.negatives_ratio(generated, unconditional)
+    return cfg.excess(torch.as_tensor(alpha)) * ratio
 
 
-@mutant("cfg.mass_with_its_edge")
-def mass_with_its_edge(subject: object) -> AbstractContextManager[object]:
+@mutant("cfg.mass_with_its_edge", cfg, "mix_point_mass")
+def mass_with_its_edge(
+    real: Any, alpha: torch.Tensor, share: float, u: torch.Tensor
+) -> torch.Tensor:
     """alpha is 1 also where the second uniform equals the mass."""
-
-    def mixed(alpha: torch.Tensor, share: float, u: torch.Tensor) -> torch.Tensor:
-        return torch.where(u <= share, torch.ones_like(alpha), alpha)
-
-    return patch.object(cfg, "mix_point_mass", mixed)
+    return torch.where(u <= share, torch.ones_like(alpha), alpha)
 
 
-@mutant("cfg.ends_rounded")
-def ends_rounded(subject: object) -> AbstractContextManager[object]:
+@mutant("cfg.ends_rounded", cfg, "sample_alpha")
+def ends_rounded(
+    real: Any, u: Any, *, power: float, minimum: float, maximum: float
+) -> torch.Tensor:
     """alpha is what the inverse gives, an ulp outside of its range now and then."""
+    return cfg.inverse_cdf(torch.as_tensor(u), power=power, minimum=minimum, maximum=maximum)
 
-    def plain(u: Any, *, power: float, minimum: float, maximum: float) -> torch.Tensor:
-        return cfg.inverse_cdf(torch.as_tensor(u), power=power, minimum=minimum, maximum=maximum)
 
-    return patch.object(cfg, "sample_alpha", plain)
+OTHER_VALUES = (
+    # Ranges are taken as they come.
+    mutant("cfg.unchecked", cfg, _check_range=lambda *given: None),
+)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
@@ -175,15 +174,13 @@ def uniform_alpha(real: Any, u: Tensor, *, power: float, minimum: float, maximum
     return minimum + u * (maximum - minimum)
 
 
-@contextmanager
-def _swapped_ends() -> Iterator[None]:
+def _swapped_ends() -> AbstractContextManager[Any]:
     real = cfg.inverse_cdf
 
     def swapped(u: Tensor, *, power: float, minimum: float, maximum: float) -> Tensor:
         return real(u, power=power, minimum=maximum, maximum=minimum)
 
-    with patch.object(cfg, "inverse_cdf", swapped):
-        yield
+    return patch.object(cfg, "inverse_cdf", swapped)
 
 
 @mutant("cfg.ends_swapped")

@@ -6,7 +6,7 @@ import errno
 import io
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -138,8 +138,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(root.iterdir())}
 
 
-@contextmanager
-def full_disk(after: int) -> Iterator[None]:
+def full_disk(after: int) -> AbstractContextManager[Any]:
     """Write number `after` stores half of its bytes, then fails as on a full disk."""
     original = Path.open
     opened = [0]
@@ -169,5 +168,4 @@ def full_disk(after: int) -> Iterator[None]:
 
         return Full()
 
-    with patch.object(Path, "open", limited):
-        yield
+    return patch.object(Path, "open", limited)

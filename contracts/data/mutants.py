@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -23,17 +24,17 @@ from verify.api import mutant
 Planted = AbstractContextManager[Any]
 
 
-@mutant("data.factor_again_on_reading")
-def factor_again_on_reading(subject: object) -> Planted:
+@mutant("data.factor_again_on_reading", latents.LatentSource, "get")
+def factor_again_on_reading(real: Any, self: Any, indices: Tensor) -> Any:
     """Stored latents are scaled once more when they are loaded."""
-    return _wrapped(latents.LatentSource, "get", lambda found: found * tokenizer.SCALING_FACTOR)
+    return real(self, indices) * tokenizer.SCALING_FACTOR
 
 
-@mutant("data.latent_mirrored")
-def latent_mirrored(subject: object) -> Planted:
+@mutant("data.latent_mirrored", posterior, "encode_images")
+def latent_mirrored(real: Any, *given: Any, **options: Any) -> Any:
     """The latent is flipped instead of the image."""
-    return _wrapped(posterior, "encode_images", lambda coded: coded | {
-        latents.MIRRORED: coded[latents.LATENTS].flip(-1)})  # fmt: skip
+    coded = real(*given, **options)
+    return coded | {latents.MIRRORED: coded[latents.LATENTS].flip(-1)}
 
 
 @mutant("data.mirror_never_read", latents.LatentSource, "get")
@@ -49,15 +50,11 @@ def always_sample(original: Any, found: Any, places: range, name: str, settings:
     return original(found, places, name, chosen)
 
 
-@mutant("data.variance_for_deviation")
-def variance_for_deviation(subject: object) -> Planted:
+@mutant("data.variance_for_deviation", posterior, "posterior")
+def variance_for_deviation(real: Any, *given: Any, **options: Any) -> Any:
     """Noise is multiplied by the square of the deviation."""
-
-    class Squared:
-        def __init__(self, found: Any) -> None:
-            self.mean, self.std = found.mean, found.var
-
-    return _wrapped(posterior, "posterior", Squared)
+    found = real(*given, **options)
+    return SimpleNamespace(mean=found.mean, std=found.var)
 
 
 @mutant("data.noise_shared_by_pair")
@@ -89,10 +86,10 @@ def rows_shifted(
     return original(self, descriptor, checked, entry, (row + 1) % entry.shape[0])
 
 
-@mutant("data.labels_sorted")
-def labels_sorted(subject: object) -> Planted:
+@mutant("data.labels_sorted", latents, "labels_of")
+def labels_sorted(real: Any, *given: Any, **options: Any) -> Any:
     """Labels of a shard come out in the order of the classes, its rows do not."""
-    return _wrapped(latents, "labels_of", sorted)
+    return sorted(real(*given, **options))
 
 
 @mutant("data.written_in_place", atomic, "write_bytes")
@@ -119,16 +116,10 @@ def default(subject: object, *, name: str, value: Any) -> Planted:
     return patch.dict(encode.settings_for.__kwdefaults__, {name: value})
 
 
-@mutant("data.template_by_shape")
-def template_by_shape(subject: object) -> Planted:
+@mutant("data.template_by_shape", opening, "differences")
+def template_by_shape(real: Any, *given: Any, **options: Any) -> Any:
     """Only what would fail anyway is compared."""
-    return _wrapped(opening, "differences", lambda found: [d for d in found if "resolution" in d])
-
-
-def _wrapped(owner: Any, name: str, after: Callable[[Any], Any]) -> Planted:
-    """`owner.name` with its result changed."""
-    original = getattr(owner, name)
-    return patch.object(owner, name, lambda *a, **k: after(original(*a, **k)))
+    return [one for one in real(*given, **options) if "resolution" in one]
 
 
 @contextmanager

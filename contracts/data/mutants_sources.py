@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,10 +33,10 @@ def crop_one_call(
     return image.resize((image.width, sides[1]), kernel).resize(sides, kernel)
 
 
-@mutant("data.channels_reversed")
-def channels_reversed(subject: object) -> Planted:
+@mutant("data.channels_reversed", crop, "pixels")
+def channels_reversed(real: Any, *given: Any, **options: Any) -> Any:
     """Blue, green, red."""
-    return _wrapped(crop, "pixels", lambda made: made.flip(0))
+    return real(*given, **options).flip(0)
 
 
 @mutant("data.classes_unsorted")
@@ -105,16 +105,8 @@ def digits_other(subject: object) -> Planted:
     images, labels = digits.raw()
     images = images.copy()
     images[5, 3, 3] = 16 - images[5, 3, 3]
-    return _both(
-        patch.object(digits, "raw", lambda: (images, labels)),
-        patch.object(digits, "SHA256", digits.fingerprint(images, labels)),
-    )
-
-
-def _wrapped(owner: Any, name: str, after: Callable[[Any], Any]) -> Planted:
-    """`owner.name` with its result changed."""
-    original = getattr(owner, name)
-    return patch.object(owner, name, lambda *a, **k: after(original(*a, **k)))
+    sha256 = digits.fingerprint(images, labels)
+    return patch.multiple(digits, raw=lambda: (images, labels), SHA256=sha256)
 
 
 def _epochs(permuted: Callable[[int, torch.Generator], Tensor]) -> Planted:
@@ -125,12 +117,6 @@ def _epochs(permuted: Callable[[int, torch.Generator], Tensor]) -> Planted:
         self._order = permuted(len(self.source.labels), generator)
 
     return patch.object(loader.Loader, "_load_epoch", load)
-
-
-@contextmanager
-def _both(*planted: Planted) -> Iterator[None]:
-    with planted[0], planted[1]:
-        yield
 
 
 OTHER_VALUES = (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
@@ -155,26 +155,23 @@ def _switches(semantics: Any) -> dict[str, Any]:
 
 
 @mutant("divergences.same_switch")
-@contextmanager
-def same_switch(subject: object, *, switch: str) -> Iterator[None]:
+def same_switch(subject: object, *, switch: str) -> AbstractContextManager[Any]:
     """`paper` takes the reference's value of one switch: a listed divergence has vanished."""
     value = getattr(drift.semantics.REFERENCE, switch)
-    with _table(paper=dataclasses.replace(drift.semantics.PAPER, **{switch: value})):
-        yield
+    return _table(paper=dataclasses.replace(drift.semantics.PAPER, **{switch: value}))
 
 
 @mutant("divergences.other_value")
-@contextmanager
-def other_value(subject: object, *, semantics: str, switch: str, value: Any) -> Iterator[None]:
+def other_value(
+    subject: object, *, semantics: str, switch: str, value: Any
+) -> AbstractContextManager[Any]:
     """One switch of one semantics has a value that no authority states."""
     changed = dataclasses.replace(drift.semantics.SEMANTICS[semantics], **{switch: value})
-    with _table(**{semantics: changed}):
-        yield
+    return _table(**{semantics: changed})
 
 
 @mutant("divergences.new_switch")
-@contextmanager
-def new_switch(subject: object) -> Iterator[None]:
+def new_switch(subject: object) -> AbstractContextManager[Any]:
     """Somebody adds a switch and forgets the register."""
     wider = dataclasses.make_dataclass(
         "Semantics",
@@ -183,13 +180,11 @@ def new_switch(subject: object) -> Iterator[None]:
         frozen=True,
     )
     paper, reference = (vars(drift.semantics.SEMANTICS[name]) for name in ("paper", "reference"))
-    with _table(paper=wider(**paper, feature_scale="class"), reference=wider(**reference)):
-        yield
+    return _table(paper=wider(**paper, feature_scale="class"), reference=wider(**reference))
 
 
 @mutant("divergences.ignored_switch")
-@contextmanager
-def ignored_switch(subject: object, *, switch: str) -> Iterator[None]:
+def ignored_switch(subject: object, *, switch: str) -> AbstractContextManager[Any]:
     """The code at one switch always does what the reference does."""
     function, position = PLACES[switch]
     owner = owner_of(function)
@@ -200,28 +195,23 @@ def ignored_switch(subject: object, *, switch: str) -> Iterator[None]:
     def always_reference(*args: Any) -> Any:
         return original(*args[:position], fixed, *args[position + 1 :])
 
-    with patch.object(owner, function, always_reference):
-        yield
+    return patch.object(owner, function, always_reference)
 
 
 @mutant("divergences.coupled_switch")
-@contextmanager
-def coupled_switch(subject: object) -> Iterator[None]:
+def coupled_switch(subject: object) -> AbstractContextManager[Any]:
     """The switch of the floor also leaves self-distances out of the mean distance."""
 
     def floored(switches: Any) -> bool:
         return bool(switches.affinity_floor == 0.0)
 
-    with _without_own_distances(floored):
-        yield
+    return _without_own_distances(floored)
 
 
 @mutant("divergences.by_name")
-@contextmanager
-def by_name(subject: object) -> Iterator[None]:
+def by_name(subject: object) -> AbstractContextManager[Any]:
     """Code asks for the name `paper` instead of a switch, to leave self-distances out."""
-    with _without_own_distances(lambda switches: bool(switches.name == "paper")):
-        yield
+    return _without_own_distances(lambda switches: bool(switches.name == "paper"))
 
 
 # switch -> function of the loss that obeys it, and the place of the argument that carries it
@@ -234,8 +224,7 @@ PLACES = {
 }
 
 
-@contextmanager
-def _without_own_distances(applies: Callable[[Any], bool]) -> Iterator[None]:
+def _without_own_distances(applies: Callable[[Any], bool]) -> AbstractContextManager[Any]:
     original = drift.pairs.normalised_distances
 
     def normalised(dist: Tensor, scale: Tensor, switches: Any) -> Tensor:
@@ -244,11 +233,8 @@ def _without_own_distances(applies: Callable[[Any], bool]) -> Iterator[None]:
             dist, scale * targets / (targets - 1) if applies(switches) else scale, switches
         )
 
-    with patch.object(drift.pairs, "normalised_distances", normalised):
-        yield
+    return patch.object(drift.pairs, "normalised_distances", normalised)
 
 
-@contextmanager
-def _table(**changed: Any) -> Iterator[None]:
-    with patch.dict(drift.semantics.SEMANTICS, changed):
-        yield
+def _table(**changed: Any) -> AbstractContextManager[Any]:
+    return patch.dict(drift.semantics.SEMANTICS, changed)

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -312,8 +312,7 @@ def worse(subject: object, *, by: float = 1.0) -> Iterator[None]:
 
 
 @mutant("evaluation.edited")
-@contextmanager
-def edited(subject: object) -> Iterator[None]:
+def edited(subject: object) -> AbstractContextManager[Any]:
     """A score was edited by a hundredth of a per cent; the components were not."""
 
     def shifted(record: dict[str, Any]) -> dict[str, Any]:
@@ -323,16 +322,13 @@ def edited(subject: object) -> Iterator[None]:
                 metrics[name] = metrics[name] | {"value": metrics[name]["value"] * 0.9999}
         return record | {"metrics": metrics}
 
-    with _changed(shifted):
-        yield
+    return _changed(shifted)
 
 
 @mutant("evaluation.mislabelled")
-@contextmanager
-def mislabelled(subject: object, *, field: str, value: Any) -> Iterator[None]:
+def mislabelled(subject: object, *, field: str, value: Any) -> AbstractContextManager[Any]:
     """A record says paper-eval although one of its conditions does not hold."""
-    with _changed(lambda record: record | {field: value}):
-        yield
+    return _changed(lambda record: record | {field: value})
 
 
 def _with_fid(record: dict[str, Any], more: float) -> dict[str, Any]:
@@ -342,8 +338,6 @@ def _with_fid(record: dict[str, Any], more: float) -> dict[str, Any]:
     return record | {"metrics": metrics}
 
 
-@contextmanager
-def _changed(change: Any) -> Iterator[None]:
+def _changed(change: Any) -> AbstractContextManager[Any]:
     original = load_records
-    with patch(f"{__name__}.load_records", lambda folder: [change(r) for r in original(folder)]):
-        yield
+    return patch(f"{__name__}.load_records", lambda folder: [change(r) for r in original(folder)])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -111,36 +109,25 @@ def tensor(ctx: CheckContext) -> Measurement:
     return ctx.decide(v.device.type == "meta", f"V of samples on meta lies on {v.device}")
 
 
-@mutant("field.unchecked")
-def unchecked(subject: object) -> AbstractContextManager[object]:
-    """Arguments are taken as they come."""
-    return patch.object(drift.field, "_check", lambda *given: None)
-
-
-@mutant("field.distances_by_expansion")
-def distances_by_expansion(subject: object) -> AbstractContextManager[object]:
+@mutant("field.distances_by_expansion", drift.field, "distances")
+def distances_by_expansion(real: Any, x: Tensor, y: Tensor) -> Tensor:
     """|x|^2 + |y|^2 - 2 x y, which far from the origin is the rounding of two large numbers."""
-
-    def expanded(x: Tensor, y: Tensor) -> Tensor:
-        return torch.cdist(x, y, compute_mode="use_mm_for_euclid_dist")
-
-    return patch.object(drift.field, "distances", expanded)
+    return torch.cdist(x, y, compute_mode="use_mm_for_euclid_dist")
 
 
-@mutant("field.with_gradient")
-def with_gradient(subject: object) -> AbstractContextManager[object]:
+@mutant("field.with_gradient", drift.field, "drifting_field")
+def with_gradient(real: Any, x: Any, *more: Any, **options: Any) -> Any:
     """V carries a gradient, so that an objective would pull the field along."""
-    real = drift.field.drifting_field
-    return patch.object(
-        drift.field, "drifting_field", lambda x, *more, **options: real(x, *more, **options) + x
-    )
+    return real(x, *more, **options) + x
 
 
-@mutant("field.mask_on_the_cpu")
-def mask_on_the_cpu(subject: object) -> AbstractContextManager[object]:
+@mutant("field.mask_on_the_cpu", drift.field, "mask_own")
+def mask_on_the_cpu(real: Any, dist: Tensor) -> Tensor:
     """The mask is made where tensors are made by default."""
+    return dist + drift.field.SELF_MASK * torch.eye(len(dist), dtype=dist.dtype)
 
-    def masked(dist: Tensor) -> Tensor:
-        return dist + drift.field.SELF_MASK * torch.eye(len(dist), dtype=dist.dtype)
 
-    return patch.object(drift.field, "mask_own", masked)
+OTHER_VALUES = (
+    # Arguments are taken as they come.
+    mutant("field.unchecked", drift.field, _check=lambda *given: None),
+)

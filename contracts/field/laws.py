@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -185,131 +184,73 @@ def against_oracle(ctx: CheckContext) -> Measurement:
 # Mutants: each changes one small function or constant of drift.field.
 
 
-@contextmanager
-def _replaced(name: str, change: Callable[[Callable[..., Any]], Any]) -> Iterator[None]:
-    with patch.object(drift.field, name, change(getattr(drift.field, name))):
-        yield
-
-
-@mutant("field.unbalance")
-@contextmanager
-def unbalance(subject: object, *, attraction: float, repulsion: float) -> Iterator[None]:
+@mutant("field.unbalance", drift.field, "cross_weights")
+def unbalance(
+    real: Any, a_pos: Tensor, a_neg: Tensor, *, attraction: float, repulsion: float
+) -> tuple[Tensor, Tensor]:
     """a V+ - b V- instead of V+ - V- (the departures of Table 1)."""
-
-    def change(original: Callable[..., Any]) -> Callable[..., Any]:
-        def weights(a_pos: Tensor, a_neg: Tensor) -> tuple[Tensor, Tensor]:
-            w_pos, w_neg = original(a_pos, a_neg)
-            return attraction * w_pos, repulsion * w_neg
-
-        return weights
-
-    with _replaced("cross_weights", change):
-        yield
+    w_pos, w_neg = real(a_pos, a_neg)
+    return attraction * w_pos, repulsion * w_neg
 
 
-@mutant("field.drop_repulsion")
-@contextmanager
-def drop_repulsion(subject: object) -> Iterator[None]:
+@mutant("field.drop_repulsion", drift.field, "cross_weights")
+def drop_repulsion(real: Any, a_pos: Tensor, a_neg: Tensor) -> tuple[Tensor, Tensor]:
     """V = V+ (Table 1, last row)."""
-    with unbalance(subject, attraction=1.0, repulsion=0.0):
-        yield
+    w_pos, w_neg = real(a_pos, a_neg)
+    return w_pos, torch.zeros_like(w_neg)
 
 
-@mutant("field.no_cross_weights")
-@contextmanager
-def no_cross_weights(subject: object) -> Iterator[None]:
-    """W+ = A+ and W- = A-: the other side's row sum is forgotten."""
-    with _replaced("cross_weights", lambda _: lambda a_pos, a_neg: (a_pos, a_neg)):
-        yield
-
-
-@mutant("field.own_row_sum")
-@contextmanager
-def own_row_sum(subject: object) -> Iterator[None]:
+@mutant("field.own_row_sum", drift.field, "cross_weights")
+def own_row_sum(real: Any, a_pos: Tensor, a_neg: Tensor) -> tuple[Tensor, Tensor]:
     """Each side is weighted by its own row sum."""
-
-    def change(_: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda a_pos, a_neg: (
-            a_pos * a_pos.sum(1, keepdim=True),
-            a_neg * a_neg.sum(1, keepdim=True),
-        )
-
-    with _replaced("cross_weights", change):
-        yield
+    return a_pos * a_pos.sum(1, keepdim=True), a_neg * a_neg.sum(1, keepdim=True)
 
 
-@mutant("field.misaligned_sides")
-@contextmanager
-def misaligned_sides(subject: object) -> Iterator[None]:
+@mutant("field.misaligned_sides", drift.field, "sides")
+def misaligned_sides(real: Any, a: Tensor, positives: int) -> Any:
     """The affinities are cut as if the negatives came first."""
-
-    def change(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda a, positives: original(a, a.shape[1] - positives)[::-1]
-
-    with _replaced("sides", change):
-        yield
+    return real(a, a.shape[1] - positives)[::-1]
 
 
-@mutant("field.swap_softmax_axis")
-@contextmanager
-def swap_softmax_axis(subject: object) -> Iterator[None]:
+@mutant("field.swap_softmax_axis", drift.field, "affinities")
+def swap_softmax_axis(real: Any, a: Tensor, kind: str) -> Any:
     """The softmax over y runs over x, and the other way round."""
-    with _replaced("affinities", lambda original: lambda a, kind: original(a.T, kind).T):
-        yield
+    return real(a.T, kind).T
 
 
-@mutant("field.one_axis")
-@contextmanager
-def one_axis(subject: object, *, axis: str) -> Iterator[None]:
+@mutant("field.one_axis", drift.field, "affinities")
+def one_axis(real: Any, a: Tensor, kind: str, *, axis: str) -> Any:
     """The softmax over only one axis where both are asked for."""
-
-    def change(original: Callable[..., Any]) -> Callable[..., Any]:
-        over_one = {"y": 1, "x": 0}[axis]
-        return lambda a, kind: a.softmax(dim=over_one) if kind == "xy" else original(a, kind)
-
-    with _replaced("affinities", change):
-        yield
+    return a.softmax(dim={"y": 1, "x": 0}[axis]) if kind == "xy" else real(a, kind)
 
 
-@mutant("field.no_root")
-@contextmanager
-def no_root(subject: object) -> Iterator[None]:
+@mutant("field.no_root", drift.field, "affinities")
+def no_root(real: Any, a: Tensor, kind: str) -> Any:
     """The product of both softmaxes without the square root."""
-
-    def change(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda a, kind: original(a, kind) ** (2 if kind == "xy" else 1)
-
-    with _replaced("affinities", change):
-        yield
+    return real(a, kind) ** (2 if kind == "xy" else 1)
 
 
-@mutant("field.squared_distance")
-@contextmanager
-def squared_distance(subject: object) -> Iterator[None]:
+@mutant("field.squared_distance", drift.field, "distances")
+def squared_distance(real: Any, x: Tensor, y: Tensor) -> Any:
     """A Gaussian kernel instead of exp(-|x - y| / tau)."""
-    with _replaced("distances", lambda original: lambda x, y: original(x, y) ** 2):
-        yield
-
-
-@mutant("field.manhattan_distance")
-@contextmanager
-def manhattan_distance(subject: object) -> Iterator[None]:
-    """The sum of absolute differences instead of the Euclidean norm."""
-    with _replaced("distances", lambda _: lambda x, y: torch.cdist(x, y, p=1.0)):
-        yield
+    return real(x, y) ** 2
 
 
 @mutant("field.self_mask_value")
-@contextmanager
-def self_mask_value(subject: object, *, value: float) -> Iterator[None]:
+def self_mask_value(subject: object, *, value: float) -> Any:
     """Another number is added to a sample's distance to itself; 0 is no mask at all."""
-    with patch.object(drift.field, "SELF_MASK", value):
-        yield
+    return patch.object(drift.field, "SELF_MASK", value)
 
 
-@mutant("field.mask_neighbour")
-@contextmanager
-def mask_neighbour(subject: object) -> Iterator[None]:
+@mutant("field.mask_neighbour", drift.field, "mask_own")
+def mask_neighbour(real: Any, distance: Tensor) -> Any:
     """The mask is off by one: each sample ignores its neighbour, not itself."""
-    with _replaced("mask_own", lambda original: lambda d: original(d.roll(-1, 1)).roll(1, 1)):
-        yield
+    return real(distance.roll(-1, 1)).roll(1, 1)
+
+
+OTHER_VALUES = (
+    # W+ = A+ and W- = A-: the other side's row sum is forgotten.
+    mutant("field.no_cross_weights", drift.field, cross_weights=lambda pos, neg: (pos, neg)),
+    # The sum of absolute differences instead of the Euclidean norm.
+    mutant("field.manhattan_distance", drift.field, distances=lambda x, y: torch.cdist(x, y, p=1)),
+)

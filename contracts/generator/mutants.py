@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -50,31 +49,23 @@ def l2_qk_norm(real: Any, x: Tensor, norm: nn.Module) -> Tensor:
     return functional.normalize(x, dim=-1)
 
 
-@mutant("generator.rope_2d")
-def rope_2d(subject: object, *, registers: int) -> Any:
+@mutant("generator.rope_2d", attention, "rope_angles")
+def rope_2d(real: Any, count: int, head_dim: int, *, registers: int, **where: Any) -> Tensor:
     """Axial rotary embedding: half of the pairs by row, half by column, registers unrotated."""
-    real = attention.rope_angles
-
-    def axial(count: int, head_dim: int, **where: Any) -> Tensor:
-        side = round(max(count - registers, 1) ** 0.5)
-        rows, columns = (index[: count - registers] for index in tokens.grid_indices(side))
-        half = real(side, head_dim // 2, **where)
-        patches = torch.cat([half[rows], half[columns]], dim=-1)
-        return torch.cat([patches.new_zeros(count - len(patches), head_dim // 2), patches])
-
-    return patch.object(attention, "rope_angles", axial)
+    side = round(max(count - registers, 1) ** 0.5)
+    rows, columns = (index[: count - registers] for index in tokens.grid_indices(side))
+    half = real(side, head_dim // 2, **where)
+    patches = torch.cat([half[rows], half[columns]], dim=-1)
+    return torch.cat([patches.new_zeros(count - len(patches), head_dim // 2), patches])
 
 
-@mutant("generator.rope_on_patches_only")
-def rope_on_patches_only(subject: object, *, registers: int) -> Any:
+@mutant("generator.rope_on_patches_only", attention, "rope_angles")
+def rope_on_patches_only(
+    real: Any, count: int, head_dim: int, *, registers: int, **where: Any
+) -> Tensor:
     """Positions start at the first patch; registers stay unrotated."""
-    real = attention.rope_angles
-
-    def late(count: int, head_dim: int, **where: Any) -> Tensor:
-        patches = real(count - registers, head_dim, **where)
-        return torch.cat([patches.new_zeros(registers, head_dim // 2), patches])
-
-    return patch.object(attention, "rope_angles", late)
+    patches = real(count - registers, head_dim, **where)
+    return torch.cat([patches.new_zeros(registers, head_dim // 2), patches])
 
 
 @mutant("generator.rope_interleaved", attention, "rotate")
@@ -112,15 +103,6 @@ def rope_in_float32(real: Any, q: Tensor, k: Tensor, *, fp32: bool) -> tuple[Ten
 # -- tokens ----------------------------------------------------------------------------------------
 
 
-@mutant("generator.registers_last")
-def registers_last(subject: object) -> Any:
-    """Registers behind the patches, and dropped from there."""
-    return _patched(
-        (tokens, "prepend_registers", lambda registers, x: torch.cat([x, registers], dim=1)),
-        (tokens, "drop_registers", lambda x, registers: x[:, : x.shape[1] - registers]),
-    )
-
-
 @mutant("generator.registers_of_first_sample", tokens, "prepend_registers")
 def registers_of_first_sample(real: Any, registers: Any, x: Any) -> Any:
     """The registers of the first sample serve the whole batch."""
@@ -141,7 +123,7 @@ def patch_channels_first(subject: object) -> Any:
         pixels = patches.reshape(*patches.shape[:2], channels, patch * patch)
         return back(pixels.transpose(-1, -2).flatten(-2), patch, channels)
 
-    return _patched((tokens, "patchify", cut), (tokens, "unpatchify", join))
+    return patch.multiple(tokens, patchify=cut, unpatchify=join)
 
 
 # -- condition -------------------------------------------------------------------------------------
@@ -178,16 +160,11 @@ def class_ignored(real: Any, self: Any, indices: Tensor) -> Any:
 # -- blocks and head -------------------------------------------------------------------------------
 
 
-@mutant("generator.adaln_order")
-def adaln_order(subject: object, *, order: Sequence[int]) -> Any:
+@mutant("generator.adaln_order", blocks, "block_parts")
+def adaln_order(real: Any, values: Tensor, *, order: Sequence[int]) -> tuple[Tensor, ...]:
     """The six chunks of adaLN are read in another order."""
-    real = blocks.block_parts
-
-    def shuffled(values: Tensor) -> tuple[Tensor, ...]:
-        parts = real(values)
-        return tuple(parts[i] for i in order)
-
-    return patch.object(blocks, "block_parts", shuffled)
+    parts = real(values)
+    return tuple(parts[i] for i in order)
 
 
 @mutant("generator.no_final_adaln", blocks, "head_parts")
@@ -208,26 +185,24 @@ def swiglu_gate_and_value_swapped(real: Any, self: Any, x: Tensor) -> Any:
     return self.out(self.gate(x) * functional.silu(self.value(x)))
 
 
-@mutant("generator.wider_ffn")
-def wider_ffn(subject: object, *, extra: int) -> Any:
+@mutant("generator.wider_ffn", config, "swiglu_width")
+def wider_ffn(real: Any, plain: int, *, extra: int) -> Any:
     """An inner width tuned until the total met the printed number: 2184 = 2048 + 136."""
-    real = config.swiglu_width
-    return patch.object(config, "swiglu_width", lambda plain: real(plain) + extra)
+    return real(plain) + extra
 
 
 def _as_given(x: Tensor) -> Tensor:
     return x
 
 
-@contextmanager
-def _patched(*changes: tuple[Any, str, Callable[..., Any]]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for module, name, replacement in changes:
-            stack.enter_context(patch.object(module, name, replacement))
-        yield
-
-
 OTHER_VALUES = (
+    # Registers behind the patches, and dropped from there.
+    mutant(
+        "generator.registers_last",
+        tokens,
+        prepend_registers=lambda registers, x: torch.cat([x, registers], dim=1),
+        drop_registers=lambda x, registers: x[:, : x.shape[1] - registers],
+    ),
     # The learned scale of every norm is left out.
     mutant("generator.norm_without_affine", layers, gain=torch.ones_like),
     mutant("generator.no_qk_norm", attention, normalise_heads=lambda x, norm: x),

@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import Parameter, Signature
 from typing import Any
 from unittest.mock import patch
@@ -159,38 +159,33 @@ def _places(subject: object, name: str, member: str) -> tuple[list[Any], str]:
 
 
 @mutant("interface.rename_parameter")
-@contextmanager
 def rename_parameter(
     subject: object, *, name: str, parameter: str, to: str, member: str = ""
-) -> Iterator[None]:
+) -> AbstractContextManager[Any]:
     """A parameter is renamed: calls by keyword break."""
 
     def change(old: list[Parameter]) -> list[Parameter]:
         return [p.replace(name=to) if p.name == parameter else p for p in old]
 
-    with _resigned(subject, name, member, change):
-        yield
+    return _resigned(subject, name, member, change)
 
 
 @mutant("interface.change_default")
-@contextmanager
 def change_default(
     subject: object, *, name: str, parameter: str, default: Any, member: str = ""
-) -> Iterator[None]:
+) -> AbstractContextManager[Any]:
     """A default is another one: calls that rely on it mean something else."""
 
     def change(old: list[Parameter]) -> list[Parameter]:
         return [p.replace(default=default) if p.name == parameter else p for p in old]
 
-    with _resigned(subject, name, member, change):
-        yield
+    return _resigned(subject, name, member, change)
 
 
 @mutant("interface.swap_parameters")
-@contextmanager
 def swap_parameters(
     subject: object, *, name: str, first: str, second: str, member: str = ""
-) -> Iterator[None]:
+) -> AbstractContextManager[Any]:
     """Two positional parameters change places: calls by place mean something else."""
 
     def change(old: list[Parameter]) -> list[Parameter]:
@@ -202,27 +197,23 @@ def swap_parameters(
         )
         return old
 
-    with _resigned(subject, name, member, change):
-        yield
+    return _resigned(subject, name, member, change)
 
 
 @mutant("interface.drop_parameter")
-@contextmanager
 def drop_parameter(
     subject: object, *, name: str, parameter: str, member: str = ""
-) -> Iterator[None]:
+) -> AbstractContextManager[Any]:
     """A parameter is gone."""
 
     def change(old: list[Parameter]) -> list[Parameter]:
         return [p for p in old if p.name != parameter]
 
-    with _resigned(subject, name, member, change):
-        yield
+    return _resigned(subject, name, member, change)
 
 
 @mutant("interface.add_required")
-@contextmanager
-def add_required(subject: object, *, name: str, member: str = "") -> Iterator[None]:
+def add_required(subject: object, *, name: str, member: str = "") -> AbstractContextManager[Any]:
     """A new keyword without a default: every existing call fails."""
 
     def change(old: list[Parameter]) -> list[Parameter]:
@@ -230,5 +221,4 @@ def add_required(subject: object, *, name: str, member: str = "") -> Iterator[No
         tail = [p for p in old if p.kind is Parameter.VAR_KEYWORD]
         return [p for p in old if p not in tail] + [new] + tail
 
-    with _resigned(subject, name, member, change):
-        yield
+    return _resigned(subject, name, member, change)

@@ -6,8 +6,8 @@ Each changes one function, constant or switch of the engine in place.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -22,31 +22,19 @@ import drift.semantics
 import drift.target
 from verify.api import mutant
 
-Function = Callable[..., Any]
-
-
-@contextmanager
-def replaced(name: str, change: Callable[[Function], Function]) -> Iterator[None]:
-    """The loss's function NAME becomes `change(original)`, in the module that calls it."""
-    owner = owner_of(name)
-    with patch.object(owner, name, change(getattr(owner, name))):
-        yield
-
 
 def owner_of(name: str) -> ModuleType:
     """The module of the loss that defines NAME."""
     return next(m for m in (drift.pairs, drift.target, drift.loss) if name in vars(m))
 
 
-@contextmanager
-def switched(**switches: Any) -> Iterator[None]:
+def switched(**switches: Any) -> AbstractContextManager[Any]:
     """The reference semantics with other values of some switches.
 
     As they stand now: a second change must not undo a first one.
     """
     changed = dataclasses.replace(drift.semantics.SEMANTICS["reference"], **switches)
-    with patch.dict(drift.semantics.SEMANTICS, reference=changed):
-        yield
+    return patch.dict(drift.semantics.SEMANTICS, reference=changed)
 
 
 # Distances, scale and mask
@@ -102,21 +90,11 @@ def swap_softmax_axes(original: Any, *call: Any) -> Any:
     return original(*call)[::-1]
 
 
-@mutant("loss.softmax_one_axis")
-@contextmanager
-def softmax_one_axis(subject: object, *, axis: str) -> Iterator[None]:
+@mutant("loss.softmax_one_axis", drift.pairs, "softmaxes")
+def softmax_one_axis(real: Any, *call: Any, axis: str) -> tuple[Tensor, Tensor]:
     """One of the softmaxes stands in for both."""
-    kept = {"targets": 0, "samples": 1}[axis]
-
-    def change(original: Function) -> Function:
-        def softmaxes(*call: Any) -> tuple[Tensor, Tensor]:
-            one = original(*call)[kept]
-            return one, one.clone()
-
-        return softmaxes
-
-    with replaced("softmaxes", change):
-        yield
+    one = real(*call)[{"targets": 0, "samples": 1}[axis]]
+    return one, one.clone()
 
 
 @mutant("loss.softmax_across_groups", drift.pairs, "softmaxes")
@@ -144,11 +122,9 @@ def no_root(original: Any, *call: Any) -> Any:
 
 
 @mutant("loss.affinity_floor")
-@contextmanager
-def affinity_floor(subject: object, *, value: float) -> Iterator[None]:
+def affinity_floor(subject: object, *, value: float) -> AbstractContextManager[Any]:
     """Another floor under the square root."""
-    with switched(affinity_floor=value):
-        yield
+    return switched(affinity_floor=value)
 
 
 # Weights
@@ -161,11 +137,9 @@ def sqrt_weight(original: Any, a: Any, w: Any) -> Any:
 
 
 @mutant("loss.log_weight")
-@contextmanager
-def log_weight(subject: object) -> Iterator[None]:
+def log_weight(subject: object) -> AbstractContextManager[Any]:
     """log w is added to the logits; the softmax over samples cancels it."""
-    with switched(uncond_weight="in_kernel"):
-        yield
+    return switched(uncond_weight="in_kernel")
 
 
 @mutant("loss.weight_order", drift.clouds, "gather")

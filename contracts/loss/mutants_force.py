@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +18,7 @@ import drift.precision
 import drift.target
 from verify.api import mutant
 
-from .mutants import Function, replaced, switched
+from .mutants import switched
 
 # Force
 
@@ -57,32 +57,22 @@ def unnormalised_force(original: Any, raw: Any) -> Any:
 
 
 @mutant("loss.one_loss_per_temperature")
-@contextmanager
-def one_loss_per_temperature(subject: object) -> Iterator[None]:
+def one_loss_per_temperature(subject: object) -> AbstractContextManager[Any]:
     """The losses of the temperatures are added, not their forces."""
-    with switched(temperature_aggregation="sum_losses"):
-        yield
+    return switched(temperature_aggregation="sum_losses")
 
 
 @mutant("loss.temperatures")
-@contextmanager
-def temperatures(subject: object, *, values: Sequence[float]) -> Iterator[None]:
+def temperatures(subject: object, *, values: Sequence[float]) -> AbstractContextManager[Any]:
     """Another default set of temperatures."""
     defaults = drift.loss.drift_loss.__kwdefaults__
-    with patch.dict(defaults, temperatures=tuple(values)):
-        yield
+    return patch.dict(defaults, temperatures=tuple(values))
 
 
-@mutant("loss.gradient_without_scale")
-@contextmanager
-def gradient_without_scale(subject: object) -> Iterator[None]:
+@mutant("loss.gradient_without_scale", drift.loss, "gradient_of_sum")
+def gradient_without_scale(real: Any, force: Tensor, scale: Tensor) -> Any:
     """The closed form forgets that x_n is gen divided by the coordinate scale."""
-
-    def change(original: Function) -> Function:
-        return lambda force, scale: original(force, torch.ones_like(scale))
-
-    with replaced("gradient_of_sum", change):
-        yield
+    return real(force, torch.ones_like(scale))
 
 
 @mutant("loss.gradient_through_scale")
@@ -115,13 +105,10 @@ def gradient_through_scale(subject: object) -> Iterator[None]:
 @contextmanager
 def inside_autocast(subject: object) -> Iterator[None]:
     """The distances are computed in whatever precision the caller's autocast chose."""
-
-    def change(original: Function) -> Function:
-        return lambda x, y: original(x, y).to(x.dtype)
-
+    real = drift.pairs.distances
     with (
         patch.object(drift.precision, "full_precision", lambda device: nullcontext()),
-        replaced("distances", change),
+        patch.object(drift.pairs, "distances", lambda x, y: real(x, y).to(x.dtype)),
     ):
         yield
 
@@ -130,11 +117,9 @@ def inside_autocast(subject: object) -> Iterator[None]:
 
 
 @mutant("loss.sum_over_locations")
-@contextmanager
-def sum_over_locations(subject: object) -> Iterator[None]:
+def sum_over_locations(subject: object) -> AbstractContextManager[Any]:
     """The losses of a map's locations are added instead of averaged."""
-    with switched(location_reduction="sum"):
-        yield
+    return switched(location_reduction="sum")
 
 
 @mutant("loss.locations_mixed", drift.clouds, "fold_locations")

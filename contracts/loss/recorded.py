@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
@@ -103,8 +102,6 @@ def compare_oracle(case: golden.Case) -> tuple[golden.Comparison, golden.Compari
 
 
 @mutant("oracle.constant")
-@contextmanager
-def constant(subject: object, *, name: str, value: float) -> Iterator[None]:
+def constant(subject: object, *, name: str, value: float) -> AbstractContextManager[Any]:
     """Another number in place of one of the oracle's constants."""
-    with patch.object(oracle, name, value):
-        yield
+    return patch.object(oracle, name, value)

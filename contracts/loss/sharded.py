@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,12 +18,12 @@ from torch import Tensor
 from torch._C._distributed_c10d import HashStore
 from torch.distributed import ProcessGroup, ProcessGroupGloo
 
+import drift.loss
 import drift.target
 from verify.api import CheckContext, Measurement, Reason, check, mutant
 
 from ..common.draws import LossDraw
 from .laws import inputs, temperatures
-from .mutants import Function, replaced
 from .stages import feature_maps
 
 WAIT = timedelta(seconds=30)
@@ -127,30 +126,22 @@ def _off(found: Tensor, expected: Tensor, whole: Tensor) -> float:
 # -- mutants: what public ports do instead ---------------------------------------------------------
 
 
-@mutant("loss.scale_per_rank")
-@contextmanager
-def scale_per_rank(subject: object) -> Iterator[None]:
+@mutant("loss.scale_per_rank", drift.target, "distance_totals")
+def scale_per_rank(real: Any, figures: Sequence[Tensor], group: Any) -> list[Tensor]:
     """Each process takes the mean distance of its own groups."""
-    with replaced("distance_totals", _of_own_groups):
-        yield
+    return _of_own_groups(real, figures, group)
 
 
-@mutant("loss.force_norm_per_rank")
-@contextmanager
-def force_norm_per_rank(subject: object) -> Iterator[None]:
+@mutant("loss.force_norm_per_rank", drift.target, "power_totals")
+def force_norm_per_rank(real: Any, figures: Sequence[Tensor], group: Any) -> list[Tensor]:
     """Each process takes the mean square of the forces of its own groups."""
-    with replaced("power_totals", _of_own_groups):
-        yield
+    return _of_own_groups(real, figures, group)
 
 
-def _of_own_groups(original: Function) -> Function:
+def _of_own_groups(real: Any, figures: Sequence[Tensor], group: Any) -> list[Tensor]:
     """The sums of a process that has groups, instead of everybody's."""
-
-    def totals(figures: Sequence[Tensor], group: Any) -> list[Tensor]:
-        together, own = original(figures, group), original(figures, None)
-        return [a if len(one) else b for a, b, one in zip(own, together, figures, strict=True)]
-
-    return totals
+    together, own = real(figures, group), real(figures, None)
+    return [a if len(one) else b for a, b, one in zip(own, together, figures, strict=True)]
 
 
 @mutant("loss.mean_of_unequal_shards", drift.loss, "mean_over_groups")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -71,8 +70,7 @@ def described(ctx: CheckContext) -> Measurement:
 
 
 @mutant("provenance.flipped_bit")
-@contextmanager
-def flipped_bit(subject: object) -> Iterator[None]:
+def flipped_bit(subject: object) -> AbstractContextManager[Any]:
     """One bit of one recording changes on its way."""
     original = digest_of
 
@@ -83,36 +81,29 @@ def flipped_bit(subject: object) -> Iterator[None]:
         data[len(data) // 2] ^= 1
         return hashlib.sha256(data).hexdigest()
 
-    with patch(f"{__name__}.digest_of", flipped):
-        yield
+    return patch(f"{__name__}.digest_of", flipped)
 
 
 @mutant("provenance.extra_file")
-@contextmanager
-def extra_file(subject: object) -> Iterator[None]:
+def extra_file(subject: object) -> AbstractContextManager[Any]:
     """A file that nobody recorded lies among the recordings."""
     original = list_files
-    with patch(f"{__name__}.list_files", lambda folder: [*original(folder), "made_up.json"]):
-        yield
+    return patch(f"{__name__}.list_files", lambda folder: [*original(folder), "made_up.json"])
 
 
 @mutant("provenance.missing_file")
-@contextmanager
-def missing_file(subject: object) -> Iterator[None]:
+def missing_file(subject: object) -> AbstractContextManager[Any]:
     """A recording that does not suit was left out."""
     original = list_files
-    with patch(f"{__name__}.list_files", lambda folder: original(folder)[1:]):
-        yield
+    return patch(f"{__name__}.list_files", lambda folder: original(folder)[1:])
 
 
 @mutant("provenance.undescribed")
-@contextmanager
-def undescribed(subject: object) -> Iterator[None]:
+def undescribed(subject: object) -> AbstractContextManager[Any]:
     """A recording lost the comparison its tolerance rests on."""
     original = describe
 
     def poorer(path: Path) -> dict[str, Any]:
         return {k: v for k, v in original(path).items() if k != "self_check"}
 
-    with patch(f"{__name__}.describe", poorer):
-        yield
+    return patch(f"{__name__}.describe", poorer)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -229,43 +226,28 @@ def even_draws(ctx: CheckContext) -> Measurement:
     return ctx.judge(worst, f"chi-square is {worst:.2f} of its critical value in draws of {where}")
 
 
-@mutant("queue.state_unchecked")
-def state_unchecked(subject: object) -> AbstractContextManager[object]:
-    """A state is taken as it comes."""
-    return patch.object(queue, "state_problems", lambda *given: [])
-
-
-@mutant("queue.slots_unchecked")
-def slots_unchecked(subject: object) -> AbstractContextManager[object]:
+@mutant("queue.slots_unchecked", queue.SampleQueue, "gather")
+def slots_unchecked(real: Any, self: Any, labels: Tensor, indices: Tensor) -> Tensor:
     """Slots are looked up as Python looks up: -1 is the last."""
-
-    def gather(self: Any, labels: Tensor, indices: Tensor) -> Tensor:
-        bank: Tensor = torch.zeros(1, 1) if self._bank is None else self._bank
-        return bank[labels[:, None] % len(bank), indices % bank.shape[1]]
-
-    return patch.object(queue.SampleQueue, "gather", gather)
+    bank: Tensor = torch.zeros(1, 1) if self._bank is None else self._bank
+    return bank[labels[:, None] % len(bank), indices % bank.shape[1]]
 
 
-@mutant("queue.names_all_classes")
-def names_all_classes(subject: object) -> AbstractContextManager[object]:
-    """The error of a thousand short classes is a thousand clauses long."""
-    return patch.object(queue, "NAMED_CLASSES", 10**6)
-
-
-@mutant("queue.keeps_what_it_is_given")
-@contextmanager
-def keeps_what_it_is_given(subject: object) -> Iterator[None]:
+@mutant("queue.keeps_what_it_is_given", queue.SampleQueue, "load_state_dict")
+def keeps_what_it_is_given(real: Any, self: Any, state: Any) -> None:
     """A restored queue holds the tensors of the state itself."""
-
-    def load(self: Any, state: Any) -> None:
-        self._ptr, self._count, self._bank = state["ptr"], state["count"], state.get("bank")
-
-    with patch.object(queue.SampleQueue, "load_state_dict", load):
-        yield
+    self._ptr, self._count, self._bank = state["ptr"], state["count"], state.get("bank")
 
 
-@mutant("queue.draws_in_order")
-def draws_in_order(subject: object) -> AbstractContextManager[object]:
+@mutant("queue.draws_in_order", queue, "draw_distinct")
+def draws_in_order(real: Any, *given: Any) -> Any:
     """Without repeats, but the older before the newer."""
-    real = queue.draw_distinct
-    return patch.object(queue, "draw_distinct", lambda *given: real(*given).sort(dim=1).values)
+    return real(*given).sort(dim=1).values
+
+
+OTHER_VALUES = (
+    # A state is taken as it comes.
+    mutant("queue.state_unchecked", queue, state_problems=lambda *given: []),
+    # The error of a thousand short classes is a thousand clauses long.
+    mutant("queue.names_all_classes", queue, NAMED_CLASSES=10**6),
+)

@@ -223,8 +223,7 @@ def _changed(change: Callable[[Record], Record]) -> AbstractContextManager[None]
 
 
 @mutant("digits_run.names_confused")
-@contextmanager
-def names_confused(subject: object) -> Iterator[None]:
+def names_confused(subject: object) -> AbstractContextManager[Any]:
     """One sample in ten is another digit than was asked for."""
 
     def change(record: Record) -> Record:
@@ -233,50 +232,41 @@ def names_confused(subject: object) -> Iterator[None]:
             metrics["class_accuracy"] = metrics["class_accuracy"] | {"value": 0.9}
         return record | {"metrics": metrics}
 
-    with _changed(change):
-        yield
+    return _changed(change)
 
 
 @mutant("digits_run.class_lost")
-@contextmanager
-def class_lost(subject: object) -> Iterator[None]:
+def class_lost(subject: object) -> AbstractContextManager[Any]:
     """One digit is never generated."""
-    with _changed(lambda record: record | {"classes_covered": 9}):
-        yield
+    return _changed(lambda record: record | {"classes_covered": 9})
 
 
 @mutant("digits_run.class_collapsed")
-@contextmanager
-def class_collapsed(subject: object) -> Iterator[None]:
+def class_collapsed(subject: object) -> AbstractContextManager[Any]:
     """All samples of one digit are alike."""
-    with _changed(lambda record: record | {"collapsed": [4]}):
-        yield
+    return _changed(lambda record: record | {"collapsed": [4]})
 
 
 @mutant("digits_run.as_good_as")
-@contextmanager
-def as_good_as(subject: object, *, rival: str) -> Iterator[None]:
+def as_good_as(subject: object, *, rival: str) -> AbstractContextManager[Any]:
     """The runs are no better than a baseline: they have the baseline's own figures."""
 
     def change(record: Record) -> Record:
         theirs = record.get("baselines", {}).get(rival)
         return record | {"metrics": record["metrics"] | theirs["metrics"]} if theirs else record
 
-    with _changed(change):
-        yield
+    return _changed(change)
 
 
 @mutant("digits_run.one_run_in_three")
-@contextmanager
-def one_run_in_three(subject: object, *, rival: str) -> Iterator[None]:
+def one_run_in_three(subject: object, *, rival: str) -> AbstractContextManager[Any]:
     """All runs but one are as far behind a baseline as they may be ahead of it."""
 
     def change(records: list[Record]) -> list[Record]:
         held = [record for record in records if rival in record.get("baselines", {})]
         return [*held[:1], *(_behind(record, rival) for record in held[1:])]
 
-    with _read_as(change):
-        yield
+    return _read_as(change)
 
 
 def _behind(record: Record, rival: str) -> Record:
@@ -291,8 +281,7 @@ def _behind(record: Record, rival: str) -> Record:
 
 
 @mutant("digits_run.typed")
-@contextmanager
-def typed(subject: object, *, of: str = "", metric: str) -> Iterator[None]:
+def typed(subject: object, *, of: str = "", metric: str) -> AbstractContextManager[Any]:
     """A figure of the run, or of a baseline, was typed; its components were not."""
     original = evaluation.load_records
 
@@ -310,18 +299,15 @@ def typed(subject: object, *, of: str = "", metric: str) -> Iterator[None]:
     def load(folder: Path) -> list[Record]:
         return [change(record) for record in original(folder)]
 
-    with patch.object(evaluation, "load_records", load):
-        yield
+    return patch.object(evaluation, "load_records", load)
 
 
 @mutant("digits_run.components_gone")
-@contextmanager
-def components_gone(subject: object, *, metric: str) -> Iterator[None]:
+def components_gone(subject: object, *, metric: str) -> AbstractContextManager[Any]:
     """The arrays of one figure are not among the components."""
     original = components.read_arrays
 
     def read(*given: Any) -> dict[str, Any]:
         return {k: v for k, v in original(*given).items() if f"{metric}/" not in k}
 
-    with patch.object(components, "read_arrays", read):
-        yield
+    return patch.object(components, "read_arrays", read)

@@ -138,8 +138,7 @@ def _with_trace(change: Any) -> AbstractContextManager[object]:
 
 
 @mutant("digits_trace.other_weights")
-@contextmanager
-def other_weights(subject: object) -> Iterator[None]:
+def other_weights(subject: object) -> AbstractContextManager[Any]:
     """The samples are not those of the weights that are kept: these were trained otherwise."""
 
     def change(arrays: Arrays) -> Arrays:
@@ -147,13 +146,11 @@ def other_weights(subject: object) -> Iterator[None]:
         return {k: v * np.float32(1.01) if k.startswith(mine) and v.dtype.kind == "f" else v
                 for k, v in arrays.items()}  # fmt: skip
 
-    with _with_trace(change):
-        yield
+    return _with_trace(change)
 
 
 @mutant("digits_trace.other_encoder")
-@contextmanager
-def other_encoder(subject: object) -> Iterator[None]:
+def other_encoder(subject: object) -> AbstractContextManager[Any]:
     """The features are of another encoder than the one that the record names."""
 
     def change(arrays: Arrays) -> Arrays:
@@ -161,8 +158,7 @@ def other_encoder(subject: object) -> Iterator[None]:
         return {k: v[::-1].copy() if k.startswith(mine) and v.ndim == 4 else v
                 for k, v in arrays.items()}  # fmt: skip
 
-    with _with_trace(change):
-        yield
+    return _with_trace(change)
 
 
 @mutant("digits_trace.typed_components")

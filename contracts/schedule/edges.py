@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -61,14 +59,13 @@ def cosine(ctx: CheckContext) -> Measurement:
     return ctx.judge(worst, f"largest departure from the half-wave {worst:.2g} of base ({where})")
 
 
-@mutant("schedule.unchecked")
-def unchecked(subject: object) -> AbstractContextManager[object]:
-    """Counts are taken as they come."""
-    return patch.object(schedule, "_count", lambda name, value: value)
-
-
-@mutant("schedule.cosine_from_the_first_update")
-def cosine_from_the_first_update(subject: object) -> AbstractContextManager[object]:
+@mutant("schedule.cosine_from_the_first_update", schedule, "cosine")
+def cosine_from_the_first_update(real: Any, step: Any, base: Any, length: Any) -> Any:
     """The half-wave is as long as the whole run and never reaches its floor."""
-    real = schedule.cosine
-    return patch.object(schedule, "cosine", lambda step, base, length: real(step, base, length + 1))
+    return real(step, base, length + 1)
+
+
+OTHER_VALUES = (
+    # Counts are taken as they come.
+    mutant("schedule.unchecked", schedule, _count=lambda name, value: value),
+)
