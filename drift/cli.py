@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from drift import __version__
 from drift.errors import DriftError, Interrupted
 from verify import streams
+from verify.lazy import LazyGroup
 
 BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 
@@ -37,24 +37,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """Commands are imported when they are run, not when they are listed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup)
+@click.group(cls=LazyGroup, table=COMMANDS)
 @click.version_option(__version__, prog_name="drift", message="%(prog)s %(version)s")
 def cli() -> None:
     """Train and evaluate drifting models (arXiv 2602.04770)."""

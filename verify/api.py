@@ -190,17 +190,10 @@ class CheckContext:
         if self.tolerance is None:
             raise ValueError(f"{self.clause_id}: the clause states no tolerance to judge against")
         good = math.isfinite(measured) and measured <= self.tolerance
-        return Measurement(
-            outcome=Outcome.PASS if good else Outcome.FAIL,
-            reason=reason,
-            measured=float(measured),
-            unit=unit,
-            axis=axis,
-            details=details or {},
-            files=files or {},
-            provenance=provenance or {},
-            backing=backing,
-        )
+        return self.decide(
+            good, reason, measured=float(measured), unit=unit, axis=axis, details=details,
+            files=files, provenance=provenance, backing=backing,
+        )  # fmt: skip
 
     def judge_worst(
         self,

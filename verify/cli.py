@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import sys
 from typing import NoReturn
 
 import click
 
 from verify import __version__, streams
+from verify.lazy import LazyGroup
 from verify.problems import IntegrityError, NothingSelectedError, PackError, UsageError
 
 COMMANDS = {
@@ -61,25 +61,15 @@ Exit codes:
 GARBAGE_THRESHOLD = 100_000
 
 
-class LazyGroup(click.Group):
-    """Commands by name from a literal table; each lives in `verify.commands.<name>_`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"verify.commands.{cmd_name.replace('-', '_')}_")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    table={
+        name: (f"verify.commands.{name.replace('-', '_')}_", text)
+        for name, text in COMMANDS.items()
+    },
+    epilog=EXIT_CODES,
+    context_settings={"max_content_width": 100},
+)
 @click.version_option(__version__)
 def cli() -> None:
     """Spec-and-contract harness: what you may claim, at which tier, on which evidence."""

@@ -13,6 +13,7 @@ from drift.config import load_template
 from drift.interop.layout import shapes_of
 from verify.api import CheckContext, Measurement, check
 
+from ..common import golden
 from .cases import outcome
 
 NEEDS = ("save_artifact", "load_artifact")
@@ -27,7 +28,7 @@ def evidence_check(ctx: CheckContext) -> Measurement:
     for architecture, columns in ctx.params["columns"].items():
         widths = ctx.fact(FACTS[architecture])
         for column, name in columns.items():
-            record = json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
+            record = golden.words(ctx, name)
             went, message = outcome(_require_shown, architecture, widths[column], record)
             if went != "accepted":
                 return ctx.decide(False, f"{column} {architecture}: {message}")

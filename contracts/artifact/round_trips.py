@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -20,6 +18,7 @@ from drift.artifacts import filling, probe
 from drift.interop import export
 from verify.api import CheckContext, Measurement, check
 
+from ..common import golden
 from . import cases
 from .cases import MODELS, Model, folder, outcome
 
@@ -72,11 +71,8 @@ def _first_difference(a: dict[str, NDArray[Any]], b: dict[str, NDArray[Any]]) ->
 
 
 def _golden(ctx: CheckContext, case: str) -> tuple[dict[str, NDArray[Any]], Any]:
-    tensors = load_arrays(ctx.spec_file(f"golden/{case}.safetensors"))
-    record = json.loads(ctx.spec_file(f"golden/{case}.json").read_text(encoding="utf-8"))
-    prefix = "params/"
-    flat = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    return flat, record["model_config"]
+    held = golden.recorded(ctx, case)
+    return held.group("params"), held.meta["model_config"]
 
 
 # strict loading

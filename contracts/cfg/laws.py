@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from contextlib import AbstractContextManager
@@ -11,13 +10,14 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from drift import cfg
 from verify.api import CheckContext, Measurement, check, mutant
 from verify.numeric.arrays import Array, as_array, largest
 from verify.numeric.laws import judge_law
+
+from ..common import golden
 
 FALSE_ALARM = 1e-6  # per clause: how often a correct sampler would be called wrong, over all seeds
 CASE = re.compile(r"pw([\d.]+)_nocfg([\d.]+)_range([\d.]+)-([\d.]+)/cfg")
@@ -26,23 +26,22 @@ CASE = re.compile(r"pw([\d.]+)_nocfg([\d.]+)_range([\d.]+)-([\d.]+)/cfg")
 @check("cfg.recorded", needs=("sample_alpha",))
 def recorded(ctx: CheckContext) -> Measurement:
     """Every recorded alpha from its recorded uniforms, as a fraction of the recorded tolerance."""
-    record = json.loads(ctx.spec_file("golden/cfg_sampling.json").read_text())
-    trace = load_file(ctx.spec_file("golden/cfg_sampling.safetensors"))
-    allowed = record["tolerance_allowed"]["abs"]
-    errors: dict[str, float] = {}
-    for stage in record["stages"]:
+    case = golden.recorded(ctx, "cfg_sampling")
+    allowed = golden.recorded_tolerance(case, "abs")
+    compared = golden.Comparison()
+    for stage in case.stages:
         power, share, low, high = map(float, CASE.fullmatch(stage).groups())  # type: ignore[union-attr]
         prefix = stage.removesuffix("cfg")
         got = ctx.subject.sample_alpha(
-            trace[prefix + "frac"],
+            case.arrays[prefix + "frac"],
             power=power,
             minimum=low,
             maximum=high,
             point_mass=share,
-            u_point=trace[prefix + "frac2"],
+            u_point=case.arrays[prefix + "frac2"],
         )
-        errors[stage] = largest(as_array(got) - as_array(trace[stage])) / allowed
-    return ctx.judge_worst(errors, "error over tolerance")
+        compared.hold(stage, got, case.arrays[stage], allowed)
+    return compared.judge(ctx)
 
 
 @check("cfg.closed_form", needs=("sample_alpha",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,13 @@ __all__ = [
     "recorded_tolerance",
     "stage_rule",
     "tensors",
+    "words",
 ]
+
+
+def words(ctx: CheckContext, name: str) -> Any:
+    """`specs/golden/NAME.json` alone, where a case is a list of parameters or of statistics."""
+    return json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
 
 
 def recorded(ctx: CheckContext, name: str) -> Case:

@@ -7,7 +7,6 @@ An unlisted difference fails, and so does a listed one that has vanished. The su
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,7 +14,6 @@ from unittest.mock import patch
 
 import torch
 import yaml
-from safetensors.torch import load_file
 from torch import Tensor
 
 import drift.pairs
@@ -23,6 +21,7 @@ import drift.semantics
 from drift.trace import LEADS
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..common import golden
 from ..loss.mutants import owner_of
 
 REGISTER = "known_divergences.yaml"
@@ -109,18 +108,17 @@ def _mismatch(entry: Mapping[str, Any], found: list[str]) -> list[str]:
 
 def _run(ctx: CheckContext, switches: Any) -> Stages:
     """Every stage of drift_loss on the recorded input, and what feature_loss returns."""
-    case = ctx.params["case"]
-    inputs = load_file(ctx.spec_file(f"golden/{case}.safetensors"))
-    taus = json.loads(ctx.spec_file(f"golden/{case}.json").read_text(encoding="utf-8"))["R_list"]
-    gen, pos, neg = (inputs[f"in/{name}"] for name in ("gen", "pos", "neg"))
-    weights = {name: inputs[f"in/{name}"] for name in ("weight_gen", "weight_pos", "weight_neg")}
-    call = {"temperatures": taus, "semantics": "probe"}
+    case = golden.recorded(ctx, ctx.params["case"])
+    inputs = golden.tensors(case, "in")
+    gen, pos, neg = (inputs[name] for name in ("gen", "pos", "neg"))
+    weights = {name: inputs[name] for name in ("weight_gen", "weight_pos", "weight_neg")}
+    call = {"temperatures": case.meta["R_list"], "semantics": "probe"}
     with patch.dict(ctx.subject.semantics, {"probe": switches}):
         with ctx.subject.recording() as trace:
             ctx.subject.drift_loss(gen, pos, neg, **weights, **call)
         real = _map(torch.cat([pos, neg], dim=1))
         total, _ = ctx.subject.feature_loss(
-            {"map": _map(gen)}, {"map": real}, inputs["in/cfg"], positives=pos.shape[1], **call
+            {"map": _map(gen)}, {"map": real}, inputs["cfg"], positives=pos.shape[1], **call
         )
     return {**trace, TOTAL: total.detach()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -48,6 +48,26 @@ def convnext(ctx: CheckContext, model_config: Mapping[str, Any], flat: Flat) -> 
     state = ctx.subject.convnext_state_dict(flat, config)
     model.load_state_dict(state, assign=True)
     return model
+
+
+def list_problem(
+    record: Mapping[str, Any], model: Callable[[Any], Any], config: Any, to_reference: Any
+) -> tuple[str, int]:
+    """(the first path or total that is not as recorded, number of parameters).
+
+    The model is made on the meta device: nothing is allocated.
+    """
+    with torch.device("meta"):
+        made = model(config)
+    paths = to_reference(made.state_dict(), config)
+    found = {path: list(value.shape) for path, value in paths.items()}
+    total, expected = sum(one.numel() for one in made.parameters()), record["params"]
+    for path in sorted({*expected, *found}):
+        if expected.get(path) != found.get(path):
+            shape = found.get(path)
+            return f"{path} has shape {shape}, expected {expected.get(path)}", total
+    wrong = total != record["param_count"]
+    return f"{total} parameters, expected {record['param_count']}" if wrong else "", total
 
 
 def small_trunk(ctx: CheckContext, **changes: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -15,7 +14,8 @@ from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import as_array, largest
 from verify.numeric.laws import judge_law
 
-from .cases import parameters, small_trunk
+from ..common.golden import words
+from .cases import list_problem, parameters, small_trunk
 from .recorded import inventory_problem
 
 FALSE_ALARM = 1.0e-6  # of one clause, over all seeds
@@ -30,32 +30,22 @@ Array = NDArray[np.float64]
 @check("encoder.parameters", needs=("MaskedAutoencoder", "EncoderConfig", "encoder_to_reference"))
 def reference_parameters(ctx: CheckContext) -> Measurement:
     """Every path and shape of the recorded lists, and their totals; nothing is allocated."""
-    totals = {}
+    totals: dict[str, int] = {}
     for name in ctx.params["configurations"]:
-        record = _json(ctx, name)
+        record = words(ctx, name)
         config = ctx.subject.EncoderConfig.from_reference(record["model_config"])
-        with torch.device("meta"):
-            model = ctx.subject.MaskedAutoencoder(config)
-        paths = ctx.subject.encoder_to_reference(model.state_dict(), config)
-        found = {path: list(value.shape) for path, value in paths.items()}
-        if problem := shape_problem(record["params"], found):
+        back = ctx.subject.encoder_to_reference
+        problem, totals[name] = list_problem(record, ctx.subject.MaskedAutoencoder, config, back)
+        if problem:
             return ctx.decide(False, f"{name}: {problem}")
-        totals[name] = sum(parameter.numel() for parameter in model.parameters())
-        if totals[name] != record["param_count"]:
-            total = f"{totals[name]} parameters, expected {record['param_count']}"
-            return ctx.decide(False, f"{name}: {total}")
-    return ctx.decide(
-        True,
-        f"{len(totals)} configurations, names and shapes one to one",
-        details={"totals": totals},
-    )
+    return ctx.decide(True, "names, shapes and totals one to one", details={"totals": totals})
 
 
 @check("encoder.full_depth_keys", needs=("MaskedAutoencoder", "EncoderConfig"))
 def full_depth_keys(ctx: CheckContext) -> Measurement:
     """Names, order, shapes and dtypes of the dictionary of the published configurations."""
     for name in ctx.params["configurations"]:
-        record = _json(ctx, name)
+        record = words(ctx, name)
         config = ctx.subject.EncoderConfig.from_reference(record["model_config"])
         with torch.device("meta"):
             model = ctx.subject.MaskedAutoencoder(config)
@@ -76,10 +66,7 @@ def full_depth_keys(ctx: CheckContext) -> Measurement:
 @check("encoder.layout_round_trip", needs=("encoder_state_dict", "encoder_to_reference"))
 def layout_round_trip(ctx: CheckContext) -> Measurement:
     """Reference layout -> ours -> reference layout, every tensor bit by bit."""
-    config = ctx.subject.EncoderConfig.from_reference(
-        _json(ctx, "mae_small_params")["model_config"]
-    )
-    flat = parameters(ctx, "mae_small_params.safetensors")
+    config, flat = _small(ctx)
     state = ctx.subject.encoder_state_dict(flat, config)
     back = ctx.subject.encoder_to_reference(state, config)
     odd = sorted(set(flat) ^ set(back)) or [
@@ -92,10 +79,7 @@ def layout_round_trip(ctx: CheckContext) -> Measurement:
 @check("encoder.layout_strict", needs=("encoder_state_dict", "EncoderConfig"))
 def layout_strict(ctx: CheckContext) -> Measurement:
     """A missing, a surplus and a misshapen parameter are each refused by name."""
-    config = ctx.subject.EncoderConfig.from_reference(
-        _json(ctx, "mae_small_params")["model_config"]
-    )
-    flat = parameters(ctx, "mae_small_params.safetensors")
+    config, flat = _small(ctx)
     path = "encoder/stages_2/layers_0/proj_gn/scale"
     damaged = {
         "missing": {p: v for p, v in flat.items() if p != path},
@@ -120,7 +104,7 @@ def initialisation(ctx: CheckContext) -> Measurement:
     For each kernel the Kolmogorov-Smirnov distance and the standard deviation relative to the
     recorded one, both over their critical values; biases and norms exactly.
     """
-    record = _json(ctx, "init_stats_mae")
+    record = words(ctx, "init_stats_mae")
     config = ctx.subject.EncoderConfig.from_reference(record["model_config"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ctx.seed)
@@ -267,16 +251,11 @@ def precision_is_configured(ctx: CheckContext) -> Measurement:
     return ctx.decide(True, "autocast changes nothing: the configuration decides the precision")
 
 
-def shape_problem(expected: dict[str, Any], found: dict[str, list[int]]) -> str:
-    """The first path that is missing, surplus or of another shape."""
-    for path in sorted(set(expected) | set(found)):
-        if expected.get(path) != found.get(path):
-            return f"{path} has shape {found.get(path)}, expected {expected.get(path)}"
-    return ""
-
-
-def _json(ctx: CheckContext, name: str) -> Any:
-    return json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
+def _small(ctx: CheckContext) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """Configuration and parameters of the small recorded autoencoder."""
+    given = words(ctx, "mae_small_params")["model_config"]
+    config = ctx.subject.EncoderConfig.from_reference(given)
+    return config, parameters(ctx, "mae_small_params.safetensors")
 
 
 def _ks_ratio(kernel: Array, false_alarm: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from contextlib import nullcontext
 from typing import Any
@@ -23,9 +22,9 @@ from ..common.golden import (
     recorded,
     recorded_tolerance,
     tensors,
+    words,
 )
-from ..encoder.cases import autoencoder, convnext, parameters, small_trunk
-from ..encoder.laws import shape_problem
+from ..encoder.cases import autoencoder, convnext, list_problem, parameters, small_trunk
 from ..encoder.recorded import inventory_problem
 
 CONVNEXT = ("ConvNextConfig", "ConvNextFeatures", "convnext_state_dict")
@@ -98,20 +97,14 @@ def convnext_formulas(ctx: CheckContext) -> Measurement:
 @check("features.convnext_parameters", needs=("ConvNextFeatures", "convnext_to_reference"))
 def convnext_parameters(ctx: CheckContext) -> Measurement:
     """Every path and shape of the recorded lists, and their totals; nothing is allocated."""
-    totals = {}
+    totals: dict[str, int] = {}
     for name, size in ctx.params["configurations"].items():
-        record = json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
         config = ctx.subject.ConvNextConfig(tuple(size["depths"]), tuple(size["widths"]))
-        with torch.device("meta"):
-            model = ctx.subject.ConvNextFeatures(config)
-        paths = ctx.subject.convnext_to_reference(model.state_dict(), config)
-        found = {path: list(value.shape) for path, value in paths.items()}
-        if problem := shape_problem(record["params"], found):
+        back = ctx.subject.convnext_to_reference
+        model = ctx.subject.ConvNextFeatures
+        problem, totals[name] = list_problem(words(ctx, name), model, config, back)
+        if problem:
             return ctx.decide(False, f"{name}: {problem}")
-        totals[name] = sum(parameter.numel() for parameter in model.parameters())
-        if totals[name] != record["param_count"]:
-            total = f"{totals[name]} parameters, expected {record['param_count']}"
-            return ctx.decide(False, f"{name}: {total}")
     return ctx.decide(True, "names, shapes and totals one to one", details={"totals": totals})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +26,7 @@ def parameter_lists(ctx: CheckContext) -> Measurement:
     totals = ctx.fact("reference:generator.parameters")
     counts: dict[str, int] = {}
     for column, name in ctx.params["columns"].items():
-        record = json.loads(ctx.spec_file(f"golden/{name}.json").read_text(encoding="utf-8"))
+        record = golden.words(ctx, name)
         problem, counts[column] = _hold_against_list(ctx, record)
         expected = totals[column]
         if problem or counts[column] != expected or record["param_count"] != expected:
@@ -63,7 +62,7 @@ def _hold_against_list(ctx: CheckContext, record: Mapping[str, Any]) -> tuple[st
 @check("generator.initial_statistics", needs=NEEDS)
 def initial_statistics(ctx: CheckContext) -> Measurement:
     """Mean, spread and family of each parameter against the recorded ones, in standard errors."""
-    record = json.loads(ctx.spec_file("golden/init_stats_ditgen.json").read_text(encoding="utf-8"))
+    record = golden.words(ctx, "init_stats_ditgen")
     built = _fresh(ctx, record)
     paths = reference_names(ctx, built)
     errors: dict[str, float] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
 
+from ..common import golden
 from .model import counterexample_to_the_model
 
 FALSE_ALARM = 1e-6  # how often a correct sampler would be called wrong, over all seeds
@@ -65,13 +65,7 @@ def reference_fallback(ctx: CheckContext) -> Measurement:
 @check("queue.model", needs=("SampleQueue",))
 def model(ctx: CheckContext) -> Measurement:
     """A hypothesis state machine against a list per class; see queue_model."""
-    found = counterexample_to_the_model(
-        ctx.subject.SampleQueue,
-        seed=ctx.seed,
-        examples=ctx.examples,
-        steps=int(ctx.params["steps"]),
-        shrink=ctx.shrink,
-    )
+    found = counterexample_to_the_model(ctx, steps=int(ctx.params["steps"]))
     if found is not None:
         return ctx.decide(False, found)
     return ctx.decide(True, f"{ctx.examples} sequences of up to {ctx.params['steps']} operations")
@@ -178,10 +172,9 @@ def resume(ctx: CheckContext) -> Measurement:
 
 def _replayed(ctx: CheckContext, case: str) -> Any:
     """(key, operation, queue after it, trace) for each recorded operation, in order."""
-    from safetensors.torch import load_file
-
-    record = json.loads(ctx.spec_file(f"golden/{case}.json").read_text())
-    trace = load_file(ctx.spec_file(f"golden/{case}.safetensors"))
+    recorded_case = golden.recorded(ctx, case)
+    record = recorded_case.meta
+    trace = {name: torch.tensor(value) for name, value in recorded_case.arrays.items()}
     bank = ctx.subject.SampleQueue(record["num_classes"], record["max_size"], strict=False)
     for operation in record["ops"]:
         key = operation["key"]

@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 import torch
-from hypothesis import Phase, Verbosity, seed, settings
+from hypothesis import seed
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,33 +19,23 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from verify.api import CheckContext
+from verify.numeric.laws import search_settings
+
 LABELS = st.lists(st.integers(0, 2), min_size=0, max_size=14)
 
 
-def counterexample_to_the_model(
-    make_queue: Callable[[int, int], Any], *, seed: int, examples: int, steps: int, shrink: bool
-) -> str | None:
-    """The broken law and the operations before it, or None after `examples` sequences."""
-    machine = type("Machine", (QueueMachine,), {"make_queue": staticmethod(make_queue)})
-    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
-    limits = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        database=None,
-        deadline=None,
-        phases=phases,
-        verbosity=Verbosity.quiet,
-    )
+def counterexample_to_the_model(ctx: CheckContext, *, steps: int) -> str | None:
+    """The broken law and the operations before it, or None after `ctx.examples` sequences."""
+    made = {"make_queue": staticmethod(ctx.subject.SampleQueue)}
+    machine = seed(ctx.seed)(type("Machine", (QueueMachine,), made))
+    limits = search_settings(ctx, stateful_step_count=steps)
     try:
         with redirect_stdout(StringIO()):  # a worker's standard output is not for traces
-            run_state_machine_as_test(_seeded(machine, seed), settings=limits)
+            run_state_machine_as_test(machine, settings=limits)
     except AssertionError as broken:
         return f"{broken}"
     return None
-
-
-def _seeded(machine: type, value: int) -> Any:
-    return seed(value)(machine)
 
 
 class QueueMachine(RuleBasedStateMachine):

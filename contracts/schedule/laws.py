@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
-from safetensors.numpy import load_file
-
 from drift import schedule
 from verify.api import CheckContext, Measurement, check, mutant
+
+from ..common import golden
 
 
 @check("schedule.recorded", needs=("learning_rate",))
 def recorded(ctx: CheckContext) -> Measurement:
     """Every recorded rate, as a fraction of the recorded tolerance."""
-    record = json.loads(ctx.spec_file("golden/lr_schedule.json").read_text())
-    trace = load_file(ctx.spec_file("golden/lr_schedule.safetensors"))
-    allowed = record["tolerance_allowed"]["rel_of_peak"]
-    errors: dict[str, float] = {}
-    for case, spec in record["specs"].items():
-        for step, rate in zip(trace[f"{case}/steps"], trace[f"{case}/lr"], strict=True):
-            got = ctx.subject.learning_rate(
-                int(step),
-                base=spec["learning_rate"],
-                warmup_steps=spec["warmup_steps"],
-                total_steps=spec["total_steps"],
-                kind=spec["lr_schedule"],
-            )
-            error = abs(got - float(rate)) / spec["learning_rate"] / allowed
-            errors[case] = max(errors.get(case, 0.0), error)
-    return ctx.judge_worst(errors, "error over tolerance")
+    recording = golden.recorded(ctx, "lr_schedule")
+    allowed = golden.recorded_tolerance(recording, "rel_of_peak")
+    compared = golden.Comparison()
+    for case, spec in recording.meta["specs"].items():
+        base, kind = spec["learning_rate"], spec["lr_schedule"]
+        lengths = spec["warmup_steps"], spec["total_steps"]
+        steps = recording.arrays[f"{case}/steps"]
+        rates = [_rate(ctx, int(step), base, *lengths, kind) for step in steps]
+        compared.hold(case, rates, recording.arrays[f"{case}/lr"], allowed * base)
+    return compared.judge(ctx)
 
 
 @check("schedule.first_update", needs=("learning_rate",))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from drift.errors import DriftError
 
@@ -34,3 +36,16 @@ def file_errors(place: object, expected: str) -> Iterator[None]:
             expected=expected,
             remedy="Check the path, its permissions and the free space.",
         ) from error
+
+
+def regular_size(path: Path, *, expected: str, remedy: str) -> int:
+    """Bytes of a file that can be read from front to back; raises ArtifactError."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        found = "no readable file"
+        raise ArtifactError(str(path), found=found, expected=expected, remedy=remedy) from error
+    if not stat.S_ISREG(status.st_mode):
+        found = "something that is not a regular file"
+        raise ArtifactError(str(path), found=found, expected=expected, remedy=remedy)
+    return status.st_size

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drift.artifacts import strict_json
-from drift.artifacts.errors import ArtifactError, file_errors, shown
+from drift.artifacts.errors import ArtifactError, file_errors, regular_size, shown
 
 # bytes per element of every dtype a parameter may have; anything else is refused
 ITEM_BYTES: Mapping[str, int] = {
@@ -75,7 +74,12 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """The checked header of `path`; raises ArtifactError and reads no tensor."""
-    size = _regular_size(path)
+    size = regular_size(
+        path,
+        expected="a safetensors file",
+        remedy="Check the path; `drift import DIR --out FILE` makes such a file of a reference "
+        "directory.",
+    )
     if size < 8 + 2:
         raise ArtifactError(
             str(path), found=f"{size} bytes", expected="a safetensors file", remedy=TRUNCATED
@@ -137,26 +141,6 @@ def data_chunks(header: Header, begin: int = 0, end: int | None = None) -> Itera
                 )
             left -= len(chunk)
             yield chunk
-
-
-def _regular_size(path: Path) -> int:
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            str(path),
-            found="no readable file",
-            expected="a safetensors file",
-            remedy="Check the path; `drift import DIR --out FILE` makes such a file.",
-        ) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ArtifactError(
-            str(path),
-            found="something that is not a regular file",
-            expected="a safetensors file",
-            remedy="Give the file itself; a reference directory is read with `drift import DIR`.",
-        )
-    return status.st_size
 
 
 def _metadata(path: Path, value: object) -> Mapping[str, str] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.artifacts import strict_json
-from drift.artifacts.errors import ArtifactError, file_errors, shown
+from drift.artifacts.errors import ArtifactError, file_errors, regular_size, shown
 from drift.interop.flax_reader import FlaxReader, Leaf, Limits
 
 PARAMS_FILE = "ema_params.msgpack"
 METADATA_FILE = "metadata.json"
+EXPECTED = f"a directory with {PARAMS_FILE} and {METADATA_FILE}"
+REMEDY = "Give the directory of one published model."
 METADATA_BYTES = 1 << 20
 WRAPPERS = ("params", "ema_params")  # a tree saved with its collection's name around it
 READ_KEY = "drift_read"  # what the reader adds to the metadata
@@ -45,7 +46,7 @@ def read_artifact(
     folder = Path(directory)
     metadata = read_metadata(folder, require=require_metadata)
     path = folder / PARAMS_FILE
-    size = _regular_size(path)
+    size = regular_size(path, expected=EXPECTED, remedy=REMEDY)
     with file_errors(path, "a readable file"), path.open("rb") as stream:
         reader = FlaxReader(stream, size, place=str(path), limits=limits or LIMITS)
         leaves = _unwrapped(reader.read())
@@ -68,7 +69,7 @@ def read_metadata(folder: Path, *, require: bool = False) -> dict[str, Any]:
     if not path.exists() and not require and folder.is_dir():
         _log.warning("%s: no %s; what the tensors show is all there is", folder, METADATA_FILE)
         return {}
-    size = _regular_size(path)
+    size = regular_size(path, expected=EXPECTED, remedy=REMEDY)
     if size > METADATA_BYTES:
         raise ArtifactError(
             str(path),
@@ -87,26 +88,6 @@ def read_metadata(folder: Path, *, require: bool = False) -> dict[str, Any]:
             remedy=strict_json.REMEDY,
         )
     return value
-
-
-def _regular_size(path: Path) -> int:
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            str(path),
-            found="no readable file",
-            expected=f"a directory with {PARAMS_FILE} and {METADATA_FILE}",
-            remedy="Give the directory of one published model.",
-        ) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ArtifactError(
-            str(path),
-            found="something that is not a regular file",
-            expected="a regular file",
-            remedy="Give the directory of one published model.",
-        )
-    return status.st_size
 
 
 def _unwrapped(leaves: dict[str, Leaf]) -> dict[str, Leaf]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verify.api import CheckContext, Measurement
 
-__all__ = ["judge_law"]
+if TYPE_CHECKING:
+    from hypothesis import settings
+
+__all__ = ["judge_law", "search_settings"]
 
 
 @dataclass
@@ -18,6 +21,20 @@ class _Search:
     tried: int = 0
     broken_by: str = ""
     example: Any = None
+
+
+def search_settings(ctx: CheckContext, **more: Any) -> settings:
+    """Hypothesis as a check runs it: quiet, without a clock or a database; `more` adds settings."""
+    from hypothesis import Phase, Verbosity, settings
+
+    return settings(
+        max_examples=ctx.examples,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink] if ctx.shrink else [Phase.generate],
+        verbosity=Verbosity.quiet,
+        **more,
+    )
 
 
 def judge_law(
@@ -29,20 +46,15 @@ def judge_law(
     An exception of the subject leaves this function, with a note of the example it was raised on:
     whose it is says the worker (DEC-0310).
     """
-    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+    from hypothesis import HealthCheck, given, seed
 
     limit = ctx.tolerance if ctx.tolerance is not None else 0.0
     found = _Search()
-    phases = [Phase.generate, Phase.shrink] if ctx.shrink else [Phase.generate]
 
     @seed(ctx.seed)
-    @settings(
-        max_examples=ctx.examples,
+    @search_settings(
+        ctx,
         derandomize=True,
-        database=None,
-        deadline=None,
-        phases=phases,
-        verbosity=Verbosity.quiet,
         suppress_health_check=[HealthCheck.too_slow],
         report_multiple_bugs=False,
     )
