@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, check
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 
 from ..common import golden
 from .calls import TEMPERATURES, Domain, OutsideError, answer, inside
@@ -29,7 +29,7 @@ Outcome = tuple[Array, Array]
 
 def apart(found: Outcome, right: Outcome) -> float:
     """The larger error of loss and gradient, relative to the largest value of each."""
-    return max(
+    return worst_of(
         largest(one - other) / max(largest(other), 1e-30)
         for one, other in zip(found, right, strict=True)
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, SubjectError, check
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 
 from .calls import array, call, inside, numbers, relative, rows
 
@@ -191,7 +191,7 @@ def groups(ctx: CheckContext) -> Measurement:
         error = largest(found - _group_norm(x, right, 1e-6))
         nearest = _groups_of(found, x, 1e-6)
         said.append(f"{channels} channels as in {nearest} groups, expected {right}")
-        worst = max(worst, error)
+        worst = worst_of((worst, error))
     return ctx.judge(worst, "; ".join(said))
 
 
@@ -228,7 +228,7 @@ def stage_norm(ctx: CheckContext) -> Measurement:
     for number, one in enumerate(maps, start=1):
         found = rows(one, 2, "a map").reshape(2, -1)
         mean, square = found.mean(-1), (found**2).mean(-1)
-        worst = max(worst, largest(mean), largest(square - 1.0))
+        worst = worst_of((worst, largest(mean), largest(square - 1.0)))
         said.append(f"stage {number}: mean {mean[0]:.3g}, mean square {square[0]:.3g}")
     return ctx.judge(worst if said else math.inf, "; ".join(said) or "no stage at all")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, check
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 
 from ..common import golden, oracle
 from ..common.draws import LossDraw
@@ -95,7 +95,7 @@ def force_error(given: dict[str, Array], loss: Array, gradient: Array) -> tuple[
     force = largest(gradient - right.gradient) * samples * features * c / 2
     off = largest(loss - expected)
     words = f"loss {np.ravel(loss)[0]:.6g}, expected {np.ravel(expected)[0]:.6g}"
-    return max(off, force), off / largest(expected), words
+    return worst_of((off, force)), off / largest(expected), words
 
 
 def _worst(ctx: CheckContext, clouds: list[dict[str, Array]], law: str) -> Measurement:
@@ -193,7 +193,7 @@ def features(ctx: CheckContext) -> Measurement:
         error = abs(found - expected) / abs(expected)
         said.append(f"{name} of {places}: {found:.6g}, expected {expected:.6g}, "
                     f"{found / expected:.4g} times")  # fmt: skip
-        worst = error if not error <= worst else worst
+        worst = worst_of((worst, error))
     return ctx.judge(worst, "; ".join(said), unit="of the expected value")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from verify.api import CheckContext, Measurement, SubjectError, check
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 
 from ..common import golden, oracle
 from .calls import Domain, OutsideError, array, call, inside, relative
@@ -26,7 +26,7 @@ def sample_alpha(ctx: CheckContext) -> Measurement:
         error = largest(found / expected - 1.0)
         if not error <= worst:
             at = int(np.argmax(np.abs(found - expected)))
-            worst = error
+            worst = worst_of((error,))
             said = f"power {power:g}, u {u[at]:g}: {found[at]:.6g}, expected {expected[at]:.6g}"
     return ctx.judge(worst, f"the worst: {said or 'none'}", unit="relative")
 
@@ -44,7 +44,8 @@ def uncond_weight(ctx: CheckContext) -> Measurement:
         expected = oracle.uncond_weight(alpha, **counts)
         error = relative(found, expected)
         if not error <= worst:
-            worst, said = error, f"{found.tolist()} at {counts}, expected {expected.tolist()}"
+            worst = worst_of((error,))
+            said = f"{found.tolist()} at {counts}, expected {expected.tolist()}"
     return ctx.judge(worst, f"the worst: {said or 'none'}", unit="relative")
 
 
@@ -76,7 +77,7 @@ def _rates(ctx: CheckContext, steps: Any, spec: dict[str, Any]) -> Measurement:
         error = abs(found - expected) / spec["base"]
         if not said and not error <= (ctx.tolerance or 0.0):
             said = f"the first to be off, update {step}: {found:.6g}, expected {expected:.6g}"
-        worst = error if not error <= worst else worst
+        worst = worst_of((worst, error))
     return ctx.judge(worst, said or "every rate", unit="of the base rate")
 
 
@@ -163,7 +164,7 @@ def frechet(ctx: CheckContext) -> Measurement:
         found = float(array(answered, [], "the distance"))
         right = float(case.meta["exact_float64"][name])
         said.append(f"{found:.6g}, recorded {right:.6g}")
-        worst = max(worst, abs(found - right) / golden.recorded_tolerance(case, "fid"))
+        worst = worst_of((worst, abs(found - right) / golden.recorded_tolerance(case, "fid")))
     return ctx.judge(worst, "; ".join(said), unit="of the recorded tolerance")
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from drift import cfg
 from verify.api import CheckContext, Measurement, check, mutant
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 from verify.numeric.laws import judge_law
 
 from ..common import golden
@@ -150,8 +150,11 @@ def weight_formula(ctx: CheckContext) -> Measurement:
         for a, got in zip(alpha.tolist(), as_array(w), strict=True):
             expected = (a - 1.0) * (generated - 1) / max(1, unconditional)
             error = abs(float(got) - expected) / expected
-            if error > worst:
-                worst, where = error, f"G={generated}, N={unconditional}, alpha={a:.6g}"
+            if not error <= worst:
+                worst, where = (
+                    worst_of((error,)),
+                    f"G={generated}, N={unconditional}, alpha={a:.6g}",
+                )
     return ctx.judge(worst, f"largest relative error of w {worst:.2g} at {where}")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import drift.field
 from verify.api import CheckContext, Measurement, check, mutant
-from verify.numeric.arrays import as_array
+from verify.numeric.arrays import as_array, worst_of
 
 from ..common import oracle
 from ..common.refusals import judge_refusals
@@ -87,7 +87,7 @@ def far_and_many(ctx: CheckContext) -> Measurement:
         given = [torch.from_numpy(cloud) for cloud in (x, pos, negatives)]
         got = as_array(ctx.subject.drifting_field(*given, temperature=0.5, mask_self=mask))
         expected = oracle.drifting_field(x, pos, negatives, temperature=0.5, mask_self=mask)
-        worst = max(worst, relative(got - expected, expected))
+        worst = worst_of((worst, relative(got - expected, expected)))
     said = f"{many} samples {away:g} spreads from the origin: largest difference {worst:.2g}"
     return ctx.judge(worst, said, unit=OF_FIELD)
 

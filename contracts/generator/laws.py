@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check
-from verify.numeric.arrays import largest
+from verify.numeric.arrays import largest, worst_of
 from verify.numeric.laws import judge_law
 
 from ..common import golden
@@ -198,5 +198,5 @@ def samples_independent(ctx: CheckContext) -> Measurement:
         for i in range(3):
             noise, labels, alpha, style = (value[i : i + 1] for value in given)
             alone = sampled(built, (noise, labels, alpha, style))
-            worst = max(worst, largest(alone - together[i : i + 1]) / largest(alone))
+            worst = worst_of((worst, largest(alone - together[i : i + 1]) / largest(alone)))
     return ctx.judge(worst, f"alone and in a batch differ by at most {worst:.2g} of the largest")

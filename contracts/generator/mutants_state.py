@@ -62,6 +62,15 @@ def layout_lenient(real: Any, given: Any, expected: Any, place: str) -> dict[str
     return fill | {n: v for n, v in given.items() if n in fill and v.shape == fill[n].shape}
 
 
+@mutant("generator.nan_in_a_batch", model.Generator, "forward")
+def nan_in_a_batch(real: Any, self: Any, *inputs: Tensor) -> Any:
+    """One entry of a sample is no number where others are drawn beside it."""
+    samples = real(self, *inputs)
+    if len(samples) > 1:
+        samples[-1, -1, -1, -1] = torch.nan
+    return samples
+
+
 OTHER_VALUES = (
     mutant("generator.head_not_zero", init, output_=init.xavier_),
     mutant("generator.adaln_not_zero", init, modulation_=init.xavier_),

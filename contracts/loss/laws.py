@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from verify.api import CheckContext, Measurement, check
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 from verify.numeric.laws import judge_law
 
 from ..common import oracle
@@ -89,7 +89,7 @@ def distance_to(expected: oracle.Result, found: Outcome) -> float:
         if found.info[key].shape != ():
             return math.inf
         errors.append(largest(found.info[key] - value) / max(abs(value), 1e-8))
-    return max(errors)
+    return worst_of(errors)
 
 
 @check("loss.oracle", needs=NEEDS)
@@ -104,7 +104,7 @@ def against_oracle(ctx: CheckContext) -> Measurement:
             found = run_loss(
                 ctx, given, ctx.params["dtype"], semantics=semantics, temperatures=temperatures(ctx)
             )
-            worst = max(worst, distance_to(expected_of(ctx, given, semantics), found))
+            worst = worst_of((worst, distance_to(expected_of(ctx, given, semantics), found)))
         return worst
 
     law = f"the loss under {semantics} semantics is the oracle's"
@@ -128,9 +128,8 @@ def batch_scale(ctx: CheckContext) -> Measurement:
         mean = float(np.average(distance, weights=np.broadcast_to(w[:, None], distance.shape)))
         if found.info["scale"].shape != ():
             return math.inf
-        return max(
-            largest(found.info["scale"] - mean) / mean, distance_to(expected_of(ctx, given), found)
-        )
+        off = largest(found.info["scale"] - mean) / mean
+        return worst_of((off, distance_to(expected_of(ctx, given), found)))
 
     law = "one scale and one norm for the whole batch, whatever the classes' widths"
     return judge_law(ctx, loss_draws(least_groups=2, least_samples=2), error, law=law)
@@ -155,7 +154,7 @@ def permutation(ctx: CheckContext) -> Measurement:
         if before.gradient is None or after.gradient is None:
             return error
         expected = before.gradient[groups][:, order]
-        return max(error, largest(after.gradient - expected) / largest(expected))
+        return worst_of((error, largest(after.gradient - expected) / largest(expected)))
 
     law = "samples and groups have no order"
     return judge_law(ctx, loss_draws(least_samples=2), error, law=law)
@@ -177,7 +176,7 @@ def isometry(ctx: CheckContext) -> Measurement:
         if before.gradient is None or after.gradient is None:
             return error
         expected = before.gradient @ r
-        return max(error, largest(after.gradient - expected) / largest(expected))
+        return worst_of((error, largest(after.gradient - expected) / largest(expected)))
 
     law = "the loss depends on the distances only"
     return judge_law(ctx, loss_draws(), error, law=law)
@@ -194,13 +193,13 @@ def scale_invariance(ctx: CheckContext) -> Measurement:
         for factor in ctx.params["factors"]:
             scaled = {k: v if k.startswith("weight_") else v * factor for k, v in given.items()}
             after = run_loss(ctx, scaled, temperatures=temperatures(ctx))
-            worst = max(worst, largest(after.loss - before.loss))
+            worst = worst_of((worst, largest(after.loss - before.loss)))
             for key, value in before.info.items():
                 expected = value * (factor if key == "scale" else 1.0)
-                worst = max(worst, largest(after.info[key] - expected) / largest(expected))
+                worst = worst_of((worst, largest(after.info[key] - expected) / largest(expected)))
             if before.gradient is not None and after.gradient is not None:
                 difference = after.gradient * factor - before.gradient
-                worst = max(worst, largest(difference) / largest(before.gradient))
+                worst = worst_of((worst, largest(difference) / largest(before.gradient)))
         return worst
 
     law = "multiplying all features by a factor leaves the loss"
@@ -227,7 +226,7 @@ def gradient(ctx: CheckContext) -> Measurement:
         plain = plain_loss(gen, given["pos"], given["neg"], weight, temperatures(ctx))
         torch.autograd.backward((plain * upstream).sum())
         closed = expected_of(ctx, inputs(draw)).gradient * as_array(upstream)[:, None, None]
-        return max(
+        return worst_of(
             largest(as_array(clouds[0].grad) - as_array(reference)) / largest(reference)
             for reference in (gen.grad, closed)
         )
@@ -271,7 +270,7 @@ def summed_forces(ctx: CheckContext) -> Measurement:
         for tau, one in zip(temperatures(ctx), single, strict=True):
             f = float(np.mean(one.info[f"loss_{tau}"]))
             norms.append(abs(float(one.loss.mean()) - f / max(f, 1e-8)))
-        return max(largest(together.loss - expected), *norms)
+        return worst_of((largest(together.loss - expected), *norms))
 
     probe = LossDraw(0, 1, 2, 2, 0, 2, 1.0, 0.0)
     if run_loss(ctx, inputs(probe), temperatures=temperatures(ctx)).gradient is None:

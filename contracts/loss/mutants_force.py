@@ -75,6 +75,14 @@ def gradient_without_scale(real: Any, force: Tensor, scale: Tensor) -> Any:
     return real(force, torch.ones_like(scale))
 
 
+@mutant("loss.nan_gradient", drift.loss, "gradient_of_sum")
+def nan_gradient(real: Any, force: Tensor, scale: Tensor) -> Any:
+    """One entry of the gradient is no number; loss and info are right."""
+    gradient = real(force, scale).clone()
+    gradient[-1, -1, -1] = torch.nan
+    return gradient
+
+
 @mutant("loss.gradient_through_scale")
 @contextmanager
 def gradient_through_scale(subject: object) -> Iterator[None]:

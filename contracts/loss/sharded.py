@@ -21,6 +21,7 @@ from torch.distributed import ProcessGroup, ProcessGroupGloo
 import drift.loss
 import drift.target
 from verify.api import CheckContext, Measurement, Reason, check, mutant
+from verify.numeric.arrays import worst_of
 
 from ..common.draws import LossDraw
 from .laws import inputs, temperatures
@@ -40,7 +41,7 @@ def sharded(ctx: CheckContext) -> Measurement:
     errors = {}
     for sizes in ctx.params["shards"]:
         for name, compare in (("clouds", _clouds), ("features", _features)):
-            errors[f"{name} in shards of {sizes}"] = max(_in_each(sizes, compare(ctx)))
+            errors[f"{name} in shards of {sizes}"] = worst_of(_in_each(sizes, compare(ctx)))
     return ctx.judge_worst(errors, "difference between shards and the whole, of the largest")
 
 
@@ -82,7 +83,7 @@ def _clouds(ctx: CheckContext) -> Callable[[slice, ProcessGroup], float]:
     def compare(own: slice, group: ProcessGroup) -> float:
         found = run(own, group)
         off = [_off(found[0], loss[own], loss), _off(found[1], gradient[own], gradient)]
-        return max(*off, *_info_errors(found[2], info))
+        return worst_of((*off, *_info_errors(found[2], info)))
 
     return compare
 
@@ -107,7 +108,7 @@ def _features(ctx: CheckContext) -> Callable[[slice, ProcessGroup], float]:
         found = run(own, group)
         pairs = zip(found[1], gradients, strict=True)
         off = [_off(one, whole[own], whole) for one, whole in pairs]
-        return max(_off(found[0], loss, loss), *off, *_info_errors(found[2], info))
+        return worst_of((_off(found[0], loss, loss), *off, *_info_errors(found[2], info)))
 
     return compare
 

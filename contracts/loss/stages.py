@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from verify.api import CheckContext, Measurement, check
-from verify.numeric.arrays import Array, as_array, largest
+from verify.numeric.arrays import Array, as_array, largest, worst_of
 from verify.numeric.laws import judge_law
 
 from ..common import oracle
@@ -71,11 +71,13 @@ def linear_weight(ctx: CheckContext) -> Measurement:
                 -at_tau["sum_pos"][..., None],
             )
             effective = at_tau["R_coeff"] / (at_tau["affinity_clipped"] * other)
-            worst = max(worst, largest((effective - w[:, None]) / np.maximum(w[:, None], 1.0)))
+            worst = worst_of(
+                (worst, largest((effective - w[:, None]) / np.maximum(w[:, None], 1.0)))
+            )
             affinity = at_tau["affinity_clipped"] * w[:, None]
             for total, side in (("sum_neg", slice(repelling)), ("sum_pos", slice(repelling, None))):
                 summed = affinity[..., side].sum(-1)
-                worst = max(worst, largest(at_tau[total] - summed) / largest(summed))
+                worst = worst_of((worst, largest(at_tau[total] - summed) / largest(summed)))
         return worst
 
     law = "twice the weight is twice the contribution"
@@ -138,7 +140,7 @@ def features(ctx: CheckContext) -> Measurement:
             largest(as_array(info[key]) - value) / max(abs(value), 1e-8)
             for key, value in stated.items()
         ]
-        return max(errors)
+        return worst_of(errors)
 
     law = "one loss per name over all labels and locations"
     return judge_law(ctx, loss_draws(least_samples=2), error, law=law)

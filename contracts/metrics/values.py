@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -14,6 +13,8 @@ from drift.errors import DriftError
 from drift.evaluate import audit, bootstrap, classes, fid, inception, networks, prdc, run
 from drift.sample import images
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import worst_of
+from verify.numeric.laws import judge_law
 
 from ..common import golden
 from . import cases
@@ -88,7 +89,9 @@ def golden_precision_recall(ctx: CheckContext) -> Measurement:
     error = 0.0
     for name, points in (("real", real), ("fake", fake)):
         recorded = case.arrays[f"pr/radii_{name}"]
-        error = max(error, float(np.abs(prdc.squared_radii(points, k) / recorded - 1.0).max()))
+        error = worst_of(
+            (error, float(np.abs(prdc.squared_radii(points, k) / recorded - 1.0).max()))
+        )
     return ctx.judge(error, f"radii agree to {error:.2g} of their value; shares are the recorded")
 
 
@@ -128,17 +131,9 @@ def golden_resize(ctx: CheckContext) -> Measurement:
 @check("metrics.closed_form")
 def closed_form(ctx: CheckContext) -> Measurement:
     """|mu1 - mu2|^2 + sum (sqrt a - sqrt b)^2 for covariances with common eigenvectors."""
-    worst = 0.0
-    problem = ""
 
-    @seed(ctx.seed)
-    @settings(
-        max_examples=ctx.examples, derandomize=True, database=None, deadline=None,
-        phases=[Phase.generate], suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(width=st.integers(1, 12), drawn=st.integers(0, 2**31 - 1), spread=st.floats(0.01, 100.0))
-    def law(width: int, drawn: int, spread: float) -> None:
-        nonlocal worst, problem
+    def error(example: tuple[int, int, float]) -> float:
+        width, drawn, spread = example
         rng = np.random.default_rng(drawn)
         a, b = rng.uniform(0.1, 1.0, (2, width)) * spread
         axes = np.linalg.qr(rng.normal(size=(width, width)))[0]
@@ -149,13 +144,12 @@ def closed_form(ctx: CheckContext) -> Measurement:
         )
         expected = float(((means[0] - means[1]) ** 2).sum())
         expected += float(((np.sqrt(a) - np.sqrt(b)) ** 2).sum())
-        for name, value in (("frechet", fid.frechet(one, two)), ("Fast", fid.Fast(two)(one))):
-            error = abs(value - expected) / (expected + float(a.sum() + b.sum()))
-            if error > worst:
-                worst, problem = error, f"{name}, width {width}: {value}, expected {expected}"
+        size = expected + float(a.sum() + b.sum())
+        found = fid.frechet(one, two), fid.Fast(two)(one)
+        return worst_of(abs(value - expected) / size for value in found)
 
-    law()
-    return ctx.judge(worst, problem or "every drawn pair agrees")
+    examples = st.tuples(st.integers(1, 12), st.integers(0, 2**31 - 1), st.floats(0.01, 100.0))
+    return judge_law(ctx, examples, error, law="the closed form (width, seed, spread)")
 
 
 @check("metrics.moments")
@@ -171,8 +165,10 @@ def moments(ctx: CheckContext) -> Measurement:
             accumulator.add(whole[start : start + size])
         found = accumulator.result()
         error = float(np.abs(found.covariance - expected).max() / np.abs(expected).max())
-        error = max(error, float(np.abs(found.mean - whole.mean(0, dtype=np.float64)).max()) / 1e3)
-        worst = max(worst, error)
+        error = worst_of(
+            (error, float(np.abs(found.mean - whole.mean(0, dtype=np.float64)).max()) / 1e3)
+        )
+        worst = worst_of((worst, error))
     return ctx.judge(worst, f"largest relative difference {worst:.3g} over four batch sizes")
 
 
@@ -210,7 +206,7 @@ def torch_fidelity(ctx: CheckContext) -> Measurement:
     }
     errors = {name: abs(ours[name] - theirs[name]) for name in ours}
     reason = ", ".join(f"{name} {ours[name]:.6g} ({errors[name]:.1g})" for name in ours)
-    return ctx.judge(max(errors.values()), reason, axis="smoke", details={"errors": errors})
+    return ctx.judge(worst_of(errors.values()), reason, axis="smoke", details={"errors": errors})
 
 
 def _kid(fake: Any, real: Any, size: int) -> float:

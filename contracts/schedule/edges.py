@@ -9,6 +9,7 @@ import numpy as np
 
 from drift import schedule
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import worst_of
 
 from ..common.refusals import judge_refusals
 
@@ -55,7 +56,8 @@ def cosine(ctx: CheckContext) -> Measurement:
                 )
                 error = abs(got - expected) / 0.5
                 if not error <= worst:
-                    worst, where = error, f"update {step} of {total}, warm-up {warmup}, {kind}"
+                    worst = worst_of((error,))
+                    where = f"update {step} of {total}, warm-up {warmup}, {kind}"
     return ctx.judge(worst, f"largest departure from the half-wave {worst:.2g} of base ({where})")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from drift import schedule
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import worst_of
 
 from ..common import golden
 
@@ -62,8 +63,8 @@ def linear_warmup(ctx: CheckContext) -> Measurement:
         rates = [_rate(ctx, s, base, warmup, 1000, "const") for s in range(warmup + 1)]
         step = (base - 1e-6) / warmup
         error = max(abs(rate - (1e-6 + s * step)) for s, rate in enumerate(rates)) / base
-        if error > worst:
-            worst, where = error, f"base {base:.3g}, warm-up {warmup}"
+        if not error <= worst:
+            worst, where = worst_of((error,)), f"base {base:.3g}, warm-up {warmup}"
     return ctx.judge(worst, f"largest departure from a straight line {worst:.2g} of base ({where})")
 
 

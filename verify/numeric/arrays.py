@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Values", "around", "as_array", "largest"]
+__all__ = ["Array", "Values", "around", "as_array", "largest", "worst_of"]
 
 Array = NDArray[np.float64]
 Values = list[float | None]  # None where a value is not finite, for JSON
@@ -24,6 +26,12 @@ def as_array(value: Any) -> Array:
 def largest(value: Any) -> float:
     """max |value|, 0 for an empty array, NaN where there is a NaN."""
     return float(np.max(np.abs(as_array(value)), initial=0.0))
+
+
+def worst_of(errors: Iterable[float]) -> float:
+    """The largest error, 0 of none; infinity where one is NaN, which `max` may overlook."""
+    known = list(errors)
+    return math.inf if any(map(math.isnan, known)) else max(known, default=0.0)
 
 
 def around(expected: Array, found: Array) -> tuple[Values, Values]:

@@ -70,6 +70,11 @@ def test_a_broken_law_names_the_smallest_counterexample() -> None:
     assert judged.reason == f"no three coincide; broken by {smallest}, allowed 0.5"
 
 
-def test_a_law_whose_error_is_no_number_is_broken() -> None:
-    judged = judge_law(context(), clouds(), lambda cloud: float("nan"), law="true")
+@pytest.mark.parametrize("shrink", [False, True])
+def test_a_law_whose_error_is_once_no_number_is_broken(shrink: bool) -> None:
+    def error(cloud: Cloud) -> float:
+        return float("nan") if cloud.kind == "far" else 0.1
+
+    judged = judge_law(context(shrink=shrink), clouds(), error, law="true")
     assert judged.outcome is Outcome.FAIL
+    assert judged.measured == float("inf")

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verify.api import CheckContext, Outcome
+from verify.numeric.arrays import worst_of
 from verify.numeric.stages import Comparison
 
 NAN, INF = math.nan, math.inf
@@ -126,3 +127,9 @@ def test_the_worst_of_several_errors_is_named_and_none_at_all_is_unknown() -> No
     assert judged.outcome is Outcome.PASS
     assert (judged.measured, judged.reason) == (0.5, "errors: 0.5 at b, the most of 2")
     assert context().judge_worst({}, "errors").outcome is Outcome.UNKNOWN
+
+
+def test_the_worst_of_errors_is_a_nan_wherever_it_stands() -> None:
+    assert [worst_of(errors) for errors in ([], [1.0, 3.0], [NAN, 1.0], [1.0, NAN])] == [
+        0.0, 3.0, INF, INF,
+    ]  # fmt: skip
