@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from drift.commands.eval import command
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.evaluate import comparison, pictures, records, run, statistics, sweep
+from drift.evaluate.sources import BATCH
 from drift.sample.loading import file_digest
+from drift.state.environment import code_digest
 
 MEMORY_MB = 1500
 
@@ -201,6 +204,22 @@ def test_a_refusal_is_one_error_and_leaves_nothing(
     with pytest.raises(DriftError, match=message):
         evaluated(source, *usual, *options)
     assert sorted(source.parent.iterdir()) == before
+
+
+def test_a_record_names_the_very_samples_and_the_code_it_comes_from(
+    images_case: tuple[Path, list[str]],
+) -> None:
+    source, options = images_case
+    evaluated(source, *options)
+    record = json.loads(source.with_name("fake.evaluation.json").read_text())
+    pixels = np.ascontiguousarray(np.load(source)["arr_0"].transpose(0, 3, 1, 2))
+    labels = np.full(len(pixels), -1, np.int64)
+    digest = hashlib.sha256()
+    for at in range(0, len(pixels), BATCH):
+        for part in (pixels, labels):
+            digest.update(np.ascontiguousarray(part[at : at + BATCH]).tobytes())
+    assert record["samples_sha256"] == digest.hexdigest()
+    assert record["code_sha256"] == code_digest()
 
 
 def test_foreign_statistics_stop_and_an_override_is_smoke(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from verify.known import Known
+from verify.mutate.rate import rates
 from verify.report import claims
 from verify.report.model import ClaimView
 from verify.spec.floors import floors
-from verify.spec.model import Claim, Needs, Pack
+from verify.spec.model import Claim, Detection, Needs, Pack
 from verify.spec.select import named_by
 
 
@@ -41,6 +43,8 @@ def _needs(needs: Needs, pack: Pack) -> Iterator[str]:
         yield f"  axis      {needs.axis}"
     if asked := floors(needs.floors, pack).words():
         yield f"  floors    {asked}"
+    if needs.detection is not None:
+        yield f"  detection {_asked(needs.detection)}"
     rests = [*needs.decisions, *needs.conflicts]
     if rests:
         yield f"  rests on  {' '.join(rests)}"
@@ -50,7 +54,25 @@ def _verdict(claim: Claim, now: Known) -> list[str]:
     if now.report is None:
         return [f"evidence    none that is current; `verify run claim:{claim.id}` produces it"]
     (view,) = (view for view in now.report.claims if view.claim == claim.id)
-    return [f"evidence    {now.name}", *_found(view)]
+    return [f"evidence    {now.name}", *_noticed(claim, now.report.about), *_found(view)]
+
+
+def _asked(one: Detection) -> str:
+    judged = f", {one.judged:.0%} of these judged" if one.judged else ""
+    return (
+        f"each of {' '.join(one.contracts)} notices at least {one.at_least:.0%} of {one.tried} "
+        f"changes or more{judged}"
+    )
+
+
+def _noticed(claim: Claim, about: Mapping[str, Any]) -> Iterator[str]:
+    """The rates that the forms ask for, as they are recorded for exactly these files."""
+    found = rates(about.get("detection")) or {}
+    forms = (claim.needs, *([claim.bounded.needs] if claim.bounded else []))
+    names = dict.fromkeys(n for one in forms if one.detection for n in one.detection.contracts)
+    for name in names:
+        said = f"notices {found[name].line()}" if name in found else "no rate for these files"
+        yield f"  detection {name} {said}"
 
 
 def _found(view: ClaimView) -> Iterator[str]:

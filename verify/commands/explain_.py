@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from verify.attest.backing import read_backing
+from verify.attest.standing import shortfall, signer
 from verify.commands.claim_words import explain_claim
 from verify.commands.common import (
     evidence_option,
@@ -16,6 +19,7 @@ from verify.commands.common import (
     tell,
 )
 from verify.known import Known, known
+from verify.report.model import ClauseView
 from verify.report.words import measured, printable
 from verify.score import points_of
 from verify.spec.bindings import Binding
@@ -42,7 +46,7 @@ def command(name: str, pack_dir: Path | None, reports: Path, evidence_dir: Path)
         lines = explain_claim(one_claim(loaded.pack, name), loaded.pack, now)
     else:
         clause = one_clause(loaded.pack, name)
-        lines = [*_stated(clause, loaded), *_last(name, now, reports)]
+        lines = [*_stated(clause, loaded), *_last(name, now, reports, loaded)]
     for line in lines:
         click.echo(printable(line))
     tell(now, reports)
@@ -130,7 +134,7 @@ def _depending(clause: Clause, loaded: LoadedPack) -> list[str]:
     ]
 
 
-def _last(clause_id: str, now: Known, reports: Path) -> list[str]:
+def _last(clause_id: str, now: Known, reports: Path, loaded: LoadedPack) -> list[str]:
     produces = f"`verify run {clause_id}` produces it"
     if now.report is None or clause_id not in now.sources:
         why = now.stale.get(clause_id)
@@ -145,4 +149,13 @@ def _last(clause_id: str, now: Known, reports: Path) -> list[str]:
         f"  outcome   {clause.outcome} ({clause.cause}), measured "
         f"{measured(clause)}, falsifiers {killed}/{len(runs)}",
         f"  because   {clause.reason}",
+        *_signed(clause, loaded),
     ]
+
+
+def _signed(clause: ClauseView, loaded: LoadedPack) -> Iterator[str]:
+    """The records that its number comes from, and whether a key of the pack stands for each."""
+    for one in read_backing(clause.backing):
+        why = shortfall([one], loaded.pack.trust)
+        said = why or f"{one.record}: signed by {signer(one, loaded.pack.trust).short}"
+        yield f"  rests on  {said}"

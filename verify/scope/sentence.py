@@ -5,7 +5,7 @@ from __future__ import annotations
 from verify.provenance import COUNTS
 from verify.scope.evidence import Evidence
 from verify.scope.forms import Finding
-from verify.spec.model import Clause
+from verify.spec.model import Clause, Detection
 
 
 def fill(finding: Finding, evidence: Evidence) -> str:
@@ -20,12 +20,20 @@ def fill(finding: Finding, evidence: Evidence) -> str:
         "semantics": question.claim.semantics or "reference",
         "axis": str(finding.axis) if finding.axis else "none",
         "measured": ", ".join(_measured(c, evidence) for c in question.metrics) or "none",
+        "detection": _noticed(question.needs.detection, evidence),
         **{name: _least(name, question.metrics, evidence) for name in COUNTS},
     }
     sentence = question.sentence
     for word, value in words.items():
         sentence = sentence.replace("{" + word + "}", value)
     return sentence
+
+
+def _noticed(asked: Detection | None, evidence: Evidence) -> str:
+    """What share of single changes each contract that a form asks about notices."""
+    rates = evidence.detection or {}
+    names = asked.contracts if asked else ()
+    return "; ".join(f"{name} {rates[name].line()}" for name in names if name in rates) or "none"
 
 
 def _measured(clause: Clause, evidence: Evidence) -> str:

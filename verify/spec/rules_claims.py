@@ -20,7 +20,8 @@ from verify.spec.select import named_by, needed_by
 from verify.spec.strict_yaml import Document, Path_
 
 _COUNTED = frozenset({"samples", "seeds", "steps", "images_seen"})
-_FOUND = frozenset({"passed", "needed", "worst", "subject", "semantics", "axis", "measured"})
+_FOUND = frozenset({"passed", "needed", "worst", "subject", "semantics", "axis", "measured",
+                    "detection"})  # fmt: skip
 SENTENCE_WORDS = _COUNTED | _FOUND
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 Stated = tuple[Document, Path_, str, Needs]  # where a form stands, its sentence, its needs
@@ -68,6 +69,8 @@ def sentences_name_known_words(loaded: LoadedPack) -> Iterator[Problem]:
             elif word in _COUNTED and getattr(needs.floors, word) is None:
                 expected = f"a floor for {word} in needs.floors"
                 yield document.problem(path, found, expected, "add the floor")
+            elif word == "detection" and needs.detection is None:
+                yield document.problem(path, found, "needs.detection", "say what is asked for")
 
 
 def evidence_can_be_enough(loaded: LoadedPack) -> Iterator[Problem]:

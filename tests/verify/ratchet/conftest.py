@@ -14,6 +14,7 @@ import yaml
 
 from tests.verify.conftest import MiniPack, Result, claim, clause, decision, new_pack
 from tests.verify.guard.conftest import Repository
+from verify.attest.model import id_of
 
 FRONTIER = 'schema: verify/frontier/1\nallow: ["**"]\n'
 TRACK = {
@@ -59,11 +60,25 @@ class Changing:
         return result.code, json.loads(result.out)["changes"]
 
 
+def known_key(number: int) -> dict[str, Any]:
+    """A key that may sign records; nobody has its private half."""
+    public = f"{number:064x}"
+    return {"id": id_of(public), "public": public, "roles": ["records"], "holder": "h",
+            "since": "2026-01-01"}  # fmt: skip
+
+
 def ruled(pack: MiniPack) -> None:
     """Something of every kind of rule."""
     pack.clauses = [clause(1, tags=["held"]), clause(2, params={"of": "two"})]
     pack.claims = [
-        {**claim(decisions=["DEC-0001"], coverage={"book": 0.5}), "forbids": ["best of all"]}
+        {
+            **claim(
+                decisions=["DEC-0001"],
+                coverage={"book": 0.5},
+                detection={"contracts": ["THING"], "at_least": 0.5},
+            ),
+            "forbids": ["best of all"],
+        }
     ]
     pack.save()
     pack.write("specs/decisions/DEC-0001.md", decision(governs=["CLAIM-THING"]))
@@ -86,6 +101,9 @@ def ruled(pack: MiniPack) -> None:
         "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [TRACK]}
     )
     pack.data("contracts/policy/release.yaml", RELEASE)
+    gone = {"revoked": {"date": "2026-01-01", "reason": "r"}}
+    keys = [known_key(0), {**known_key(1), **gone}]
+    pack.data("contracts/policy/keys.yaml", {"schema": "verify/keys/1", "keys": keys})
 
 
 @pytest.fixture

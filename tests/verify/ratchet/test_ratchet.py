@@ -11,9 +11,10 @@ import pytest
 from tests.verify.conftest import claim, clause, decision
 from verify.ratchet.reader import snapshot
 
-from .conftest import TRACK, Changing
+from .conftest import TRACK, Changing, known_key
 
 Plant = Callable[[Changing], None]
+RATE = {"contracts": ["THING"], "at_least": 0.9}
 
 
 def of_clause(**changes: Any) -> Plant:
@@ -40,6 +41,13 @@ def of_needs(**changes: Any) -> Plant:
         needs = {name: value for name, value in needs.items() if value is not None}
         changing.pack.claims[0] = {**changing.pack.claims[0], "needs": needs}
         changing.pack.save()
+
+    return plant
+
+
+def of_keys(change: Callable[[list[dict[str, Any]]], object]) -> Plant:
+    def plant(changing: Changing) -> None:
+        changing.edit("contracts/policy/keys.yaml", lambda file: change(file["keys"]))
 
     return plant
 
@@ -235,6 +243,20 @@ PLANTED: dict[str, tuple[Plant, str, str]] = {
     "needs a larger share": (of_needs(coverage={"book": 0.9}), "stricter", "book 0.5 -> 0.9"),
     "needs a smaller share": (of_needs(coverage={"book": 0.1}), "looser", "book 0.5 -> 0.1"),
     "needs no share": (of_needs(coverage=None), "looser", "book 0.5 -> null"),
+    "needs a rate": (of_needs(detection=RATE), "stricter", "detection.at_least 0.5 -> 0.9"),
+    "needs a lower rate": (
+        of_needs(detection={**RATE, "at_least": 0.1}), "looser", "detection.at_least 0.5 -> 0.1"),
+    "needs no rate": (of_needs(detection=None), "looser", "detection no longer asked for"),
+    "key added": (of_keys(lambda keys: keys.append(known_key(2))), "looser", "added for records"),
+    "key removed": (of_keys(lambda keys: keys.pop(0)), "stricter", "removed"),
+    "key revoked": (
+        of_keys(lambda keys: keys[0].update(revoked={"date": "2026-01-02", "reason": "r"})),
+        "stricter", "revoked"),
+    "key that counts again": (of_keys(lambda keys: keys[1].pop("revoked")), "looser",
+        "no longer revoked"),
+    "key of one role more": (
+        of_keys(lambda keys: keys[0].update(roles=["records", "bundles"])), "looser",
+        "bundles added"),
     "a helper moved as it is": (a_helper_moves, "neutral", "moved as it is"),
     "another subject": (
         of_file("contracts/pack.yaml", "subject: thing", "subject: other"), "looser", "subject"),
