@@ -104,7 +104,7 @@ EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
      lambda lines: lines.insert(1, {"kind": "note", "data": {}}), "the kind 'note'"),
     ("another pack's text",
      lambda lines: of(lines, "run")["declared"]["claims"].pop(), "claims, and 0 follow"),
-    ("a pack that is none", lambda lines: of(lines, "run").update(declared={}), "do not fit"),
+    ("a pack that is none", lambda lines: of(lines, "run").update(declared={}), "another version"),
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pytest
 from verify.api import CheckContext
 from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView, ExitCode, Report
+from verify.run import forks
 
 from .conftest import MiniPack, clause, new_pack, run_pack
 
@@ -164,9 +165,45 @@ DODGES = """
             env={}, stdin=subprocess.DEVNULL, start_new_session=True,
         )
         return ctx.decide(True, "gone", details={"child": child.pid})
+
+    @check("dodge.patches_decide")
+    def patches_decide(ctx):
+        from verify.api import CheckContext
+        real = CheckContext.decide
+        CheckContext.decide = lambda self, good, *given, **more: real(self, True, *given, **more)
+        return ctx.decide(False, "red")
+
+    @check("dodge.patches_json")
+    def patches_json(ctx):
+        real = json.dumps
+        def dumps(value, **more):
+            if isinstance(value, dict) and "outcome" in value:
+                value = {**value, "outcome": "pass", "cause": "judged"}
+            return real(value, **more)
+        json.dumps = dumps
+        return ctx.decide(False, "red")
+
+    @check("dodge.patches_the_worker")
+    def patches_the_worker(ctx):
+        worker = sys.modules["verify.run.worker"]
+        worker.encode = lambda measurement: dict(PASS)
+        worker.write = lambda answers, answer: None
+        return ctx.decide(False, "red")
+
+    @check("dodge.red")
+    def red(ctx):
+        return ctx.decide(False, "red")
+
+    @check("dodge.stops_the_server")
+    def stops_the_server(ctx):
+        with open(f"/proc/{os.getppid()}/cmdline", "rb") as file:
+            if b"forkserver" in file.read():
+                os.kill(os.getppid(), 19)
+        return ctx.decide(True, "stopped")
 """
 MEMORY = (Outcome.ERROR, Reason.MEMORY_BUDGET)
 FORGED = (Outcome.ERROR, Reason.WORKER_DIED)
+REPLACED = (Outcome.ERROR, Reason.CHECK_RAISED)
 EXPECTED = {
     "not_for_me": (Outcome.UNKNOWN, Reason.EVIDENCE_MISSING),
     "forges": FORGED,
@@ -184,6 +221,9 @@ EXPECTED = {
     "daemon": (Outcome.PASS, Reason.JUDGED),
     "daemon_then_dies": (Outcome.ERROR, Reason.WORKER_DIED),
     "program": (Outcome.PASS, Reason.JUDGED),
+    "patches_decide": REPLACED,
+    "patches_json": REPLACED,
+    "patches_the_worker": REPLACED,
 }
 NAMES = list(EXPECTED)
 SMALL = {name for name, expected in EXPECTED.items() if expected == MEMORY}
@@ -227,6 +267,30 @@ def test_nobody_else_pays_for_them(report: Report) -> None:
 
 def test_a_forged_answer_is_said_to_be_one(told: dict[str, ClauseView]) -> None:
     assert "something else wrote to its pipe" in told["forges"].reason
+
+
+@pytest.mark.parametrize("patch", ["patches_decide", "patches_json", "patches_the_worker"])
+def test_a_patch_that_is_left_behind_makes_no_other_clause_pass(
+    mini: MiniPack, tmp_path: Path, patch: str
+) -> None:
+    """A `decide` that says yes to all judged what came next in its worker."""
+    mini.write("contracts/bindings/dodge.py", DODGES)
+    mini.clauses = [clause(1, check=f"dodge.{patch}"), clause(2, check="dodge.red"), clause(3)]
+    report = run_pack(mini.save(), tmp_path / "reports", jobs=1, falsify=False).report
+    assert [one.outcome.value for one in report.clauses] == ["error", "fail", "pass"]
+    assert "the check left " in report.clauses[0].reason
+
+
+def test_a_server_that_was_stopped_ends_no_run(
+    mini: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped server of forks was waited for without an end."""
+    monkeypatch.setattr(forks, "ORDER_S", 0.5)
+    mini.write("contracts/bindings/dodge.py", DODGES)
+    mini.clauses = [clause(1, check="dodge.stops_the_server"), clause(2, check="dodge.red")]
+    mini.clauses += [clause(3, check="dodge.forges_and_dies"), clause(4)]
+    report = run_pack(mini.save(), tmp_path / "reports", jobs=1, falsify=False).report
+    assert [one.outcome.value for one in report.clauses] == ["pass", "fail", "error", "pass"]
 
 
 def gone(pid: int) -> bool:
@@ -297,7 +361,7 @@ def test_nothing_that_a_check_is_given_says_whether_it_is_being_falsified() -> N
     names = {field.name for field in dataclasses.fields(CheckContext)}
     assert names == {
         "clause_id", "subject", "params", "tolerance", "facts", "specs_dir", "evidence_dir",
-        "seed", "examples", "shrink",
+        "seed", "examples", "shrink", "trust",
     }  # fmt: skip
 
 

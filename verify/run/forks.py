@@ -27,6 +27,7 @@ from verify.run.spread import POLL_S
 
 BOOT = "import sys; sys.path.append(sys.argv.pop()); from verify.run.forkserver import main; main()"
 LIMIT_S = 120.0  # to import what the tasks name
+ORDER_S = 10.0  # to fork, or to tell of a fork; of a server that hangs or was stopped
 ANSWER = 1 << 16  # bytes
 HOME = str(Path(__file__).parents[2])
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -165,11 +166,14 @@ class ForkServer:
 
     def _answer(self, nonce: str, given_up: Callable[[], bool]) -> dict[str, Any]:
         """The next answer; a server that gives none, or another one, is ended."""
+        limit = LIMIT_S if self._meter else ORDER_S
         while not given_up():
             try:
                 line = self._control.recv(ANSWER)
             except TimeoutError:
-                if self._meter is not None and self._meter.over(LIMIT_S):
+                if self._meter is None and self._process is not None:
+                    self._meter = Meter(self._process.pid)
+                if self._meter is not None and self._meter.over(limit):
                     break
                 continue
             with suppress(ValueError, AttributeError):

@@ -30,6 +30,7 @@ from verify.run.answers import broken, encode, over_budget, subject_lost
 from verify.run.memory import granted, lift, peak_mb
 from verify.run.processes import borrowed_kb, held_kb
 from verify.run.raised import by_the_code
+from verify.run.tampered import functions, put_back
 from verify.run.watch import Watch
 from verify.spec.places import CONTRACTS
 
@@ -103,10 +104,15 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> No
         lift()
         with suppress(Exception):
             sys.stdout.flush()
+    changed = put_back(_SOUND)
+    if changed:
+        answer = broken(Reason.CHECK_RAISED, f"the check left {', '.join(changed[:3])} replaced")
     answer["elapsed_s"] = time.monotonic() - started
     answer["peak_mb"] = peak_mb()
     answer["touched"] = watch.answer()
-    write(answers, {**answer, "left_behind": _left_behind(threads), "nonce": nonce})
+    write(
+        answers, {**answer, "left_behind": _left_behind(threads) or bool(changed), "nonce": nonce}
+    )
 
 
 def write(answers: TextIO, answer: dict[str, Any]) -> None:
@@ -322,3 +328,6 @@ def _place(filename: str, root: Path) -> str:
     """A file's path inside the pack, or its bare name: evidence names no folders of a machine."""
     path = Path(filename)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+_SOUND = functions()  # last: this module's are among them
