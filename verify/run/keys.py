@@ -18,9 +18,9 @@ from verify.run.pool import Task
 from verify.spec.digests import (
     code_files,
     evaluations_digest,
-    files_below,
     files_digest,
     harness_digest,
+    specs_files,
 )
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
@@ -44,7 +44,7 @@ class Keys:
                 "schema": SCHEMA,
                 "harness": harness_digest(),
                 "code": files_digest(code_files(loaded), loaded.root),
-                "specs": files_digest(files_below(loaded.specs_dir), loaded.root),
+                "specs": files_digest(specs_files(loaded), loaded.root),
                 "templates": {
                     path: loaded.documents[path].text
                     for path in loaded.pack.manifest.templates.values()

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from verify.spec.pack import LoadedPack
-from verify.spec.places import name_of, named, of_an_editor, visible
+from verify.spec.places import PLANS, name_of, named, of_an_editor, visible
 from verify.spec.sources import HARNESS
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
@@ -19,7 +19,7 @@ def digests(loaded: LoadedPack) -> dict[str, str]:
     return {
         "pack": pack_digest(loaded),
         "code": files_digest(code_files(loaded), loaded.root),
-        "specs": files_digest(files_below(loaded.specs_dir), loaded.root),
+        "specs": files_digest(specs_files(loaded), loaded.root),
         "harness": harness_digest(),
     }
 
@@ -38,7 +38,7 @@ def evaluations_digest(folder: Path) -> str:
 def pack_digest(loaded: LoadedPack) -> str:
     """sha256 over every text the pack consists of, names included."""
     digest = hashlib.sha256()
-    for label in sorted(loaded.documents):
+    for label in sorted(name for name in loaded.documents if not name.startswith(PLANS)):
         digest.update(f"{label}\0{loaded.documents[label].text}\0".encode())
     records = visible(loaded.specs_dir / "decisions", "*.md")
     digest.update(files_digest(records, loaded.root).encode())
@@ -55,6 +55,12 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
         digest.update(f"{name}\0".encode(errors="surrogateescape"))  # names are bytes
         digest.update(content.digest())
     return digest.hexdigest()
+
+
+def specs_files(loaded: LoadedPack) -> Iterator[Path]:
+    """All files below specs/ but for plans and their ledger, which no judgement is about."""
+    plans = loaded.root / PLANS
+    return (path for path in files_below(loaded.specs_dir) if not path.is_relative_to(plans))
 
 
 def code_files(loaded: LoadedPack) -> Iterator[Path]:

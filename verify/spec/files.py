@@ -5,6 +5,7 @@ from __future__ import annotations
 from verify.attest.model import KeysFile
 from verify.card.model import CardFile
 from verify.guard.model import DigestsFile, Frontier, ProtectedFile
+from verify.hunt.model import WorkOrder
 from verify.mutate.model import EquivalentsFile
 from verify.promotion.model import PromotionFile
 from verify.release.model import ReleaseFile
@@ -22,4 +23,5 @@ MODELS: dict[str, type[Frozen]] = {
     "verify/card/1": CardFile,
     "verify/equivalents/1": EquivalentsFile,
     "verify/keys/1": KeysFile,
+    "verify/work-order/1": WorkOrder,
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from verify.attest import rules as rules_attest
 from verify.guard import rules as rules_guard
+from verify.hunt import rules as hunt
 from verify.mutate import equivalents
 from verify.problems import Problem
 from verify.promotion import rules as rules_promotion
@@ -71,6 +72,8 @@ RULES: tuple[Rule, ...] = (
     rules_release.ids_are_unique,
     rules_release.what_decides_exists,
     equivalents.they_still_stand,
+    hunt.orders_stand_once,
+    hunt.orders_can_be_worked,
     rules_attest.keys_stand_once,
 )
 

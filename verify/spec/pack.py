@@ -39,7 +39,7 @@ from verify.spec.written import MIGRATION, SCHEMA, ContractFile
 
 MANIFEST = f"{CONTRACTS}/pack.yaml"
 READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*.yaml",
-        "specs/outline/*.yaml")  # fmt: skip
+        "specs/outline/*.yaml", "specs/work-orders/*.yaml")  # fmt: skip
 RECORDS = "specs/decisions/*.md"
 
 _YAML, _TEXT = (".yaml", ".yml"), (".md", ".markdown")
@@ -48,6 +48,7 @@ _LOOKED_AT = (
     ("specs/*", _YAML),
     ("specs/facts/**/*", _YAML),
     ("specs/outline/**/*", _YAML),
+    ("specs/work-orders/**/*", _YAML),
     ("specs/decisions/**/*", _TEXT),
 )
 
