@@ -56,6 +56,7 @@ class Switches:
 # What it is, in words -> the switches that make it.
 MISTAKES: Mapping[str, Mapping[str, Any]] = {
     "squared distances": {"distance": "squared"},
+    "distances by the mean over features, not the sum": {"distance": "mean"},
     "cosine distances": {"distance": "cosine"},
     "distances of unit vectors": {"distance": "unit"},
     "1e-8 added under the root of a distance, not a clip": {"distance": "added"},

@@ -130,7 +130,7 @@ def distance(x: Array, y: Array, switches: Switches) -> Array:
     difference = x[:, :, None] - y[:, None]
     if switches.distance == "cityblock":
         return as_array(np.abs(difference).sum(-1))
-    square = (difference**2).sum(-1)
+    square = (difference**2).sum(-1) / (x.shape[2] if switches.distance == "mean" else 1)
     if switches.distance == "added":
         return as_array(np.sqrt(square + switches.clip))
     squared = np.maximum(square, switches.clip)

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import yaml
 
-from contracts.audit import known, mistakes, outcome, variants
+from contracts.audit import (
+    engine_models,
+    known,
+    mistakes,
+    models,
+    outcome,
+    reference,
+    trace,
+    variants,
+)
 from contracts.common import oracle
 from contracts.subjects.engine import ENGINE
 from verify.api import CheckContext, Measurement
@@ -160,6 +169,141 @@ def test_without_mistakes_the_variants_are_the_oracle() -> None:
     assert np.allclose(gradient, right.gradient, rtol=1e-9, atol=1e-14)
 
 
+# -- a recording ----------------------------------------------------------------------------------
+
+BACKWARDS = {
+    name: CLAUSES[f"AUDIT-09{number}"]
+    for number, name in enumerate(
+        ["distance", "scale", "coordinate_scale", "masked_distance", "affinity", "coefficients",
+         "force", "total_force"]
+    )
+}  # fmt: skip
+
+
+def stages_of(given: Any, temperatures: Any, wrong: str = "") -> dict[str, Any]:
+    """The stages of the reference, last first, under the names of the protocol."""
+    weights = [given.get(f"weight_{n}") for n in ("gen", "neg", "pos")]
+    neg = given["gen"][:, :0] if given.get("neg") is None else given["neg"]
+    clouds = [np.float64(one) for one in (given["gen"], neg, given["pos"])]
+    w = np.concatenate([np.ones(c.shape[:2]) if k is None else k for c, k in
+                        zip(clouds, weights, strict=True)], axis=1)  # fmt: skip
+    values: dict[str, Any] = {
+        "gen": clouds[0], "targets": np.concatenate(clouds, axis=1), "weight": w,
+        "features": clouds[0].shape[2], "generated": clouds[0].shape[1],
+        "repelling": clouds[0].shape[1] + neg.shape[1],
+    }  # fmt: skip
+    found: dict[str, Any] = {}
+    for name in ("distance", "scale", "coordinate_scale", "masked_distance"):
+        values[name] = reference.STAGES[name](values) * (2.0 if name == wrong else 1.0)
+        found[name] = values[name]
+    forces = []
+    for tau in temperatures:
+        values["temperature"] = tau
+        for name in ("affinity", "coefficients", "force"):
+            values[name] = reference.STAGES[name](values) * (2.0 if name == wrong else 1.0)
+            found[f"{name}/{tau}"] = values[name]
+        forces.append(values["force"])
+    found["total_force"] = reference.STAGES["total_force"]({"force": forces})
+    return dict(reversed(found.items()))
+
+
+def traced(name: str, *, wrong: str = "", without: str = "none of them") -> Measurement:
+    """The clause of a stage, on a subject in another process by the looks of it."""
+
+    def recording(temperatures: Any, **given: Any) -> Any:
+        stages = stages_of(given, temperatures, wrong)
+        return {one: value for one, value in stages.items() if not one.startswith(without)}
+
+    takes = {"recording": {"names": ["temperatures"], "any": True}}
+    subject = SimpleNamespace(name="it", domain={}, takes=takes, recording=recording)
+    clause = BACKWARDS[name]
+    context = CheckContext(
+        clause.id, subject, clause.params, clause.tolerance.value, {}, ROOT / "specs"
+    )
+    judged: Measurement = getattr(trace, f"traced_{name}")(context)
+    return judged
+
+
+@pytest.mark.parametrize("name", BACKWARDS)
+def test_stages_recorded_backwards_agree(name: str) -> None:
+    found = traced(name)
+    assert found.outcome is Outcome.PASS, found.reason
+
+
+@pytest.mark.parametrize("wrong", ["distance", "affinity", "force"])
+def test_one_wrong_stage_departs_and_what_follows_from_it_does_not(wrong: str) -> None:
+    departing = [name for name in BACKWARDS if traced(name, wrong=wrong).outcome is Outcome.FAIL]
+    assert departing == [wrong]
+
+
+def test_a_stage_that_is_not_recorded_is_missing_and_neither_agrees_nor_departs() -> None:
+    found = traced("coefficients", without="coefficients")
+    assert found.outcome is Outcome.UNKNOWN
+    assert found.reason.startswith("MISSING: drift_plain:coefficients/0.02, ")
+    assert traced("force", without="coefficients").outcome is Outcome.PASS
+
+
+def test_a_wrong_stage_behind_a_missing_one_says_that_it_may_not_be_its_own_fault() -> None:
+    found = traced("force", wrong="affinity", without="coefficients")
+    assert found.outcome is Outcome.FAIL
+    assert "what it is made from is MISSING" in found.reason
+
+
+def test_a_stage_that_comes_twice_under_one_name_says_nothing() -> None:
+    assert trace._by_name([("scale", 1.0), ("scale", 2.0), ("distance", 3.0)]) == {"distance": 3.0}
+
+
+# -- whole models ---------------------------------------------------------------------------------
+
+
+def whole(clause_id: str, capability: str, function: Any, **domain: Any) -> Measurement:
+    clause = CLAUSES[clause_id]
+    subject = SimpleNamespace(name="it", domain=domain, **{capability: function})
+    context = CheckContext(
+        clause_id, subject, clause.params, clause.tolerance.value, {}, ROOT / "specs"
+    )
+    judged: Measurement = getattr(models, capability)(context)
+    return judged
+
+
+def test_an_encoder_without_some_activations_is_neither_right_nor_wrong() -> None:
+    def some(**given: Any) -> Any:
+        found = engine_models.encoder(**given)
+        return {name: found[name] for name in list(found)[:5]}
+
+    found = whole("AUDIT-080", "encoder", some)
+    assert found.outcome is Outcome.UNKNOWN
+    assert found.reason.startswith("MISSING: ")
+
+
+@pytest.mark.parametrize(
+    ("clause", "capability", "domain", "said"),
+    [
+        ("AUDIT-070", "generator", {"generator": {"use_rope": [False]}}, "use_rope [False] alone"),
+        ("AUDIT-074", "generator", {"dtypes": ["float32"]}, "does bfloat16"),
+        ("AUDIT-081", "encoder", {"encoder": {"in_channels": [4]}}, "in_channels [4] alone"),
+    ],
+)
+def test_a_configuration_outside_of_the_domain_is_not_asked(
+    clause: str, capability: str, domain: Any, said: str
+) -> None:
+    def never(**given: Any) -> Any:
+        raise AssertionError
+
+    found = whole(clause, capability, never, **domain)
+    assert found.outcome is Outcome.NOT_APPLICABLE
+    assert said in found.reason
+
+
+def test_a_loss_without_the_argument_is_asked_for_its_own_temperatures_alone() -> None:
+    def own(gen: Any, pos: Any, neg: Any = None) -> Any:
+        temperatures = (0.02, 0.05, 0.2)
+        return textbook().drift_loss_and_gradient(gen, pos, neg, temperatures=temperatures)
+
+    assert judge("AUDIT-001", own).outcome is Outcome.PASS
+    assert judge("AUDIT-006", own).outcome is Outcome.NOT_APPLICABLE
+
+
 # -- the domain -----------------------------------------------------------------------------------
 
 
@@ -250,7 +394,13 @@ def test_functions_of_the_interface_have_its_parameters() -> None:
     text = (ROOT / "specs" / "interface" / "v1.yaml").read_text(encoding="utf-8")
     stated = yaml.safe_load(text)["names"]
     shared = [one for one in protocol(PACK).capabilities if one.name in stated]
-    assert {one.name for one in shared} == {"sample_alpha", "uncond_weight", "learning_rate"}
+    assert {one.name for one in shared} == {
+        "sample_alpha",
+        "uncond_weight",
+        "learning_rate",
+        "recording",
+    }
+    assert next(o for o in shared if o.name == "recording").signature.startswith("() -> ")
     for one in shared:
         for parameter in stated[one.name]["parameters"]:
             assert f"{parameter['name']}:" in one.signature, (one.name, parameter)

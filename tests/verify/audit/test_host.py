@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from verify.api import SubjectError
+from verify.audit import worker
 from verify.audit.host import Hello, Host, Limits, hosted
 from verify.audit.remote import RemoteSubject
 from verify.audit.subject import foreign_subject
@@ -316,3 +318,159 @@ def test_an_interpreter_that_is_not_there_is_said() -> None:
     found = foreign_subject("json:loads", None)
     assert found is not None
     assert found.python == sys.executable
+
+
+WORKER = Path(worker.__file__).parent
+
+
+def test_the_worker_needs_the_standard_library_and_numpy_alone() -> None:
+    allowed = {*sys.stdlib_module_names, "numpy"}
+    for path in WORKER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            assert {name.partition(".")[0] for name in names} <= allowed, path.name
+
+
+def test_nothing_of_the_worker_shadows_a_module_of_the_subject(tmp_path: Path) -> None:
+    for name in ("frames", "served", "origin", "loop", "verify"):
+        (tmp_path / f"{name}.py").write_text("HERE = True\n")
+    body = """
+    import frames, loop, origin, served, verify
+    def uncond_weight(alpha):
+        return all(one.HERE for one in (frames, loop, origin, served, verify))
+    """
+    with served(tmp_path, body) as (hello, subject, _):
+        assert subject.uncond_weight(alpha=GEN) is True
+    assert hello.provenance["beside"] == [
+        "frames.py", "loop.py", "origin.py", "served.py", "verify.py",
+    ]  # fmt: skip
+
+
+def test_the_digest_of_what_lies_beside_the_subject_follows_its_text(tmp_path: Path) -> None:
+    digests = []
+    for text in ("A = 1\n", "A = 2\n"):
+        (tmp_path / "beside.py").write_text(text)
+        with served(tmp_path, "import beside\ndef uncond_weight(alpha):\n    return 1.0\n") as s:
+            digests.append(s[0].provenance["beside_sha256"])
+    assert digests[0] != digests[1]
+
+
+HARMLESS = {
+    "reversed and strided": "alpha.repeat(2, axis=-1)[..., ::2]",
+    "Fortran order": "np.asfortranarray(alpha)",
+    "big-endian": "alpha.astype('>f4')",
+    "a view of something larger": "np.stack([alpha, alpha])[1]",
+    "long double": "alpha.astype(np.longdouble)",
+    "lists of numbers": "alpha.tolist()",
+    "changed in place": "np.add(alpha, 0, out=alpha)",
+    "float16": "alpha.astype(np.float16)",
+    "read-only": "(alpha.setflags(write=False), alpha)[1]",
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_an_array_of_any_layout_arrives_as_its_numbers(tmp_path: Path, kind: str) -> None:
+    given = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    body = f"def uncond_weight(alpha):\n    return {HARMLESS[kind]}\n"
+    with served(tmp_path, body) as (_, subject, _):
+        found = subject.uncond_weight(alpha=given)
+    assert np.array_equal(np.asarray(found, np.float64), given)
+    assert np.array_equal(given.ravel(), np.arange(24))
+
+
+def test_numbers_without_a_shape_arrive_as_numbers(tmp_path: Path) -> None:
+    body = (
+        "def uncond_weight(alpha):\n    return [np.float32(1.5), np.array(2), 3, np.bool_(True)]\n"
+    )
+    with served(tmp_path, body) as (_, subject, _):
+        assert [float(one) for one in subject.uncond_weight(alpha=GEN)] == [1.5, 2.0, 3.0, 1.0]
+
+
+def test_a_generator_is_what_it_yields(tmp_path: Path) -> None:
+    body = "def uncond_weight(alpha):\n    yield 'a', alpha\n    yield 'b', 1.0\n"
+    with served(tmp_path, body) as (_, subject, _):
+        assert [name for name, _ in subject.uncond_weight(alpha=GEN)] == ["a", "b"]
+
+
+RUDE = {
+    "interrupts": ("class K(KeyboardInterrupt): pass\nraise K('x')", "raised"),
+    "exits by a class of its own": ("class S(SystemExit): pass\nraise S(3)", "raised"),
+    "never stops calling itself": ("def f():\n    return f()\nreturn f()", "raised"),
+    "an error that cannot be said": (
+        "class E(Exception):\n    def __str__(self):\n        raise ValueError\nraise E",
+        "raised",
+    ),
+    "closes every descriptor": ("import os\nos.closerange(0, 256)\nreturn alpha", "died"),
+    "no end of numbers": ("while True:\n    yield alpha", "memory hung nonsense"),
+}
+
+
+@pytest.mark.parametrize("kind", RUDE)
+def test_rudeness_ends_as_a_finding(tmp_path: Path, kind: str) -> None:
+    body, kinds = RUDE[kind]
+    found = fault(tmp_path, body, Limits(call_s=5.0, load_s=60.0, memory_mb=400))
+    assert found.kind in kinds.split(), found
+
+
+def test_a_subject_that_spoils_numpy_and_its_folder_spoils_its_own_process_alone(
+    tmp_path: Path,
+) -> None:
+    body = """
+    import os
+    np.seterr(all="raise")
+    np.ascontiguousarray = None
+    def uncond_weight(alpha):
+        os.rmdir(os.getcwd())
+        return alpha + 1
+    """
+    with served(tmp_path, body) as (_, subject, host):
+        with pytest.raises(SubjectError, match="NoneType"):
+            subject.uncond_weight(alpha=GEN)
+        with pytest.raises(SubjectError, match="FileNotFoundError"):
+            subject.uncond_weight(alpha=GEN)
+        assert Path(host.door).exists()
+
+
+RECORDINGS = {
+    "a context manager": """
+        import contextlib
+        def drift_loss_and_gradient(gen, pos):
+            kept["distance"] = gen
+            return gen, pos
+        kept = {}
+        @contextlib.contextmanager
+        def recording():
+            yield kept
+        """,
+    "a function": "def recording(gen, pos):\n    return {'distance': gen}\n",
+    "pairs, one by one": "def recording(gen, pos):\n    yield 'distance', gen\n",
+}
+
+
+@pytest.mark.parametrize("form", RECORDINGS)
+def test_stages_come_from_a_recording_of_any_form(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "stranger.py"
+    path.write_text(textwrap.dedent(RECORDINGS[form]), encoding="utf-8")
+    subject = foreign_subject(str(path), None)
+    assert subject is not None
+    with hosted(subject, ("drift_loss_and_gradient", "recording"), QUICK) as host:
+        hello = host.start()
+        remote = RemoteSubject(
+            {"name": "it", "door": host.door, "domain": {}, "capabilities": hello.capabilities}
+        )
+        stages = dict(remote.recording(gen=GEN, pos=GEN))
+        remote.close()
+    assert np.array_equal(stages["distance"], GEN)
+
+
+def test_a_recording_without_a_loss_to_record_is_said(tmp_path: Path) -> None:
+    (tmp_path / "stranger.py").write_text("def recording():\n    return {}\n", encoding="utf-8")
+    subject = foreign_subject(str(tmp_path / "stranger.py"), None)
+    assert subject is not None
+    with (
+        hosted(subject, ("recording",), QUICK) as host,
+        pytest.raises(UsageError, match="no drift_loss_and_gradient to run around"),
+    ):
+        host.start()
