@@ -143,7 +143,8 @@ def _known_figure(sentence: Sentence, evidence: Evidence) -> Iterator[Catch]:
 
 
 def _is_figure(fact: KnownFact, number: float) -> bool:
-    return fact.value == number and number >= 1 and bool(attribution.metric_of(fact))
+    known = fact.value == number and number >= 1 and number % 1
+    return bool(known and attribution.metric_of(fact))
 
 
 _SHARE, _FEWEST = 0.7, 5  # of the words that two sentences have in common to be nearly the same

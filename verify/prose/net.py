@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from verify.prose import lexicon as lex
+from verify.prose.plain import unplain
 from verify.prose.page import Form, Sentence
 from verify.prose.text import fold, latin
 
@@ -76,7 +77,7 @@ def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
         return
     yield from _split_figure(sentence, text, spell)
     for clause in _clauses(text):
-        for catch in _clause(clause):
+        for catch in (*_clause(clause), *_unplain(clause, text, sentence.form)):
             # The head of a column says nothing before a cell below it does.
             if sentence.form is not Form.LABEL or catch.act is not Act.PARITY:
                 yield catch
@@ -181,6 +182,14 @@ def _clause(text: str) -> Iterator[Catch]:
         yield from _figure_in(said, said)
         yield from _ruled("asserted", said)
         yield from _ruled("plain", said)
+
+
+def _unplain(clause: str, sentence: str, form: Form) -> Iterator[Catch]:
+    """A clause about ours or others without any word of plain work, whatever it says of them."""
+    if form in (Form.LABEL, Form.CELL) or lex.DEFINES.search(clause):
+        return
+    if cue := unplain(clause, clause[: _frame_start(clause)], sentence):
+        yield Catch(Act.QUALITY, cue)
 
 
 def _frame_start(text: str) -> int | None:

@@ -10,7 +10,7 @@ from verify.prose.attribution import value
 from verify.prose.evidence import Evidence, KnownClaim
 from verify.prose.net import Act, catches
 from verify.prose.page import Sentence
-from verify.prose.text import bag, latin
+from verify.prose.text import bag, latin, stem
 
 # Words that widen or sharpen what is said: a paraphrase may have them only where the claim does.
 _STRICT = (
@@ -19,21 +19,14 @@ _STRICT = (
     "never", "full", "complete", "perfect",
     "everything", "without", "guarantee", "prove", "only", "best",
 )  # fmt: skip
-_ENDINGS = re.compile(r"(?:ations?|ings?|ied|ies|ed|es|s|ly|e)$")
 _COMMON = bag("the a an of and or to in on for with is are that it this its as by at from each one")
-_SHORTEST = 3
 _FEWEST_SHARED = 2
 
 
 def content(text: str) -> frozenset[str]:
     """The stems of a text's words, without those that every sentence has."""
     found = re.findall(r"[^\W\d_]+|\w/\d+", latin(text))
-    return frozenset(_stem(word) for word in found if word not in _COMMON and len(word) > 1)
-
-
-def _stem(word: str) -> str:
-    short = _ENDINGS.sub("", word)
-    return short if len(short) >= _SHORTEST else word
+    return frozenset(stem(word) for word in found if word not in _COMMON and len(word) > 1)
 
 
 def says_more(sentence: Sentence, claim: KnownClaim, evidence: Evidence) -> str | None:

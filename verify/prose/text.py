@@ -50,6 +50,16 @@ def _digit(char: str) -> str:
     return str(unicodedata.decimal(char)) if char.isdecimal() else char
 
 
+_ENDINGS = re.compile(r"(?:ations?|ings?|ied|ies|ed|es|s|ly|e)$")
+_SHORTEST = 3  # letters of a stem
+
+
+def stem(word: str) -> str:
+    """An English word without its ending."""
+    short = _ENDINGS.sub("", word)
+    return short if len(short) >= _SHORTEST else word
+
+
 def pattern(*choices: str) -> re.Pattern[str]:
     """A choice of patterns, folded as the texts are that they are looked for in."""
     joined = "|".join(f"(?:{choice})" for choice in choices)

@@ -1,0 +1,74 @@
+"""Whether a clause speaks of plain work: files, programs, settings, mathematics, time, plans.
+
+How people praise cannot be listed, and what manuals speak of can. A clause about what we made, or
+about whom it is compared with, that has no word of plain work is caught whatever its verb.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from verify.prose import lexicon as lex
+from verify.prose.text import pattern, stem, words
+
+_WORD = re.compile(r"[a-z]{2,}")
+# Names of files, options and functions, and numbers with what they count.
+_NAMES = re.compile(r"\w[./_]\w*[a-z_]\w*|--\w|\w\(\)|<\w+>|\w=\w|\b[a-z]+\d*:\s?\d")
+_NEXT = re.compile(r"^'?s?\s\w+")
+_LAST = re.compile(r"\w+\s$")
+_FEWEST = 2  # words of a clause that says something of a topic
+
+
+@cache
+def _english() -> frozenset[str]:
+    listed = " ".join(lex.data("plain")["en"].values()).split()
+    return frozenset(stem(word) for word in listed)
+
+
+@cache
+def _weak() -> frozenset[str]:
+    return frozenset(stem(word) for word in lex.data("plain")["weak"].split())
+
+
+@cache
+def _foreign() -> re.Pattern[str]:
+    table = lex.data("plain")
+    listed = " ".join(table["foreign"].values()).split()
+    return pattern(words(listed).pattern, table["cjk"])
+
+
+def plain(text: str, weak: bool = False) -> bool:
+    """Whether any word of a folded clause is of plain work; `weak` words count where asked for."""
+    rest = lex.TOPICS.sub(" ", text)
+    if foreign := lex.NOT_ENGLISH.search(text):
+        rest = lex.SOURCE.sub(" ", lex.THING.sub(" ", rest))
+    known = _english() | _weak() if weak else _english()
+    found = any(stem(word) in known for word in _WORD.findall(rest))
+    return found or bool(_NAMES.search(rest) or (foreign and _foreign().search(rest)))
+
+
+def _without(match: re.Match[str], text: str, foreign: bool) -> str:
+    """A text without a name of others and the noun that it belongs to."""
+    before, after = text[: match.start()], text[match.end() :]
+    return f"{_LAST.sub(' ', before)} ; {after}" if foreign else f"{before} ; {_NEXT.sub(' ', after)}"
+
+
+def unplain(clause: str, text: str, sentence: str) -> str:
+    """The words about ours or about others that a clause without any plain word has, or nothing.
+
+    `text` is what the clause asserts. One about ours alone is only caught where its whole sentence
+    has no plain word either.
+    """
+    others = lex.COMPARAND.search(text)
+    foreign = lex.NOT_ENGLISH.search(text)
+    apart = _without(others, text, bool(foreign)) if others else text
+    made = lex.MADE.search(apart) or lex.SELF.search(apart)
+    made = made or (lex.THING.search(apart) if foreign else None)
+    if made and others and not plain(clause):
+        return f"{made.group()} ... {others.group()}"
+    topic = lex.MADE.search(text) or others
+    if topic is None or foreign or plain(sentence, weak=True):
+        return ""
+    rest = lex.LITTLE.sub(" ", lex.TOPICS.sub(" ", text))
+    return topic.group() if len(_WORD.findall(rest)) >= _FEWEST else ""
