@@ -66,7 +66,7 @@ def _words_alone(sentence: Sentence, text: str, named: set[str], evidence: Evide
     acts = {catch.act for catch in catches(sentence)}
     names = "|".join(_names(a) for a in evidence.authorities if a.id in named)
     reported = names and re.search(
-        rf"(?:{names})(?:'s \w+)?\s(?:\w+\s){{0,2}}{lex.text('TELLS')}\b", text
+        rf"(?:{names})(?:'s? \w+)?\s(?:\w+\s){{0,2}}{lex.text('TELLS')}\b", text
     )
     reported = reported or re.search(
         rf"(?:{lex.text('STRICTLY')}\W*(?:\w+\W+)?|^in )(?:{names})", text

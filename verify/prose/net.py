@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from verify.prose import lexicon as lex
-from verify.prose.plain import unplain
+from verify.prose.plain import beside, unplain
 from verify.prose.page import Form, Sentence
 from verify.prose.text import fold, latin
 
@@ -76,6 +76,7 @@ def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
     if _taken_back(text):
         return
     yield from _split_figure(sentence, text, spell)
+    yield from _likewise(sentence, text, spell)
     for clause in _clauses(text):
         for catch in (*_clause(clause), *_unplain(clause, text, sentence.form)):
             # The head of a column says nothing before a cell below it does.
@@ -88,9 +89,15 @@ def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
 _SPAN = 160  # characters over which words are still about each other
 
 
+_FILE = re.compile(
+    r"(?<![^\W_])[\w/-]+\.(?:py|np[yz]|ya?ml|json|md|tex|png|jpe?g|csv|txt|toml|sh|cfg|ini|pth?|"
+    r"safetensors|zip|tar|html|log|lock|ipynb|svg|pdf)(?![^\W_])|\w+/\*"
+)
+
+
 def _unquoted(text: str) -> str:
     """Without words that are only mentioned, or quoted in order to be taken back."""
-    text = lex.MENTION.sub(" ", text)
+    text = _FILE.sub(" ", lex.MENTION.sub(" ", text))
     return lex.QUOTED.sub(" ", text) if lex.WITHDRAWN.search(text) else text
 
 
@@ -98,7 +105,7 @@ def _taken_back(text: str) -> bool:
     frames = lex.data("rules")["taken_back"]
     if lex.RESULT.search(text) and lex.METRIC.search(text):  # a setting that leads to a figure
         frames = [name for name in frames if name != "SETTING"]
-    return any(_seen(name, text) for name in frames)
+    return not lex.NOT_SO.search(text) and any(_seen(name, text) for name in frames)
 
 
 # -- figures --------------------------------------------------------------------------------------
@@ -131,18 +138,35 @@ def _cell(text: str, labels: str, lead: str) -> Iterator[Catch]:
         yield from _figure_in(f"{known} {text}", text)
     if lex.AFFIRMED.search(text):
         yield from _clause(re.sub(r"[?]", "", labels))
+        if cue := beside(labels) or _same(labels):
+            yield Catch(Act.PARITY, cue)
+
+
+def _same(labels: str) -> str:
+    found = None if lex.FORM_WORDS.search(labels) else lex.SAME.search(labels)
+    return found.group() if found else ""
 
 
 def _split_figure(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
     """A figure whose metric stands in the sentence before it."""
     before = spell(sentence.context.before)
-    if not before or lex.METRIC.search(text) or not lex.METRIC.search(before):
+    metric = lex.METRIC.search(before) or lex.SHARE_METRIC.search(before)
+    if not metric or lex.METRIC.search(text):
         return
     found = [one for one in figures(text) if re.search(r"[.,]\d|^\d{1,3}$|^\D+$", one)]
     plain = lex.FRAME.search(text) or lex.DENIAL.search(text) or lex.NO_FIGURE.fullmatch(text)
     short = len(text.split()) <= _SHORT or lex.OURS.search(text)
-    if found and short and not plain and not figures(before):
-        yield Catch(Act.FIGURE, f"{lex.METRIC.search(before).group()} ... {found[0]}")  # type: ignore[union-attr]
+    right = found and (lex.METRIC.search(before) or _is_share(found[0]))
+    if right and short and not plain and not figures(before):
+        yield Catch(Act.FIGURE, f"{metric.group()} ... {found[0]}")
+
+
+def _likewise(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
+    """Agreement with what the sentence before it names."""
+    before, match = spell(sentence.context.before), lex.LIKEWISE.search(text)
+    known = lex.METRIC.search(before) or lex.COMPARAND.search(before)
+    if match and known and len(text.split()) <= _SHORT and _frame_start(text) is None:
+        yield Catch(Act.PARITY, f"{known.group()} ... {match.group()}")
 
 
 _SHORT = 9  # words of a sentence that says a figure and little else
@@ -188,7 +212,10 @@ def _unplain(clause: str, sentence: str, form: Form) -> Iterator[Catch]:
     """A clause about ours or others without any word of plain work, whatever it says of them."""
     if form in (Form.LABEL, Form.CELL) or lex.DEFINES.search(clause):
         return
-    if cue := unplain(clause, clause[: _frame_start(clause)], sentence):
+    start = _frame_start(clause)
+    soft = lex.SOFT.search(clause, start) if start is not None else None
+    whole = clause if soft and soft.start() == start else clause[:start]
+    if cue := unplain(clause, clause[:start], whole, sentence):
         yield Catch(Act.QUALITY, cue)
 
 

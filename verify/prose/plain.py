@@ -14,21 +14,17 @@ from verify.prose.text import pattern, stem, words
 
 _WORD = re.compile(r"[a-z]{2,}")
 # Names of files, options and functions, and numbers with what they count.
-_NAMES = re.compile(r"\w[./_]\w*[a-z_]\w*|--\w|\w\(\)|<\w+>|\w=\w|\b[a-z]+\d*:\s?\d")
+_NAMES = re.compile(r"\w{2,}[./_]\w*[a-z_]\w+|--\w|\w\(\)|<\w+>|\w=\w|\b[a-z]+\d*:\s?\d")
 _NEXT = re.compile(r"^'?s?\s\w+")
 _LAST = re.compile(r"\w+\s$")
+_OURS = re.compile(r"(?<![^\W_])(?:our \w+|this (?:repo\w*|engine|port|package|project|model|code|library|reproduction))")
 _FEWEST = 2  # words of a clause that says something of a topic
 
 
 @cache
-def _english() -> frozenset[str]:
-    listed = " ".join(lex.data("plain")["en"].values()).split()
-    return frozenset(stem(word) for word in listed)
-
-
-@cache
-def _weak() -> frozenset[str]:
-    return frozenset(stem(word) for word in lex.data("plain")["weak"].split())
+def _stems(*tables: str) -> frozenset[str]:
+    listed = (" ".join(lex.data("plain")[table].values()) for table in tables)
+    return frozenset(stem(word) for word in " ".join(listed).split())
 
 
 @cache
@@ -38,13 +34,12 @@ def _foreign() -> re.Pattern[str]:
     return pattern(words(listed).pattern, table["cjk"])
 
 
-def plain(text: str, weak: bool = False) -> bool:
-    """Whether any word of a folded clause is of plain work; `weak` words count where asked for."""
+def plain(text: str, *tables: str) -> bool:
+    """Whether any word of a folded clause is of plain work, of the given tables of it."""
     rest = lex.TOPICS.sub(" ", text)
     if foreign := lex.NOT_ENGLISH.search(text):
         rest = lex.SOURCE.sub(" ", lex.THING.sub(" ", rest))
-    known = _english() | _weak() if weak else _english()
-    found = any(stem(word) in known for word in _WORD.findall(rest))
+    found = any(stem(word) in _stems(*tables) for word in _WORD.findall(rest))
     return found or bool(_NAMES.search(rest) or (foreign and _foreign().search(rest)))
 
 
@@ -54,21 +49,28 @@ def _without(match: re.Match[str], text: str, foreign: bool) -> str:
     return f"{_LAST.sub(' ', before)} ; {after}" if foreign else f"{before} ; {_NEXT.sub(' ', after)}"
 
 
-def unplain(clause: str, text: str, sentence: str) -> str:
+def beside(text: str) -> str:
+    """Words about ours and words about others in a text without any deed of plain work."""
+    others, foreign = lex.COMPARAND.search(text), bool(lex.NOT_ENGLISH.search(text))
+    if others is None or plain(text, "deeds") or lex.COUNTED.search(text):
+        return ""
+    apart = _without(others, text, foreign)
+    made = lex.MADE.search(apart) or lex.OURS.search(apart) or lex.SELF.search(apart)
+    made = made or lex.METRIC.search(apart) or (lex.THING.search(apart) if foreign else None)
+    return f"{made.group()} ... {others.group()}" if made else ""
+
+
+def unplain(clause: str, text: str, whole: str, sentence: str) -> str:
     """The words about ours or about others that a clause without any plain word has, or nothing.
 
-    `text` is what the clause asserts. One about ours alone is only caught where its whole sentence
+    `text` is what the clause asserts, `whole` the same with what it only supposes. One about ours alone is only caught where its whole sentence
     has no plain word either.
     """
-    others = lex.COMPARAND.search(text)
+    if lex.COMPARAND.search(whole) and (cue := beside(clause)):
+        return cue
+    topic = lex.MADE.search(text) or lex.COMPARAND.search(text)
     foreign = lex.NOT_ENGLISH.search(text)
-    apart = _without(others, text, bool(foreign)) if others else text
-    made = lex.MADE.search(apart) or lex.SELF.search(apart)
-    made = made or (lex.THING.search(apart) if foreign else None)
-    if made and others and not plain(clause):
-        return f"{made.group()} ... {others.group()}"
-    topic = lex.MADE.search(text) or others
-    if topic is None or foreign or plain(sentence, weak=True):
+    if topic is None or foreign or plain(_OURS.sub(" ", sentence), "deeds", "things", "weak"):
         return ""
     rest = lex.LITTLE.sub(" ", lex.TOPICS.sub(" ", text))
     return topic.group() if len(_WORD.findall(rest)) >= _FEWEST else ""

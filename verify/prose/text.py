@@ -24,6 +24,11 @@ _SILENT = re.compile(
 _IS = re.compile(
     r"\bIS\b(?=\s*(?:[=:≈~↑↓(/)|]|of\b|[<>]?\d|$))|(?<=FID[,/ &])\s?IS\b|(?<=and )IS\b"
 )
+# Chinese characters in their simplified form.
+_SIMPLE = str.maketrans(
+    "們與圖質樣數現復複論實達過優勝無別級開發擴損訓練結測試對應種準確類競個來說時間為這項業據標識記錄驗證點遜遠領後輸贏齊媲碼庫",
+    "们与图质样数现复复论实达过优胜无别级开发扩损训练结测试对应种准确类竞个来说时间为这项业据标识记录验证点逊远领后输赢齐媲码库",
+)
 _SPACE = re.compile(r"\s+")
 _QUOTES = str.maketrans("’‘‛ʼ＇“”„«»‐‑‒–—−·∙", "'''''\"\"\"\"\"------..")
 
@@ -41,7 +46,7 @@ def latin(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    text = _SILENT.sub("", text).translate(_QUOTES)
+    text = _SILENT.sub("", text).translate(_QUOTES).translate(_SIMPLE)
     kept = [c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn"]
     return _IS.sub("inception score", "".join(map(_digit, kept)).translate(_QUOTES))
 
@@ -64,7 +69,7 @@ def pattern(*choices: str) -> re.Pattern[str]:
     """A choice of patterns, folded as the texts are that they are looked for in."""
     joined = "|".join(f"(?:{choice})" for choice in choices)
     kept = (c for c in unicodedata.normalize("NFKD", joined) if unicodedata.category(c) != "Mn")
-    return re.compile("".join(kept))
+    return re.compile("".join(kept).translate(_SIMPLE))
 
 
 def bag(listed: str) -> frozenset[str]:
