@@ -161,7 +161,9 @@ def _paraphrase(
     allowed = next((claim for claim in known if claim.allowed), None)
     if allowed is None:
         return _denied(sentence, known[0], evidence)
-    more = paraphrase.says_more(sentence, allowed, evidence) if caught else None
+    more = paraphrase.says_more(sentence, allowed, evidence)
+    if more is None and not caught:
+        more = paraphrase.other_words(sentence, allowed)
     if more is not None:
         reason = f"marked as {marker.reason}, and {more}"
         return _overclaim(sentence, Act.MARKED, reason, evidence, allowed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -25,17 +24,10 @@ from pylatexenc.macrospec import std_macro
 
 from verify.prose.formula import formula
 from verify.prose.page import Block, Comment, Context, Form, Page
+from verify.prose.tex_source import CODE, COMMENT, blanked, masked
+from verify.prose.tex_table import Row, joined, without_span
 from verify.prose.text import bag
 
-# What TeX takes letter by letter: its braces and percent signs are no syntax.
-_VERBATIM = re.compile(
-    r"(?<!\\)\\(?:verb\*?|lstinline(?:\[[^\]\n]*\])?|mintinline(?:\[[^\]\n]*\])?\{[^}\n]*\})"
-    r"(?:([^\s\w{*])(?P<verb>[^\n]*?)\1|\{(?P<braced>[^}\n]*)\})"
-    r"|(?<!\\)\\(?:url|href|path|nolinkurl|burl)\s*\{(?P<address>[^}\n]*)\}"
-)
-_FALSE = re.compile(r"(?<!\\)\\iffalse\b.*?\\fi\b", re.S)
-_SYNTAX = re.compile(r"[%{}\\$&#_^~]")
-_COMMENT = re.compile(r"(?<!\\)(?:\\\\)*%([^\n]*)")
 _DEFINES = re.compile(
     r"\\(?:(?:re|provide)?newcommand\*?|DeclareMathOperator\*?|DeclareRobustCommand)\s*\{?\\(\w+)\}?"
     r"(?:\[\d\])?(?:\[[^\]]*\])?\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
@@ -54,7 +46,6 @@ _SILENT = bag(
     "pagestyle thispagestyle url path nolinkurl"
 )
 _CITES = re.compile(r"[A-Za-z]*cite[a-z]*\*?$")
-_CODE = bag("verbatim Verbatim lstlisting minted comment tikzpicture alltt filecontents")
 _TABLES = bag("tabular tabular* tabularx longtable tabulary array tblr")
 _DEEPEST = 80
 _ARGUMENTS = {  # of macros that the parser does not know
@@ -68,57 +59,20 @@ _ARGUMENTS = {  # of macros that the parser does not know
 
 def page(source: str) -> Page:
     """The page of a LaTeX text; one that the parser gives up on is read as plain lines."""
-    masked = _FALSE.sub(_blanked, _VERBATIM.sub(_masked, _codeless(source)))
-    walk = _Walk(source, masked)
+    text = masked(source)
+    walk = _Walk(source, text)
     walk.comments()
     try:
         walk.document()
     except (LatexWalkerParseError, RecursionError, IndexError, AttributeError):
-        return _as_lines(masked, walk.page.comments)
+        return _as_lines(text, walk.page.comments)
     return walk.page
-
-
-def _masked(match: re.Match[str]) -> str:
-    """The same text, as long as before, without what the parser would take for syntax."""
-    for name in ("verb", "braced", "address"):
-        if (inner := match[name]) is not None:
-            start, end = match.start(name) - match.start(), match.end(name) - match.start()
-            whole = match.group()
-            kept = _SYNTAX.sub(" ", inner)
-            if name == "address":
-                return whole[:start] + kept + whole[end:]
-            # A macro with an argument, as long as before.
-            return "\\emph" + " " * (start - len("\\emph") - 1) + f"{{{kept}}}"
-    return match.group()
-
-
-def _blanked(match: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", match.group())
-
-
-def _codeless(source: str) -> str:
-    """Environments of code made white, unless their name only stands within a verbatim."""
-    names = "|".join(re.escape(name) for name in sorted(_CODE))
-    begins = re.compile(
-        rf"^[ \t]*\\begin\{{({names})\}}|(?<![|!+\w]) ?\\begin\{{({names})\}}", re.M
-    )
-    at = 0
-    while (match := begins.search(source, at)) is not None:
-        at = match.end()
-        line = source[source.rfind("\n", 0, match.start()) + 1 : match.end()]
-        end = source.find(f"\\end{{{match[1] or match[2]}}}", at)
-        if end < 0 or _COMMENT.search(line) or re.search(r"\\(?:verb|lstinline)", line):
-            continue
-        source = source[: match.start()] + re.sub(r"[^\n]", " ", source[match.start() : end]) + (
-            " " * len(f"\\end{{{match[1] or match[2]}}}")
-        ) + source[end + len(f"\\end{{{match[1] or match[2]}}}") :]  # fmt: skip
-    return source
 
 
 def _as_lines(source: str, comments: list[Comment]) -> Page:
     page = Page(comments=comments)
     for number, line in enumerate(source.split("\n"), start=1):
-        if kept := _COMMENT.sub("", line).strip():
+        if kept := COMMENT.sub("", line).strip():
             page.blocks.append(Block(((kept, number),), part=number))
     return page
 
@@ -141,20 +95,11 @@ def _converter() -> LatexNodes2Text:
     return LatexNodes2Text(math_mode="text", keep_comments=False)
 
 
-@dataclass
-class _Table:
-    """What is known of the table that is being walked."""
-
-    caption: str = ""
-    header: list[str] | None = None
-    cells: list[tuple[str, int]] = field(default_factory=list)
-
-
 class _Walk:
     """One pass over the nodes of a document."""
 
     def __init__(self, source: str, masked: str) -> None:
-        self.source, self.masked = source, _DEFINES.sub(_blanked, masked)
+        self.source, self.masked = source, _DEFINES.sub(blanked, masked)
         self.starts = [0, *(at + 1 for at, char in enumerate(masked) if char == "\n")]
         self.page, self.part = Page(), 0
         self.pieces: list[tuple[str, int]] = []
@@ -169,7 +114,7 @@ class _Walk:
     def comments(self) -> None:
         """Every comment; one that fills its line stands alone."""
         for number, line in enumerate(self.masked.split("\n"), start=1):
-            if match := _COMMENT.search(line):
+            if match := COMMENT.search(line):
                 text = self.source.split("\n")[number - 1][match.start(1) :].strip()
                 self.page.comments.append(Comment(text, number, not line[: match.start()].strip()))
 
@@ -178,7 +123,7 @@ class _Walk:
         begin, end = self.masked.find("\\begin{document}"), self.masked.find("\\end{document}")
         if begin >= 0:
             head = self.masked[:begin]
-            for match in re.finditer(r"\\(?:title|subtitle)\b", _COMMENT.sub(_blanked, head)):
+            for match in re.finditer(r"\\(?:title|subtitle)\b", COMMENT.sub(blanked, head)):
                 self._nodes(self._parsed(match.start(), self._group_end(match.end())))
                 self.flush()
         start = begin + len("\\begin{document}") if begin >= 0 else 0
@@ -302,7 +247,7 @@ class _Walk:
 
     def _environment(self, node: Any) -> None:
         name = node.environmentname
-        if name in _CODE:
+        if name in CODE:
             return
         self.flush()
         if name in _TABLES:
@@ -324,7 +269,7 @@ class _Walk:
         heads = ruled if 0 < ruled < len(rows) else 1
         for number, row in enumerate(rows):
             if number < heads:
-                header = _joined(header, row)
+                header = joined(header, row)
             for at, (pieces, text, _) in enumerate(row):
                 form = Form.LABEL if number < heads else Form.CELL
                 context = Context(
@@ -336,9 +281,9 @@ class _Walk:
                     self.page.blocks.append(Block(tuple(pieces), form, context, self.part))
         self.part += 1
 
-    def _rows(self, nodes: Sequence[Any]) -> tuple[list[_Row], int]:
+    def _rows(self, nodes: Sequence[Any]) -> tuple[list[Row], int]:
         """Rows of cells, and how many of them stand above the first rule within."""
-        rows, row, heads, start = list[_Row](), list[tuple[Any, str, int]](), 0, list[Any]()
+        rows, row, heads, start = list[Row](), list[tuple[Any, str, int]](), 0, list[Any]()
         for node in [*nodes, None]:
             name = getattr(node, "macroname", None)
             parts = node is None or name == "\\"
@@ -362,7 +307,7 @@ class _Walk:
                 wide = re.match(r"\\multicolumn\s*\{(\d{1,2})\}", self.masked[node.pos :])
                 span = int(wide[1]) if wide else 1
         before = len(self.page.blocks)
-        self._nodes(_without_span(nodes))
+        self._nodes(without_span(nodes))
         pieces, self.pieces = self.pieces, kept
         for block in self.page.blocks[before:]:
             pieces += block.pieces
@@ -370,35 +315,8 @@ class _Walk:
         return pieces, Block(tuple(pieces)).text, span
 
 
-_Row = list[tuple[Any, str, int]]
-
-
 def _body(body: str, match: re.Match[str]) -> str:
     return body
-
-
-def _without_span(nodes: Sequence[Any]) -> list[Any]:
-    """The nodes of a cell without the numbers and letters of a \\multicolumn or \\multirow."""
-    found, skip = [], 0
-    for node in nodes:
-        name = getattr(node, "macroname", "")
-        arguments = list(node.nodeargd.argnlist if getattr(node, "nodeargd", None) else ())
-        if name in ("multicolumn", "multirow"):
-            found += arguments[-1:]
-            skip = 0 if arguments else 2
-        elif skip and isinstance(node, LatexGroupNode):
-            skip -= 1
-        else:
-            found.append(node)
-    return found
-
-
-def _joined(header: list[str], row: _Row) -> list[str]:
-    """The labels of the columns with those of one more row of heads."""
-    wide = [text for _, text, span in row for _ in range(span)]
-    length = max(len(header), len(wide))
-    padded = [(labels + [""] * length)[:length] for labels in (header, wide)]
-    return [" ".join(filter(None, both)) for both in zip(*padded, strict=True)]
 
 
 def _caption(nodes: Sequence[Any]) -> str:

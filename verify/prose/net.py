@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from verify.prose import lexicon as lex
-from verify.prose.plain import beside, unplain
 from verify.prose.page import Form, Sentence
+from verify.prose.plain import beside, unplain
 from verify.prose.text import fold, latin
 
 _Spell = Callable[[str], str]

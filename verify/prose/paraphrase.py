@@ -10,6 +10,7 @@ from verify.prose.attribution import value
 from verify.prose.evidence import Evidence, KnownClaim
 from verify.prose.net import Act, catches
 from verify.prose.page import Sentence
+from verify.prose.plain import unknown
 from verify.prose.text import bag, latin, stem
 
 # Words that widen or sharpen what is said: a paraphrase may have them only where the claim does.
@@ -20,6 +21,7 @@ _STRICT = (
     "everything", "without", "guarantee", "prove", "only", "best",
 )  # fmt: skip
 _COMMON = bag("the a an of and or to in on for with is are that it this its as by at from each one")
+_SHORTEST = 3  # letters of a word that says something
 _FEWEST_SHARED = 2
 
 
@@ -42,6 +44,15 @@ def says_more(sentence: Sentence, claim: KnownClaim, evidence: Evidence) -> str 
     ):
         if found:
             return found
+    return None
+
+
+def other_words(sentence: Sentence, claim: KnownClaim) -> str | None:
+    """Of a sentence in which no claim is recognised: a word that may be one, or None."""
+    own = content(f"{claim.title} {claim.sentence}")
+    for word in unknown(latin(sentence.text)):
+        if word not in own and word not in _COMMON and len(word) > _SHORTEST:
+            return f"it says {word!r}, which neither the claim does nor any list of plain words"
     return None
 
 

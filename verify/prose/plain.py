@@ -10,21 +10,24 @@ import re
 from functools import cache
 
 from verify.prose import lexicon as lex
-from verify.prose.text import pattern, stem, words
+from verify.prose.text import bag, pattern, stem, words
 
 _WORD = re.compile(r"[a-z]{2,}")
 # Names of files, options and functions, and numbers with what they count.
 _NAMES = re.compile(r"\w{2,}[./_]\w*[a-z_]\w+|--\w|\w\(\)|<\w+>|\w=\w|\b[a-z]+\d*:\s?\d")
 _NEXT = re.compile(r"^'?s?\s\w+")
 _LAST = re.compile(r"\w+\s$")
-_OURS = re.compile(r"(?<![^\W_])(?:our \w+|this (?:repo\w*|engine|port|package|project|model|code|library|reproduction))")
+_OURS = re.compile(
+    r"(?<![^\W_])(?:our \w+|this (?:repo\w*|engine|port|package|project|model|code|library))"
+)
+_NO_STEMS = bag("not on her so all")  # words that the stems of others look like
 _FEWEST = 2  # words of a clause that says something of a topic
 
 
 @cache
 def _stems(*tables: str) -> frozenset[str]:
     listed = (" ".join(lex.data("plain")[table].values()) for table in tables)
-    return frozenset(stem(word) for word in " ".join(listed).split())
+    return frozenset(stem(word) for word in " ".join(listed).split()) - _NO_STEMS
 
 
 @cache
@@ -43,10 +46,18 @@ def plain(text: str, *tables: str) -> bool:
     return found or bool(_NAMES.search(rest) or (foreign and _foreign().search(rest)))
 
 
+def unknown(text: str) -> list[str]:
+    """The stems of the words of a folded text that are not of plain work."""
+    known = _stems("deeds", "things")
+    return [one for word in _WORD.findall(text) if (one := stem(word)) not in known]
+
+
 def _without(match: re.Match[str], text: str, foreign: bool) -> str:
     """A text without a name of others and the noun that it belongs to."""
     before, after = text[: match.start()], text[match.end() :]
-    return f"{_LAST.sub(' ', before)} ; {after}" if foreign else f"{before} ; {_NEXT.sub(' ', after)}"
+    return (
+        f"{_LAST.sub(' ', before)} ; {after}" if foreign else f"{before} ; {_NEXT.sub(' ', after)}"
+    )
 
 
 def beside(text: str) -> str:
@@ -63,8 +74,8 @@ def beside(text: str) -> str:
 def unplain(clause: str, text: str, whole: str, sentence: str) -> str:
     """The words about ours or about others that a clause without any plain word has, or nothing.
 
-    `text` is what the clause asserts, `whole` the same with what it only supposes. One about ours alone is only caught where its whole sentence
-    has no plain word either.
+    `text` is what the clause asserts, `whole` the same with what it only supposes. One about ours
+    alone is only caught where its whole sentence has no plain word either.
     """
     if lex.COMPARAND.search(whole) and (cue := beside(clause)):
         return cue
