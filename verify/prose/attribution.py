@@ -98,7 +98,7 @@ def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
             rf"|\b{lex.text('ACCORDING')}\s+(?:\w+\s+){{0,4}}?(?:{name})(?![^\W_])"
             rf"|(?:table|section|figure|abstract|appendix)s?"
             rf"[\s\w.]{{0,8}} (?:of|in) (?:the )?(?:{name})"
-            rf"|(?:{lex.text('ACCORDING')}|根据|据)\s*(?:{name})|(?:{name})(?:によると|によれば|报告|称|の報告|(?:て)?は\W)"
+            rf"|(?:{lex.text('ACCORDING')}|根据|据)\s*(?:{name})|(?:{name})(?:によると|によれば|报告|称|の報告|の[^。]{{0,24}}(?:とあります|とある|です|である)|(?:て)?は\W)"
             rf"|\b{lex.text('SAYS')},?\s+(?:by\s+)?(?:the\s+)?(?:{name})(?![^\W_])"
             rf"|(?:{name})(?:'s|s')\s+(?:\w+\s+){{0,4}}(?:fid|inception|figure|metric|table|score|abstract)"
             rf"|\((?:[^()]*[\s,])?(?:{name})[^()]*\)"

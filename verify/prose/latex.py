@@ -45,6 +45,7 @@ _SILENT = bag(
     "midrule bottomrule phantom hphantom vphantom DeclareMathOperator index maketitle "
     "pagestyle thispagestyle url path nolinkurl"
 )
+_SIGNS = {"checkmark": "✓", "cmark": "✓", "xmark": "✗", "ding": "✓"}
 _CITES = re.compile(r"[A-Za-z]*cite[a-z]*\*?$")
 _TABLES = bag("tabular tabular* tabularx longtable tabulary array tblr")
 _DEEPEST = 80
@@ -230,6 +231,8 @@ class _Walk:
             self.pieces.append((" [1] ", self.line(node.pos)))
         elif name == "\\":
             self.pieces.append((" ", self.line(node.pos)))
+        elif name in _SIGNS:
+            self.pieces.append((_SIGNS[name], self.line(node.pos)))
         elif name == "href":
             self._nodes(arguments[1:])
         elif name not in _SILENT:

@@ -17,10 +17,14 @@ _WORD = re.compile(r"[a-z]{2,}")
 _NAMES = re.compile(r"\w{2,}[./_]\w*[a-z_]\w+|--\w|\w\(\)|<\w+>|\w=\w|\b[a-z]+\d*:\s?\d")
 _NEXT = re.compile(r"^'?s?\s\w+")
 _LAST = re.compile(r"\w+\s$")
+_THEIRS = re.compile(
+    r"(?<![^\W_])(?:its|their|ihre\w*|seine\w*|ses|leurs?|sus?|suoi|sue|seus?|suas?) \w+"
+)
 _OURS = re.compile(
     r"(?<![^\W_])(?:our \w+|this (?:repo\w*|engine|port|package|project|model|code|library))"
 )
 _NO_STEMS = bag("not on her so all")  # words that the stems of others look like
+_LETTERS = 3  # of words that languages share by chance
 _FEWEST = 2  # words of a clause that says something of a topic
 
 
@@ -42,7 +46,8 @@ def plain(text: str, *tables: str) -> bool:
     rest = lex.TOPICS.sub(" ", text)
     if foreign := lex.NOT_ENGLISH.search(text):
         rest = lex.SOURCE.sub(" ", lex.THING.sub(" ", rest))
-    found = any(stem(word) in _stems(*tables) for word in _WORD.findall(rest))
+    said = [word for word in _WORD.findall(rest) if len(word) > _LETTERS or not foreign]
+    found = any(stem(word) in _stems(*tables) for word in said)
     return found or bool(_NAMES.search(rest) or (foreign and _foreign().search(rest)))
 
 
@@ -55,9 +60,8 @@ def unknown(text: str) -> list[str]:
 def _without(match: re.Match[str], text: str, foreign: bool) -> str:
     """A text without a name of others and the noun that it belongs to."""
     before, after = text[: match.start()], text[match.end() :]
-    return (
-        f"{_LAST.sub(' ', before)} ; {after}" if foreign else f"{before} ; {_NEXT.sub(' ', after)}"
-    )
+    kept = (_LAST.sub(" ", before), after) if foreign else (before, _NEXT.sub(" ", after))
+    return _THEIRS.sub(" ", " ; ".join(kept))
 
 
 def beside(text: str) -> str:
