@@ -1,12 +1,13 @@
-"""What a browser shows of HTML that stands in Markdown."""
+"""What a browser shows of HTML, in Markdown or in a file of its own."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
-from verify.prose.page import Block, Context, Form
+from verify.prose.badge import badge
+from verify.prose.page import Block, Comment, Context, Form, Page
 from verify.prose.text import bag
 
 _EMPTY = re.compile(r"<!--?-?>")  # an empty comment, however it is closed
@@ -34,6 +35,24 @@ def visible(source: str, line: int) -> Markup:
     parser.close()
     parser.flush()
     return parser.markup
+
+
+def page(source: str) -> Page:
+    """The page of a file of HTML; a table is one part of it."""
+    markup, found, part = visible(source, 1), Page(), 0
+    lines = source.split("\n")
+    for text, line in markup.comments:
+        found.comments.append(Comment(text, line, lines[line - 1].strip().startswith("<!--")))
+    table = False
+    for block in markup.blocks:
+        cell = block.form in (Form.CELL, Form.LABEL)
+        part, table = part + (not (cell and table)), cell
+        found.blocks.append(replace(block, part=part))
+    for address, line in markup.images:
+        if text := badge(address):
+            part += 1
+            found.blocks.append(Block(((text, line),), Form.BADGE, part=part))
+    return found
 
 
 class _Parser(HTMLParser):
@@ -87,7 +106,7 @@ class _Parser(HTMLParser):
             self.form = Form.HEADING
         if tag == "img":
             self.markup.images.append((given.get("src", ""), self._line()))
-        for name in ("alt", "title"):
+        for name in ("alt", "title", "aria-label"):
             if given.get(name):
                 piece = ((given[name], self._line()),)
                 self.markup.blocks.append(Block(piece, Form.CAPTION))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import yaml
 from markdown_it import MarkdownIt
@@ -15,6 +14,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 
+from verify.prose.badge import badge
 from verify.prose.formula import formula
 from verify.prose.html import Markup, visible
 from verify.prose.page import Block, Comment, Context, Form, Page
@@ -29,7 +29,6 @@ _CODE = bag(
     "dot graphviz regex http proto graphql"
 )
 _REPORTS = re.compile(r"report|states|stated|publish|according|quoted", re.I)
-_BADGE = re.compile(r"badge|shields", re.I)
 
 
 def _parser() -> MarkdownIt:
@@ -224,19 +223,6 @@ class _Inline:
             if text := badge(address):
                 self.besides.append(([(text, line)], Form.BADGE))
         self.line += content.count("\n")
-
-
-def badge(address: str) -> str:
-    """What a badge shows, as far as its address says so."""
-    if not _BADGE.search(address):
-        return ""
-    parts = urlsplit(address)
-    path = unquote(parts.path).rpartition("/badge/")[2].rpartition("/")[2]
-    path = re.sub(r"\.(?:svg|png)$", "", path).replace("--", "\0").replace("__", "\1")
-    fields = path.replace("_", " ").split("-")
-    shown = " ".join(fields[:-1] if len(fields) > 1 else fields)
-    asked = [value for name, value in parse_qsl(parts.query) if name in ("label", "message")]
-    return " ".join([*asked, shown]).replace("\0", "-").replace("\1", "_").strip()
 
 
 def figures(head: str) -> Iterator[tuple[str, str, int]]:

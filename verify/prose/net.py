@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from verify.prose import lexicon as lex
 from verify.prose.page import Form, Sentence
@@ -44,7 +45,7 @@ class Catch:
 def catches(sentence: Sentence) -> tuple[Catch, ...]:
     """Everything in a sentence that could be read as a claim; empty where it claims nothing."""
     found = dict[Catch, None]()
-    for spell in (fold, latin):
+    for spell in _spellings(sentence):
         found.update(dict.fromkeys(_caught(sentence, spell(sentence.text), spell)))
     return tuple(found)
 
@@ -52,13 +53,20 @@ def catches(sentence: Sentence) -> tuple[Catch, ...]:
 def said(sentence: Sentence) -> tuple[str, ...]:
     """The parts of a sentence that no frame takes back, in both spellings."""
     parts = dict[str, None]()
-    for spell in (fold, latin):
+    for spell in _spellings(sentence):
         text = _unquoted(spell(sentence.text))
         if _open_question(sentence, text, spell) or _taken_back(text):
             continue
         for clause in _clauses(text):
             parts[clause[: _frame_start(clause)]] = None
     return tuple(parts)
+
+
+def _spellings(sentence: Sentence) -> tuple[_Spell, ...]:
+    """Both spellings, or the first where no letter looks like another."""
+    around = sentence.context
+    texts = (sentence.text, around.row, around.column, around.lead, around.before, around.after)
+    return (fold,) if all(fold(one) == latin(one) for one in texts) else (fold, latin)
 
 
 def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
@@ -264,7 +272,12 @@ def _has(names: str, text: str) -> bool:
 
 
 def _seen(name: str, text: str) -> bool:
-    return getattr(lex, name).search(text) is not None
+    return _searched(getattr(lex, name), text)
+
+
+@lru_cache(1 << 14)
+def _searched(words: re.Pattern[str], text: str) -> bool:
+    return words.search(text) is not None
 
 
 def _cue(names: str, text: str, table: str) -> str:

@@ -1,6 +1,6 @@
 """A file as sentences with their places and what stands around them.
 
-Markdown and LaTeX are read by parsers that others keep, anything else as plain text. What a
+Markdown, HTML and LaTeX are read by parsers that others keep, anything else as plain text. What a
 renderer shows is read: captions, titles, alternative texts, badges, footnotes, formulae, heads of
 model cards and printed output. What it does not show is not: comments, source code, struck-out
 text.
@@ -21,7 +21,7 @@ MAX_BYTES = 1 << 20
 
 
 def read(path: Path) -> Prose:
-    """Read a file by its suffix: .md, .markdown, .tex; anything else is plain text."""
+    """Read a file by its suffix: .md, .markdown, .html, .tex; anything else is plain text."""
     try:
         raw = path.read_bytes()
         source = raw.decode("utf-8-sig")
@@ -50,6 +50,8 @@ def _reader(file: str) -> Callable[[str], Page]:
     suffix = Path(file).suffix.lower()
     if suffix in (".md", ".markdown"):
         from verify.prose.markdown import page  # parsers are imported where a file needs them
+    elif suffix in (".html", ".htm", ".xhtml"):
+        from verify.prose.html import page
     elif suffix == ".tex":
         from verify.prose.latex import page
     else:

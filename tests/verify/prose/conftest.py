@@ -70,10 +70,10 @@ class Entry:
         return int(hashlib.sha256(self.text.encode()).hexdigest()[0], 16) >= 8
 
 
-def entries(name: str) -> Iterator[Entry]:
-    """Every text of a file of sentences."""
+def entries(name: str, part: str = "") -> Iterator[Entry]:
+    """Every text of a file of sentences, or of a part of it."""
     data = yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
-    for group, kinds in data.items():
+    for group, kinds in (data[part] if part else data).items():
         for kind, texts in kinds.items():
             for text in texts:
                 given = {"md": text} if isinstance(text, str) else text

@@ -101,6 +101,9 @@ def test_a_marked_paraphrase_that_says_no_more_is_backed(
         ("CLAIM-TOY", "Attraction alone is worse on the paper's 2-D targets.", "proxy axis"),
         ("CLAIM-PIXEL-MODEL-PARITY", "Models of the pixel columns agree with the release.",
          "denied"),
+        ("CLAIM-LOSS-PARITY", "The drifting loss is a wolf in the release's clothing.", "wolf"),
+        ("CLAIM-LOSS-PARITY", "The drifting loss and the release: 3 of 3 outputs.", "3"),
+        ("CLAIM-LOSS-PARITY", "It rains.", "something else"),
         ("CLAIM-NONE", "The loss agrees with the release.", "which no claim is called"),
     ],
 )  # fmt: skip
@@ -111,6 +114,20 @@ def test_a_marked_paraphrase_that_says_more_is_an_overclaim(
     assert found
     assert all(f.ruling is Ruling.OVERCLAIM for f in found)
     assert any(why in f.reason for f in found), [f.reason for f in found]
+
+
+def test_a_marked_sentence_that_the_net_does_not_catch_is_compared_with_its_claim(
+    evidence: Evidence,
+) -> None:
+    text = "The loss of the release is recorded, and it hums along."
+    assert findings(text, "a.md", evidence) == []
+    found = one(tied("CLAIM-LOSS-PARITY", text), evidence)
+    assert (found.ruling, "which neither the claim does" in found.reason) == (
+        Ruling.OVERCLAIM,
+        True,
+    )
+    plain = "Outputs of the drifting loss are recorded."
+    assert one(tied("CLAIM-LOSS-PARITY", plain), evidence).ruling is Ruling.BACKED
 
 
 def test_a_marker_whose_claim_is_denied_fails_even_where_nothing_was_caught(

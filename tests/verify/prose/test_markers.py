@@ -30,6 +30,8 @@ def linted(source: str, evidence: Evidence, file: str = "a.md") -> Lint:
         ("a.md", "<!-- {} -->\n\nWe reach FID 1.2.\n"),
         ("a.md", "We reach FID 1.2. <!-- {} -->\n"),
         ("a.md", "| m | FID |\n|---|---|\n| ours | 1.2 <!-- {} --> |\n"),
+        ("a.html", "<!-- {} -->\n<p>We reach FID 1.2.</p>\n"),
+        ("a.html", "<table><tr><th>FID</th></tr><tr><td>1.2 <!-- {} --></td></tr></table>\n"),
         ("a.tex", "% {}\nWe reach FID 1.2.\n"),
         ("a.tex", "We reach FID 1.2. % {}\n"),
         ("a.txt", "[{}]\nWe reach FID 1.2.\n"),

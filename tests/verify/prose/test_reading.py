@@ -119,6 +119,31 @@ def test_an_html_table_is_a_table() -> None:
     assert cells == [("L/2", "", "Method"), ("1.54", "L/2", "FID"), ("1.55", "L/2", "FID")]
 
 
+def test_a_page_of_html_is_read_as_a_browser_shows_it() -> None:
+    source = """<html><head><title>A title</title><style>p {color: red}</style></head><body>
+<h1>A heading</h1>
+    <table><tr><th>Model</th><th>FID</th></tr>
+
+    <tr><td>ours</td>
+    <td>1.6</td></tr></table>
+<img src="https://img.shields.io/badge/FID-1.54-green" alt="a badge">
+</body></html>"""
+    prose = parse(source, "a.html")
+    assert {s.text for s in prose.sentences} == {
+        "A title", "A heading", "Model", "FID", "ours", "1.6", "a badge", "FID 1.54",
+    }  # fmt: skip
+    cell = next(s for s in prose.sentences if s.text == "1.6")
+    assert (cell.line, cell.context.row, cell.context.column) == (6, "ours", "FID")
+    assert len({s.part for s in prose.sentences if s.form in ("cell", "label")}) == 1
+
+
+def test_a_sign_of_latex_is_read_as_it_is_printed() -> None:
+    prose = parse(
+        "\\begin{tabular}{ll} a & \\checkmark \\\\ b & \\checkmark \\end{tabular}", "a.tex"
+    )
+    assert [s.text for s in prose.sentences if s.text == "✓"] == ["✓", "✓"]
+
+
 def test_a_list_knows_the_paragraph_that_leads_to_it() -> None:
     source = "The paper reports:\n\n- FID 1.54\n- FID 1.75\n\nElse.\n\n- free\n"
     leads = {s.text: s.context.lead for s in parse(source, "a.md").sentences}
