@@ -1,8 +1,8 @@
-"""How well this lint tells overclaims, on sentences that nobody read while it was tuned.
+"""How well this lint tells overclaims: on sentences never tuned on, and at each first reading.
 
-Independent authors wrote them in eight languages without having seen the net. The project's tests
-measure the figures anew and fail where these differ, so that no change of the net leaves an old
-figure standing.
+HELD_OUT is of independent authors in eight languages, who had not seen the net; nobody who tunes
+the net has read it, and the project's tests measure it anew, so that no change of the net leaves
+an old figure standing. FIRST is history: sets of whoever mends the net, each as the net found it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Accuracy:
             f"{self.precision:.3f} ({self.alarms[0]} alarms on {self.alarms[1]} innocent "
             "sentences), on sentences it was not tuned on"
         )
+        first = (f"{one.recall:.3f}/{one.precision:.3f}" for one in FIRST)
+        yield f"  of its authors' own sets, each when first read: {', '.join(first)}"
         kinds = (f"{kind.replace('_', ' ')} {n}/{of}" for kind, (n, of) in self.flagged.items())
         yield f"  flagged of each kind: {', '.join(kinds)}"
         yield f"  it cannot read: {'; '.join(UNREAD)}"
@@ -48,34 +50,37 @@ UNREAD = (
     "what a picture shows, a badge whose text its address does not state, pages that are linked",
     "source code and YAML in fences, macros with conditions in LaTeX, included files",
     "a figure whose metric stands further than one sentence away",
-    "irony, and idioms that have no word of a metric, a rival, a source, a quality or an end",
+    "irony, hearsay, and boasts that name neither us nor others nor a metric",
+    "an idiom about ours and others whose clause has a word of plain work (file, load, follow ...)",
+    "languages besides the eight, past figures and words they share; a verdict in another cell",
 )
 HELD_OUT = Accuracy(
     {
-        "two_sentence": (3, 3),
-        "heading": (2, 2),
-        "caption": (3, 3),
-        "table_row": (2, 2),
-        "spelled_out": (0, 1),
-        "hearsay": (2, 2),
-        "hedged": (2, 2),
-        "others_inferior": (0, 1),
+        "heading": (1, 1),
+        "caption": (1, 1),
         "comparison": (2, 3),
-        "superlative": (2, 3),
         "parity": (2, 2),
-        "solved": (3, 3),
-        "production": (2, 3),
-        "boast": (1, 2),
-        "irony": (0, 1),
-        "question": (2, 2),
+        "solved": (2, 2),
+        "boast": (0, 1),
+        "question": (1, 1),
+        "two_sentence": (2, 2),
         "math": (1, 1),
         "bit_identical": (1, 1),
-        "negated": (0, 2),
-        "figure": (2, 3),
+        "superlative": (1, 1),
+        "figure": (1, 1),
         "idiom": (1, 2),
-        "indistinguishable": (2, 2),
-        "writer 11": (4, 6),
-        "writer 12": (6, 10),
+        "production": (1, 2),
+        "indistinguishable": (1, 1),
+        "negated": (0, 1),
+        "writer 11": (2, 3),
+        "writer 12": (1, 4),
     },
-    (12, 95),
+    (5, 47),
+)
+FIRST = (
+    Accuracy({"first set": (36, 60)}, (3, 47)),
+    Accuracy({"second set": (44, 61)}, (4, 51)),
+    Accuracy({"third set": (52, 62)}, (7, 51)),
+    Accuracy({"fourth set": (49, 66)}, (12, 50)),
+    Accuracy({"fifth set": (32, 40)}, (3, 35)),
 )
