@@ -105,7 +105,7 @@ _FILE = re.compile(
 
 def _unquoted(text: str) -> str:
     """Without words that are only mentioned, or quoted in order to be taken back."""
-    text = _FILE.sub(" code ", lex.MENTION.sub(" ", text))
+    text = _FILE.sub(" file ", lex.MENTION.sub(" ", text))
     return lex.QUOTED.sub(" ", text) if lex.WITHDRAWN.search(text) else text
 
 
