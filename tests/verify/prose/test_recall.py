@@ -95,10 +95,31 @@ def intact(evidence: Evidence) -> Accuracy:
 
 
 @pytest.mark.parametrize(
-    "part", ["METRIC", "PARITY", "SUPERIOR", "FRAME", "DENIAL", "PRAISE", "NO_FIGURE", "AFFIRMED"]
+    "part",
+    [
+        "METRIC",
+        "PARITY COMPARAND",
+        "SUPERIOR",
+        "FRAME",
+        "DENIAL",
+        "PRAISE",
+        "NO_FIGURE",
+        "AFFIRMED",
+    ],
 )
 def test_the_measurement_notices_a_net_with_a_hole(
     part: str, monkeypatch: pytest.MonkeyPatch, evidence: Evidence, intact: Accuracy
 ) -> None:
-    monkeypatch.setattr(lexicon, part, pattern(r"(?!)"))
+    for name in part.split():  # each of the two alone is made up for by the other
+        monkeypatch.setattr(lexicon, name, pattern(r"(?!)"))
     assert measure(entries("sentences.yaml"), evidence) != intact
+
+
+def test_idioms_are_caught_by_what_they_speak_of(
+    monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    texts = [text for text in entries("phrasings.yaml", "first") if text.kind == "idiom"]
+    assert measure(texts, evidence).recall == 1
+    for name in ("MADE", "COMPARAND"):
+        monkeypatch.setattr(lexicon, name, pattern(r"(?!)"))
+    assert measure(texts, evidence).recall < WRITERS
