@@ -152,7 +152,7 @@ def _row(clause: ClauseView, report: Report) -> Sequence[str]:
         _code(clause.id),
         _text(number(clause.measured, clause.unit)),
         _text(tolerance(clause)),
-        str(clause.measured_axis),
+        clause.axis_words,
         *(str(known.get(name, _ABSENT)) for name in ("samples", "seeds", "steps")),
         *(_text(_plain(details.get(name))) for name in ("weights", "interval")),
         "pass, with falsifiers that did not turn it red" if unproven else str(clause.outcome),

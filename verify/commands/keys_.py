@@ -26,9 +26,11 @@ def command() -> None:
 
 @command.command("init")
 @pack_option
-@click.option("--role", "roles", multiple=True, required=True, help="What it may sign.",
+@click.option("--role", "roles", multiple=True, default=[role.value for role in Role],
+              show_default=True, help="What it may sign; may be repeated.",
               type=click.Choice([role.value for role in Role]))  # fmt: skip
-@click.option("--holder", required=True, metavar="TEXT", help="Who has the private half.")
+@click.option("--holder", default="not stated", show_default=True, metavar="TEXT",
+              help="Who has the private half.")  # fmt: skip
 @click.option("--key", "place", type=click.Path(path_type=Path), metavar="FILE",
               envvar=private.VARIABLE,
               help="Where the private half goes [default: ~/.config/verify/PACK.pem].")  # fmt: skip

@@ -56,7 +56,7 @@ def _clauses(a: Report, b: Report) -> Iterator[Change]:
 
 def _same(one: ClauseView, other: ClauseView) -> bool:
     """Whether outcome and measured value agree; numbers on two axes differ whatever they are."""
-    if one.outcome is not other.outcome or one.measured_axis is not other.measured_axis:
+    if one.outcome is not other.outcome or one.counts_on is not other.counts_on:
         return False
     if one.number is not None and other.number is not None and one.unit == other.unit:
         return one.number == other.number
@@ -86,7 +86,7 @@ def _found(clause: ClauseView | None) -> str:
         return NOTHING
     if not isinstance(clause.measured, (int, float)):
         return f"{clause.outcome} {measured(clause)}".removesuffix(f" {NOTHING}")
-    axis = f"[{clause.measured_axis}]" if clause.measured_axis else ""
+    axis = f"[{clause.axis_words}]" if clause.measured_axis else ""
     return " ".join(f"{clause.outcome} {clause.measured!r} {clause.unit} {axis}".split())
 
 

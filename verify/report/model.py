@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from verify.outcome import Axis, Outcome
+from verify.attest.backing import read_backing
+from verify.attest.model import Trust
+from verify.attest.standing import shortfall, trust_of
+from verify.outcome import Axis, Outcome, reaches
 from verify.problems import IntegrityError
 from verify.report.covered import covered
 from verify.report.scoring import proven, scored
@@ -156,7 +159,8 @@ def from_evidence(path: Path) -> Report:
         ]
         del first["run"]["base"]
         due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
-        clauses = [_clause_view(item, outcomes[item["id"]]) for item in described]
+        trust = trust_of({**declared.get("manifest", {}), "keys": declared.get("keys", ())})
+        clauses = [_clause_view(item, outcomes[item["id"]], trust) for item in described]
         falsifiers = [_falsifier_view(r.data) for r in read if r.kind == "falsifier"]
         claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
         named = {"authorities": _authorities(declared), "conflicts": _conflicts(declared)}
@@ -220,10 +224,12 @@ def _in_short(error: Exception) -> str:
     return f"{error.title}: {', '.join(names)}"
 
 
-def _clause_view(description: dict[str, Any], outcome: dict[str, Any]) -> ClauseView:
+def _clause_view(description: dict[str, Any], outcome: dict[str, Any], trust: Trust) -> ClauseView:
+    strong = outcome["axis"] is not None and reaches(Axis(outcome["axis"]), Axis.REPO_EVAL)
+    unsigned = shortfall(read_backing(outcome.get("backing", ())), trust) if strong else ""
     data = {name: value for name, value in outcome.items() if name not in ("id", "axis", *PINS)}
     data["files"] = sorted(outcome["files"])
-    return ClauseView(**description, **data, measured_axis=outcome["axis"])
+    return ClauseView(**description, **data, measured_axis=outcome["axis"], unsigned=unsigned)
 
 
 def _falsifier_view(run: dict[str, Any]) -> FalsifierView:

@@ -58,6 +58,7 @@ class ClauseView(Part):
     peak_mb: float
     cached: bool
     backing: list[dict[str, Any]] = Field(default_factory=list)
+    unsigned: str = ""  # why a number on paper-eval or repo-eval counts as a proxy
 
     @model_validator(mode="after")
     def _scores_are_labelled(self) -> ClauseView:
@@ -76,11 +77,22 @@ class ClauseView(Part):
         return self.required and self.outcome in (Outcome.UNKNOWN, Outcome.NOT_APPLICABLE)
 
     @property
+    def counts_on(self) -> Axis | None:
+        """The axis that its number may be compared on: what nothing signed bears out is a proxy."""
+        return Axis.PROXY if self.unsigned else self.measured_axis
+
+    @property
+    def axis_words(self) -> str:
+        """That axis, and the measured one where it is another."""
+        said = f", measured on {self.measured_axis}, unsigned" if self.unsigned else ""
+        return f"{self.counts_on}{said}"
+
+    @property
     def number(self) -> Measured[Any] | None:
         """What was measured, on its axis; None where there is no number or it is on none."""
-        if self.measured_axis is None or not isinstance(self.measured, (int, float)):
+        if self.counts_on is None or not isinstance(self.measured, (int, float)):
             return None
-        return on_axis(self.measured, self.measured_axis, self.unit or self.id, place=self.id)
+        return on_axis(self.measured, self.counts_on, self.unit or self.id, place=self.id)
 
 
 class FalsifierView(Part):

@@ -21,7 +21,7 @@ def number(value: float | str | None, unit: str) -> str:
 def measured(clause: ClauseView) -> str:
     """What the check measured, with its unit and the axis it may be compared on."""
     text = number(clause.measured, clause.unit)
-    return f"{text} [{clause.measured_axis}]" if clause.number is not None else text
+    return f"{text} [{clause.axis_words}]" if clause.number is not None else text
 
 
 def tolerance(clause: ClauseView) -> str:

@@ -40,6 +40,12 @@ def test_a_figure_that_nobody_signed_backs_nothing_above_tier_c(signing: Signing
     scope, tier, why = found["CLAIM-LESS"]
     assert (scope, tier) == ("allowed", "C")
     assert "counts as proxy: one.json: unsigned" in why
+    for name in ("report.md", "report.html"):
+        text = (signing.bundle / name).read_text(encoding="utf-8")
+        assert "1.54 FID [proxy, measured on paper-eval, unsigned]" in text
+    explained = signing("explain", "THING-002", "--reports", signing.reports, "--evidence",
+                        signing.evaluations).out  # fmt: skip
+    assert "  rests on  one.json: unsigned (no signature)" in explained
 
 
 def test_signed_by_a_key_of_the_pack_it_carries_to_tier_a(signing: Signing) -> None:
@@ -49,6 +55,7 @@ def test_signed_by_a_key_of_the_pack_it_carries_to_tier_a(signing: Signing) -> N
     assert "1 figures computed again, 0 not; signed by" in result.out
     assert signing.run().code == 0
     assert claims(signing)["CLAIM-THING"][:2] == ("allowed", "A")
+    assert "1.54 FID [paper-eval]" in (signing.bundle / "report.md").read_text(encoding="utf-8")
     assert signing("bundle", "check", signing.bundle).code == 0
     said = payload(signing.record)
     assert (said["_type"], [one["name"] for one in said["subject"]]) == (
