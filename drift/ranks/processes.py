@@ -54,6 +54,7 @@ class Ranks:
     group: ProcessGroup | None = None
     control: ProcessGroup | None = None
     store: Any = None
+    _settled: list[BaseException] = field(default_factory=list, compare=False, repr=False)
     _meetings: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
 
     @property
@@ -143,8 +144,12 @@ class Ranks:
 
     def settled(self, error: BaseException) -> BaseException:
         """What this process ends with: its own error where it is the first, else `Elsewhere`."""
-        if self.store is None or isinstance(error, Elsewhere):
+        if self.store is None or isinstance(error, Elsewhere) or error in self._settled:
             return error
+        self._settled.append(self._first_of(error))
+        return self._settled[-1]
+
+    def _first_of(self, error: BaseException) -> BaseException:
         try:
             if not _of_the_transport(error):
                 return error if self.post(error) else self._posted()

@@ -1,0 +1,1 @@
+"""RANKS: A run of several processes is the run of one."""

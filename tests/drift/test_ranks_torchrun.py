@@ -1,0 +1,133 @@
+"""Real processes under torchrun: FSDP2, and every way in which one of them can end a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from contracts.common import small_run
+from drift import cli
+from drift.artifacts import store
+from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.state import checkpoint
+
+pytestmark = pytest.mark.nightly
+
+FAULTY = Path(__file__).parent / "faulty.py"
+SETTINGS = (*small_run.RUN, "loss.class_labels=3", "optimizer.training_steps=6")
+LIMIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("encoder") / "encoder.safetensors"
+    config = EncoderConfig(in_channels=1, base_channels=64, blocks=(1, 1, 1, 1), num_classes=10)
+    model = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
+    fields = {"source_layout": "drift-pretrain", "weights": "ema", "tokenizer": "none",
+              "licence": "Apache-2.0"}  # fmt: skip
+    store.save_artifact(path, model, fields)
+    return path
+
+
+def words(folder: Path, encoder: Path, *more: str) -> list[str]:
+    settings = [part for one in SETTINGS for part in ("--set", one)]
+    every = ["--window", "2", "--checkpoint-every", "2"]
+    return ["train", "digits", *settings, "--encoder", str(encoder), "--out", str(folder), *every,
+            *more]  # fmt: skip
+
+
+def torchrun(
+    world: int, arguments: list[str], fault: str = "none:0:draw"
+) -> tuple[int, str, float]:
+    """(exit code, all that was said, seconds)."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+         str(world), str(FAULTY), *arguments],
+        capture_output=True, text=True, check=False, timeout=900,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "FAULT": fault},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr, time.monotonic() - began
+
+
+def last_good(folder: Path) -> int:
+    kept = checkpoint.latest_good(folder / "checkpoints", print)
+    assert kept is not None
+    return kept.step
+
+
+def test_shared_parameters_are_those_of_one_process(encoder: Path, tmp_path: Path) -> None:
+    """FSDP2 in two processes, and DDP in one that goes on with its checkpoint."""
+    assert cli.run(words(tmp_path / "one", encoder)) == 0
+    code, said, _ = torchrun(2, words(tmp_path / "two", encoder, "--parallel", "fsdp2"))
+    assert code == 0, said
+    for step in (2, 4, 6):
+        one, two = (
+            checkpoint.read(checkpoint.path_of(tmp_path / name / "checkpoints", step))
+            for name in ("one", "two")
+        )
+        assert one.facts == two.facts
+        assert one.tensors.keys() == two.tensors.keys()
+        for name, value in one.tensors.items():
+            if name.startswith("queue/"):
+                assert torch.equal(two.tensors[name], value), name
+            else:
+                assert torch.allclose(two.tensors[name], value, rtol=1e-3, atol=1e-4), name
+    checkpoint.path_of(tmp_path / "two" / "checkpoints", 6).unlink()
+    again = words(tmp_path / "two", encoder, "--resume", "--parallel", "fsdp2")
+    code, said, _ = torchrun(3, again)
+    assert code == 0, said
+    assert last_good(tmp_path / "two") == 6
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "kill:1:draw",
+        "kill:1:generate",
+        "kill:1:update",
+        "kill:1:window",
+        "kill:0:checkpoint",
+        "kill:0:generate",
+        "error:1:generate",
+        "full:0:checkpoint",
+        "nan:1:generate",
+    ],
+)
+def test_one_process_that_fails_ends_the_run_with_one_message(
+    fault: str, encoder: Path, tmp_path: Path
+) -> None:
+    """Within a minute, whichever process, wherever; what was saved is whole, and goes on."""
+    kind, _, place = fault.split(":")
+    code, said, seconds = torchrun(2, words(tmp_path / "run", encoder), fault)
+    assert code != 0
+    messages = [line for line in said.splitlines() if line.startswith(("error: ", "RuntimeError"))]
+    assert len(messages) == 1, said
+    if kind == "kill":
+        assert "one that ended without a word" in messages[0]
+    assert seconds < 2 * LIMIT_S, "start-up and end"
+    saved = last_good(tmp_path / "run")
+    assert saved == (2 if place in ("checkpoint", "window", "draw", "update", "generate") else 0)
+    record = json.loads((tmp_path / "run" / "run_metadata.json").read_text())
+    assert record["status"] == ("running" if fault.startswith("kill:0") else "failed")
+    assert cli.run(words(tmp_path / "run", encoder, "--resume")) == 0
+    assert last_good(tmp_path / "run") == 6
+
+
+def test_a_signal_to_one_process_is_everybodys_and_leaves_a_checkpoint(
+    encoder: Path, tmp_path: Path
+) -> None:
+    code, said, _ = torchrun(2, words(tmp_path / "run", encoder), "term:1:generate")
+    assert code != 0
+    assert said.count("interrupted: SIGTERM after step ") == 1
+    record = json.loads((tmp_path / "run" / "run_metadata.json").read_text())
+    assert record["status"] == "interrupted"
+    assert last_good(tmp_path / "run") == record["step"] == record["latest_checkpoint"]
+    assert cli.run(words(tmp_path / "run", encoder, "--resume")) == 0
