@@ -145,26 +145,17 @@ def tables_without_rows(subject: object) -> AbstractContextManager[object]:
     return patch.object(GeneratorConfig, "style_tables", property(lambda self: self.style_tokens))
 
 
-@mutant("generator.first_style_counts_always")
-def first_style_counts_always(subject: object) -> AbstractContextManager[object]:
+@mutant("generator.first_style_counts_always", condition, "look_up_styles")
+def first_style_counts_always(real: Any, tables: Any, style: Tensor) -> list[Tensor]:
     """The condition is moved by the first code as a number, tables or none."""
-    real = condition.look_up_styles
-
-    def look_up(tables: Any, style: Tensor) -> list[Tensor]:
-        found = real(tables, style)
-        width = condition.SINUSOID_DIM
-        return [*found, style[:, :1].float()] if style.shape[1] and width else found
-
-    return patch.object(condition, "look_up_styles", look_up)
+    found = real(tables, style)
+    width = condition.SINUSOID_DIM
+    return [*found, style[:, :1].float()] if style.shape[1] and width else found
 
 
-@mutant("generator.biases_not_drawn")
-def biases_not_drawn(subject: object) -> AbstractContextManager[object]:
-    """Norms are left as they were allocated."""
-    return patch.object(init, "_neutral", lambda norm: None)
-
-
-@mutant("generator.registers_not_drawn")
-def registers_not_drawn(subject: object) -> AbstractContextManager[object]:
-    """The registers are left as they were allocated."""
-    return patch.object(init, "registers_", lambda weight, generator: None)
+OTHER_VALUES = (
+    # Norms are left as they were allocated.
+    mutant("generator.biases_not_drawn", init, _neutral=lambda norm: None),
+    # The registers are left as they were allocated.
+    mutant("generator.registers_not_drawn", init, registers_=lambda weight, generator: None),
+)

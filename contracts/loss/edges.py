@@ -14,7 +14,7 @@ from torch import Tensor
 from drift import clouds, loss, pairs, target
 from drift.trace import scope as trace_scope
 from verify.api import CheckContext, Measurement, check, mutant
-from verify.numeric.arrays import as_array, largest
+from verify.numeric.arrays import as_array, largest, worst_of
 
 from ..common.refusals import judge_refusals
 from .laws import distance_to, expected_of, run_loss
@@ -166,8 +166,7 @@ def pieces(ctx: CheckContext) -> Measurement:
     sums = [largest(value) for name, value in trace.items() if name.endswith("total_coeffs")]
     if not sums or any(sums):
         return ctx.decide(False, f"coefficients of a sample add up to {sums}, expected exactly 0")
-    worst = max(errors, key=lambda what: errors[what])
-    return ctx.judge(errors[worst], f"largest error {errors[worst]:.2g}, in {worst} piece(s)")
+    return ctx.judge_worst(errors, "largest error, by the number of pieces")
 
 
 @check("loss.feature_stages", needs=("feature_loss", "drift_loss", "recording"))
@@ -184,7 +183,9 @@ def feature_stages(ctx: CheckContext) -> Measurement:
     missing = {f"a/{name}" for name in single} ^ {name for name in whole if name.startswith("a/")}
     if missing:
         return ctx.decide(False, f"stages of one trace alone: {', '.join(sorted(missing))}")
-    off = max(largest(as_array(whole[f"a/{name}"]) - as_array(single[name])) for name in single)
+    off = worst_of(
+        largest(as_array(whole[f"a/{name}"]) - as_array(single[name])) for name in single
+    )
     return ctx.judge(off, f"{len(single)} stages, largest difference {off:.2g}")
 
 
@@ -201,22 +202,11 @@ def paper_mask(ctx: CheckContext) -> Measurement:
     return ctx.judge(off, f"masked distances are off by {off:.2g} of the largest")
 
 
-@mutant("loss.last_group_of_a_piece")
-def last_group_of_a_piece(subject: object) -> AbstractContextManager[object]:
+@mutant("loss.last_group_of_a_piece", target, "summed_force")
+def last_group_of_a_piece(real: Any, *given: Any) -> Tensor:
     """A call is treated in pieces, and the last of its groups gets the force of the first."""
-    real = target.summed_force
-
-    def summed(*given: Any) -> Tensor:
-        total = real(*given)
-        return torch.cat([total[:-1], total[:1]])
-
-    return patch.object(target, "summed_force", summed)
-
-
-@mutant("loss.stages_of_all_names_as_one")
-def stages_of_all_names_as_one(subject: object) -> AbstractContextManager[object]:
-    """A trace of several features does not say whose stages it has."""
-    return patch.object(target, "_stages", lambda name: trace_scope("step32"))
+    total = real(*given)
+    return torch.cat([total[:-1], total[:1]])
 
 
 @mutant("loss.paper_mask_value")
@@ -225,33 +215,20 @@ def paper_mask_value(subject: object, *, value: float) -> AbstractContextManager
     return patch.dict(pairs.SELF_MASKS, {"raw+1e6": value})
 
 
-@mutant("loss.unchecked")
-def unchecked(subject: object) -> AbstractContextManager[object]:
-    """Temperatures are taken as they come."""
-    return patch.object(clouds, "checked_temperatures", lambda given: tuple(map(float, given)))
-
-
-@mutant("loss.features_unchecked")
-def features_unchecked(subject: object) -> AbstractContextManager[object]:
+@mutant("loss.features_unchecked", clouds, "check_features")
+def features_unchecked(
+    _: Any, gen: Any, real: Any, alpha: Tensor, positives: int
+) -> tuple[int, int]:
     """Sizes are those of the first name."""
-
-    def sizes(gen: Any, real: Any, alpha: Tensor, positives: int) -> tuple[int, int]:
-        name = next(iter(gen))
-        return gen[name].shape[1], real[name].shape[1]
-
-    return patch.object(clouds, "check_features", sizes)
+    name = next(iter(gen))
+    return gen[name].shape[1], real[name].shape[1]
 
 
-@mutant("loss.pulls_the_positives")
-def pulls_the_positives(subject: object) -> AbstractContextManager[object]:
+@mutant("loss.pulls_the_positives", loss, "drift_loss")
+def pulls_the_positives(real: Any, gen: Tensor, pos: Tensor, *more: Any, **options: Any) -> Any:
     """The positives get a gradient, so that an encoder of them would be trained along."""
-    real = loss.drift_loss
-
-    def pulling(gen: Tensor, pos: Tensor, *more: Any, **options: Any) -> Any:
-        value, info = real(gen, pos, *more, **options)
-        return value + pos.mean(dim=(1, 2)) - pos.detach().mean(dim=(1, 2)), info
-
-    return patch.object(loss, "drift_loss", pulling)
+    value, info = real(gen, pos, *more, **options)
+    return value + pos.mean(dim=(1, 2)) - pos.detach().mean(dim=(1, 2)), info
 
 
 @mutant("loss.zero_second_derivative")
@@ -262,3 +239,11 @@ def zero_second_derivative(subject: object) -> AbstractContextManager[object]:
         return loss.gradient_of_sum(*ctx.saved_tensors) * grad_loss[:, None, None], None
 
     return patch.object(loss._Pull, "backward", staticmethod(backward))
+
+
+OTHER_VALUES = (
+    # A trace of several features does not say whose stages it has.
+    mutant("loss.stages_of_all_names_as_one", target, _stages=lambda name: trace_scope("step32")),
+    # Temperatures are taken as they come.
+    mutant("loss.unchecked", clouds, checked_temperatures=lambda given: tuple(map(float, given))),
+)
