@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +78,6 @@ def rewritten(
     kept = {name: value for name, value in merged.items() if value is not None}
     save_file(held, path, metadata=kept)
     return path
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A directory of a check's own."""
-    with tempfile.TemporaryDirectory(prefix="artifact-") as name:
-        yield Path(name)
 
 
 def outcome(call: Callable[..., object], *args: Any, **options: Any) -> tuple[str, str]:

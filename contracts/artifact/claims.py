@@ -13,8 +13,9 @@ from drift.artifacts import claims, quality, schema
 from drift.artifacts.header import data_chunks, read_header
 from verify.api import CheckContext, Measurement, check
 
+from ..common.places import folder
 from . import cases
-from .cases import MODELS, folder, outcome
+from .cases import MODELS, outcome
 
 NEEDS = ("save_artifact", "load_artifact")
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from verify.api import CheckContext, Measurement, check
 
+from ..common.places import folder
 from . import cases
-from .cases import folder, outcome
+from .cases import outcome
 
 NEEDS = ("save_artifact", "load_artifact", "read_artifact", "export_artifact")
 MEMORY_FACTOR = 4  # a file may cost this many times its size, and the slack

@@ -19,8 +19,9 @@ from drift.interop import export
 from verify.api import CheckContext, Measurement, check
 
 from ..common import golden
+from ..common.places import folder
 from . import cases
-from .cases import MODELS, Model, folder, outcome
+from .cases import MODELS, Model, outcome
 
 NEEDS = ("save_artifact", "load_artifact")
 SMALL_CHUNKS = 4096  # bytes, so that small arrays are written in many chunks

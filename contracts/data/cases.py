@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import tarfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -31,13 +29,6 @@ SIZE = 16
 # Width and height of the images of a class: even and odd, wide and tall, smaller and much larger.
 SIDES = ((16, 16), (33, 17), (9, 25), (70, 40), (40, 71))
 CLASSES = ("wren", "carp", "newt")  # in another order than the sorted one
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """An empty temporary folder."""
-    with TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def noise(seed: int, width: int, height: int) -> NDArray[np.uint8]:

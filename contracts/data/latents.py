@@ -19,6 +19,7 @@ from drift.data.source import DataError
 from drift.errors import DriftError
 from verify.api import CheckContext, Measurement, check
 
+from ..common.places import folder
 from . import cases
 
 ALL = "reference:data"
@@ -29,7 +30,7 @@ def factor(ctx: CheckContext) -> Measurement:
     """What a run reads is the tokenizer's factor times the posterior's mean, for every image."""
     wanted = {v for k, v in ctx.fact(f"{ALL}.scaling_factor").items() if k in ctx.params["columns"]}
     (stated,) = wanted
-    with cases.folder() as root:
+    with folder() as root:
         images = cases.write_folder(root / "images")
         cases.encoded(images, root / "cache", posterior="mean", mirrored=False)
         try:
@@ -51,7 +52,7 @@ def factor(ctx: CheckContext) -> Measurement:
 @check("data.mirror", needs=("encode_latents", "LatentSource"))
 def mirror(ctx: CheckContext) -> Measurement:
     """Entry i + N is the encoding of the mirrored image i, and has its label."""
-    with cases.folder() as root:
+    with folder() as root:
         images = cases.write_folder(root / "images")
         cases.encoded(images, root / "cache", posterior="mean", mirrored=True)
         source = ctx.subject.LatentSource(root / "cache")
@@ -80,7 +81,7 @@ def posterior(ctx: CheckContext) -> Measurement:
     """(latent / factor - mean) / deviation: zero for the mean, standard normal for a sample."""
     default = ctx.fact(f"{ALL}.posterior")[ctx.params["column"]]
     residuals = {}
-    with cases.folder() as root:
+    with folder() as root:
         images = cases.write_folder(root / "images")
         for kind in ("mean", "sample"):
             cases.encoded(images, root / kind, posterior=kind, seed=ctx.seed)
@@ -114,7 +115,7 @@ def noise_of_an_image(ctx: CheckContext) -> Measurement:
         "again": {"pace": encoding.Pace(batch=4, workers=3), "per_shard": 7},
         "another seed": {"pace": encoding.Pace(batch=4, workers=1), "seed": ctx.seed + 1},
     }
-    with cases.folder() as root:
+    with folder() as root:
         images = cases.write_folder(root / "images")
         for name, settings in variants.items():
             cases.encoded(images, root / name, **({"seed": ctx.seed} | settings))
@@ -133,7 +134,7 @@ def noise_of_an_image(ctx: CheckContext) -> Measurement:
 def round_trip(ctx: CheckContext) -> Measurement:
     """Read back to the bit; any flipped byte of a shard is refused with its name and digests."""
     generator = torch.Generator().manual_seed(ctx.seed)
-    with cases.folder() as root:
+    with folder() as root:
         cases.encoded(cases.write_folder(root / "images"), root / "cache")
         try:
             source = ctx.subject.LatentSource(root / "cache")
@@ -165,7 +166,7 @@ def round_trip(ctx: CheckContext) -> Measurement:
 @check("data.interrupted", needs=("encode_latents",))
 def interrupted(ctx: CheckContext) -> Measurement:
     """A full disk at any write, then the same command again: the bytes of one undisturbed run."""
-    with cases.folder() as root:
+    with folder() as root:
         images = cases.write_folder(root / "images")
         cases.encoded(images, root / "whole")
         whole = cases.contents(root / "whole")
@@ -182,7 +183,7 @@ def interrupted(ctx: CheckContext) -> Measurement:
 @check("data.template", needs=("open_source", "encode_latents"))
 def template(ctx: CheckContext) -> Measurement:
     """A cache is taken where it is what the template states; each other key is named."""
-    with cases.folder() as root:
+    with folder() as root:
         manifest = cases.encoded(cases.write_folder(root / "images"), root / "cache")
         settings = manifest.settings
         right = {

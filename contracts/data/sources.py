@@ -19,6 +19,7 @@ from drift.data.source import TensorSource
 from drift.errors import DriftError
 from verify.api import CheckContext, Measurement, check
 
+from ..common.places import folder
 from . import cases
 from . import crop as data_crop
 
@@ -42,7 +43,7 @@ def crop(ctx: CheckContext) -> Measurement:
 @check("data.pixels", needs=("FolderSource",))
 def pixels(ctx: CheckContext) -> Measurement:
     """Level v of channel c is v / 127.5 - 1 at channel c, as float32; mirrored at i + N."""
-    with cases.folder() as root:
+    with folder() as root:
         source = ctx.subject.FolderSource(cases.write_folder(root), cases.SIZE, mirror=True)
         expected = torch.stack([cases.cropped(v) for v in cases.originals().values()])
         found = source.get(torch.arange(len(source.labels)))
@@ -68,7 +69,7 @@ def labels(ctx: CheckContext) -> Measurement:
     truth = [sorted(cases.CLASSES).index(name.split("/")[0]) for name in names]
     crops = [cases.cropped(levels) for levels in cases.originals().values()]
     latents = cases.tokenizer().scaling_factor * cases.posterior(torch.stack(crops))[0]
-    with cases.folder() as root:
+    with folder() as root:
         homes = {
             "folder": cases.write_folder(root / "folder"),
             "archive": cases.write_archive(root / "archive"),
@@ -156,7 +157,7 @@ def _broken_order(loader: Any, size: int, seed: int, pieces: list[int]) -> str |
 def refusals(ctx: CheckContext) -> Measurement:
     """Each bad data set is one error that names the place and why; nothing is left out silently."""
     cases_ = (*_bad_files(), ("no revision", "--revision", "none", ""))
-    with cases.folder() as root:
+    with folder() as root:
         for i, (name, place, word, data) in enumerate(cases_):
             try:
                 _open_bad(root / str(i), place, data, ctx.subject.FolderSource)

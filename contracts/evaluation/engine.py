@@ -19,6 +19,7 @@ from drift.sample import loading
 from drift.state import atomic
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..common.places import folder
 from ..metrics import cases as metrics_cases
 from . import components
 from . import records as evaluation
@@ -63,7 +64,7 @@ WEAKENED: tuple[tuple[dict[str, Any], str], ...] = (
 @check("engine.record_recomputed")
 def record_recomputed(ctx: CheckContext) -> Measurement:
     """A record of a small run gives its scores again, by code that is not the engine's."""
-    with metrics_cases.folder() as place:
+    with folder() as place:
         path = _written(place, ctx.seed)
         try:
             (found,) = evaluation.load_records(path.parent)
@@ -105,7 +106,7 @@ def _written(place: Path, seed: int) -> Path:
 @check("engine.wrong_extractor")
 def wrong_extractor(ctx: CheckContext) -> Measurement:
     """Weights of another digest are refused, for a pinned name and for a digest given."""
-    with metrics_cases.folder() as place:
+    with folder() as place:
         metrics_cases.tiny(place)
         weights = place / "tiny-0.safetensors"
         metrics_cases.tiny(place, seed=1)
@@ -133,7 +134,7 @@ def wrong_extractor(ctx: CheckContext) -> Measurement:
 @check("engine.foreign_statistics")
 def foreign_statistics(ctx: CheckContext) -> Measurement:
     """Statistics of another extractor stop; the override goes on, and the record is smoke."""
-    with metrics_cases.folder() as place:
+    with folder() as place:
         other = metrics_cases.tiny(place, seed=1)
         pixels = metrics_cases.pictures(64, 5, side=8)
         foreign = metrics_cases.tiny_statistics(place / "foreign.safetensors", other, pixels)
@@ -154,7 +155,7 @@ def foreign_statistics(ctx: CheckContext) -> Measurement:
 def damaged_statistics(ctx: CheckContext) -> Measurement:
     """A statistics file with one changed number or another contract is refused."""
     rng = np.random.default_rng(ctx.seed)
-    with metrics_cases.folder() as place:
+    with folder() as place:
         path = place / "real.safetensors"
         extractor = metrics_cases.tiny(place)
         metrics_cases.tiny_statistics(path, extractor, metrics_cases.pictures(64, 5))
@@ -195,7 +196,7 @@ def axis(ctx: CheckContext) -> Measurement:
 @check("engine.nothing_half_written")
 def nothing_half_written(ctx: CheckContext) -> Measurement:
     """A record that fails to be written leaves no file; an existing one is not replaced."""
-    with metrics_cases.folder() as place:
+    with folder() as place:
         path = _written(place, ctx.seed)
         before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
         record = json.loads(path.read_text())

@@ -20,6 +20,7 @@ from drift.sample.decoder import decoder_for
 from drift.sample.loading import NONE
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..common.places import folder
 from ..metrics import cases as metrics_cases
 
 Patched = AbstractContextManager[Any]
@@ -62,7 +63,7 @@ EDITS: Mapping[str, tuple[dict[str, Any], str | None]] = {
 @check("engine.samples_held")
 def samples_held(ctx: CheckContext) -> Measurement:
     """Files of a run whose gates were bypassed, changed in every way, then evaluated."""
-    with metrics_cases.folder() as place:
+    with folder() as place:
         source = _written(place, ctx.seed)
         for name, change in CONTRADICTIONS.items():
             if _tier(_copy(source, place / "x.npz", change, {})) is not None:

@@ -37,17 +37,14 @@ def zero_weight(ctx: CheckContext) -> Measurement:
         given["weight_neg"] = np.zeros_like(given["weight_neg"])
         stages = stages_of(ctx, given)
         others = slice(draw.g, draw.g + draw.n)
-        worst = 0.0
+        errors = list[float]()
         for tau in temperatures(ctx):
             row, col = (stages[f"R{tau}/affinity_{axis}"] for axis in ("row", "col"))
             logits = -stages["dist_normed_masked"] / tau
-            worst = max(
-                worst,
-                largest(stages[f"R{tau}/R_coeff"][..., others]),
-                largest(row - _softmax(logits, axis=2)),
-                largest(col - _softmax(logits, axis=1)),
-            )
-        return worst
+            parts = stages[f"R{tau}/R_coeff"][..., others]
+            errors += [largest(parts), largest(row - _softmax(logits, axis=2))]
+            errors += [largest(col - _softmax(logits, axis=1))]
+        return worst_of(errors)
 
     law = "a weight of zero removes the force and nothing else"
     return judge_law(ctx, loss_draws(least_negatives=1), error, law=law)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,8 @@ from drift.generator import Generator
 from drift.sample.loading import file_digest
 from drift.state import checkpoint
 from drift.train import build
+
+from ..common.places import folder
 
 __all__ = [
     "DECAYS",
@@ -47,13 +46,6 @@ SMALL = (
     "optimizer.ema_decay=[0.9, 0.99]",
     "evaluation.precision_recall_samples=50",
 )
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def template() -> Template:

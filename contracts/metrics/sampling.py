@@ -14,6 +14,7 @@ from drift.sample import loading, sampler
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import worst_of
 
+from ..common.places import folder
 from . import cases
 
 COUNT = 48
@@ -27,7 +28,7 @@ def _labels() -> Tensor:
 def averaged_weights(ctx: CheckContext) -> Measurement:
     """By default the named average, raw weights only where asked for, and the origin says which."""
     wanted = ctx.fact("reference:evaluation.weights")
-    with cases.folder() as place:
+    with folder() as place:
         run = cases.run_folder(place / "run", steps=(3, 10))
         expected = {("ema", "0.9"): 11, ("ema", "0.99"): 12, ("raw", None): 10}
         for (weights, decay), seed in expected.items():
@@ -143,7 +144,7 @@ def pipeline(ctx: CheckContext) -> Measurement:
 
     DriftPipeline: Any = module.DriftPipeline
     labels = [3, 1, 4, 1]
-    with cases.folder() as place:
+    with folder() as place:
         built = DriftPipeline(module.DriftTransformer.wrapping(cases.generator()))
         built.save_pretrained(place / "saved")
         loaded = DriftPipeline.from_pretrained(place / "saved", low_cpu_mem_usage=False)

@@ -17,6 +17,7 @@ from verify.numeric.arrays import worst_of
 from verify.numeric.laws import judge_law
 
 from ..common import golden
+from ..common.places import folder
 from . import cases
 
 Array = NDArray[np.float64]
@@ -182,7 +183,7 @@ def torch_fidelity(ctx: CheckContext) -> Measurement:
 
     count = int(ctx.params["count"])
     fake, real = (cases.pictures(count, ctx.seed + i, shift=0.2 * i) for i in range(2))
-    with cases.folder() as place:
+    with folder() as place:
         extractor = cases.tiny(place)
         theirs = library.calculate_metrics(
             input1=cases.Bytes(fake), input2=cases.Bytes(real), feature_extractor="drift-tiny",

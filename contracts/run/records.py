@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from verify.api import CheckContext, Measurement, check, mutant
+from verify.numeric.arrays import worst_of
 
 from ..evaluation import components
 from ..evaluation import records as evaluation
@@ -145,7 +146,7 @@ def better_together(ctx: CheckContext) -> Measurement:
         halves = [_half(one) for pair in sides for one in pair]
         half = math.hypot(*halves) / len(sides)
         # An interval without width is one that could not be measured: it parts from nothing.
-        worst = max(worst, (half - ahead) / half if all(halves) else 1.0)
+        worst = worst_of((worst, (half - ahead) / half if all(halves) else 1.0))
         each = ", ".join(f"{lead:+.2g}" for lead in leads)
         said.append(f"{name} better by {ahead:.3g} +- {half:.2g} ({each})")
     return ctx.judge(
