@@ -53,7 +53,7 @@ def read_case(path: Path) -> Case:
     tensors = path.with_name(f"{path.stem}.safetensors").read_bytes()
     meta = json.loads(path.with_name(f"{path.stem}.json").read_text(encoding="utf-8"))
     if meta.get("schema") == SCHEMA:
-        _require_digest(path.stem, tensors, meta["sha256"])
+        _require_digest(path.stem, tensors, str(meta.get("sha256")))
     return Case(path.stem, meta, load(tensors))
 
 

@@ -48,6 +48,8 @@ def main() -> None:
     mount(root)
     recorder = member({"role": "recorder", "name": asked["name"], "module": asked["module"]})
     noise = next(one.noise for one in registered(recorder) if one.role == "recorder")
+    if noise not in NOISES:
+        raise ValueError(f"noise: found {noise!r}; expected one of {', '.join(NOISES)}")
     runs = NOISES[noise].runs(asked["seed"])
     names: dict[int, list[str]] = {}
     for at in sorted(range(len(runs)), reverse=asked["backwards"]):

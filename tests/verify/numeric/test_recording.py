@@ -97,9 +97,10 @@ def test_arrays_beside_the_words_of_another_recording_are_refused(
     earlier = (golden(recording) / "one.json").read_text(encoding="utf-8")
     recording.edit(ROOM, "/ 3", "/ 7")
     record("--replace")
-    (golden(recording) / "one.json").write_text(earlier, encoding="utf-8")
-    with pytest.raises(IntegrityError, match=r"one\.safetensors: found the digest"):
-        read_case(golden(recording) / "one.json")
+    for text in (earlier, '{"schema": "verify/case/1", "stages": []}'):
+        (golden(recording) / "one.json").write_text(text, encoding="utf-8")
+        with pytest.raises(IntegrityError, match=r"one\.safetensors: found the digest"):
+            read_case(golden(recording) / "one.json")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,11 @@ def test_a_recorder_that_raises_is_shown_where_it_stands(recording: MiniPack, re
     assert refused.code == 2
     assert f"{ROOM}:4: thing.recorded: found that the recorder gave nothing" in refused.err
     assert "name 'thirds' is not defined" in refused.err
+
+
+def test_a_noise_that_is_none_is_refused(recording: MiniPack, record: Cli) -> None:
+    recording.edit(ROOM, '"precision"', '"luck"')
+    assert "noise: found 'luck'; expected one of precision, seeds, exact" in record().err
 
 
 def test_names_that_are_none_are_refused_before_anything_runs(
