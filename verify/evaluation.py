@@ -8,12 +8,12 @@ the pack's business; so is computing a score again from its components, which a 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verify import strict_json
 from verify.axes import Measured, measured
 from verify.problems import UsageError
 from verify.provenance import Provenance, provenance
@@ -100,8 +100,8 @@ def read_evaluation(path: Path) -> EvaluationRecord:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{path}: found more than {MAX_BYTES} bytes; {_REMEDY}")
         text = path.read_bytes()
-        data = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+        data = strict_json.loads(text)
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: found no JSON record ({error}); {_REMEDY}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}: found a {type(data).__name__}; expected an object; {_REMEDY}")

@@ -8,7 +8,6 @@ module, not by the engine's.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from verify import strict_json
 from verify.api import Backing, CheckContext, Measured, Measurement, above, check, measured, mutant
 
 from . import components
@@ -262,7 +262,7 @@ def read_record(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_BYTES:
         raise RecordError(f"{path.name}: found {path.stat().st_size} bytes, expected a record")
     try:
-        record = json.loads(path.read_bytes())
+        record = strict_json.loads(path.read_bytes())
     except ValueError as error:
         raise RecordError(f"{path.name}: found text that is not JSON ({error})") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:

@@ -86,6 +86,22 @@ def open_tokenizer(
     return Tokenizer(model, name, str(commit), parameters_sha256(model), factor)
 
 
+def of_model(model: Any, name: str) -> Tokenizer:
+    """An autoencoder that is in memory already, under what it is said to be: `NAME@REVISION`.
+
+    Raises DataError for parameters that are not float32, whose digest would be another, and for a
+    factor that is none.
+    """
+    kinds = sorted({str(tensor.dtype) for tensor in model.state_dict().values()})
+    if kinds != ["torch.float32"]:
+        raise DataError(
+            f"autoencoder {name}", found=f"parameters of {', '.join(kinds)}", expected="float32",
+            remedy="Pass it as it was loaded; cast the pipeline afterwards, with `.to(dtype)`.",
+        )  # fmt: skip
+    name, _, revision = name.rpartition("@")
+    return Tokenizer(model, name, revision, parameters_sha256(model), _scaling_factor(model, name))
+
+
 def parameters_sha256(model: Any) -> str:
     """The digest of drift.artifacts.contents over all parameters, as float32."""
     lines = []

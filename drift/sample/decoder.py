@@ -73,6 +73,25 @@ def decoder_for(
     return Decoder(opened.model, opened.scaling_factor, f"{opened.name}@{revision}")
 
 
+def require_own(vae: Any | None, origin: Origin) -> None:
+    """Raise SampleError unless a diffusers AutoencoderKL in memory, or none, is that of the run.
+
+    Parameters are held to the digest that the run records; where it records none, as for weights of
+    the release, only the factor is.
+    """
+    if (vae is None) != (origin.tokenizer == NONE):
+        raise SampleError(
+            "vae", found="none" if vae is None else type(vae).__name__,
+            expected="none: the samples are pixels" if vae is not None
+            else f"the autoencoder {origin.tokenizer} of these latents",
+        )  # fmt: skip
+    if vae is not None:
+        from drift.data import tokenizer
+
+        by_name = not origin.tokenizer.startswith(tokenizer.LOCAL)
+        _require_trained_with(tokenizer.of_model(vae, origin.tokenizer), origin, by_name=by_name)
+
+
 def _require_trained_with(opened: Tokenizer, origin: Origin, *, by_name: bool) -> None:
     """Raise SampleError for parameters or a factor other than those behind the run's latents.
 

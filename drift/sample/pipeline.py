@@ -21,6 +21,7 @@ from torch import Tensor
 from drift.errors import InputError
 from drift.generator import Generator, GeneratorConfig
 from drift.sample import images, loading, pretrained, sampler
+from drift.sample.decoder import require_own
 from drift.sample.sampler import check
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
@@ -111,14 +112,11 @@ class DriftPipeline(DiffusionPipeline):
     ) -> DriftPipeline:
         """From an artefact, a checkpoint or a run folder; `chosen` as in `drift.sample.load`.
 
-        Raises InputError for a generator of latents without its autoencoder.
+        Raises a DriftError for a generator of latents without its autoencoder or with another one,
+        and for a generator of pixels with any.
         """
         loaded = loading.load(path, **chosen)
-        if loaded.origin.tokenizer != loading.NONE and vae is None:
-            raise InputError(
-                "DriftPipeline.from_run", found="no vae",
-                expected=f"the autoencoder {loaded.origin.tokenizer} of these latents",
-            )  # fmt: skip
+        require_own(vae, loaded.origin)
         return cls(DriftTransformer.wrapping(loaded.generator), vae)
 
     @classmethod

@@ -19,7 +19,7 @@ from drift.data import LatentSource
 from drift.data.source import DataError
 from drift.data.tokenizer import Tokenizer, open_tokenizer, parameters_sha256
 from drift.errors import DriftError
-from drift.sample.decoder import decoder_for
+from drift.sample.decoder import decoder_for, require_own
 from drift.sample.loading import Origin, load
 from drift.state import checkpoint
 from drift.train import build
@@ -79,6 +79,24 @@ def test_another_autoencoder_than_the_trained_one_decodes_nothing(tmp_path: Path
     for origin in (ORIGIN, replace(ORIGIN, tokenizer=hub)):
         with pytest.raises(DriftError, match="a run that records no digest"):
             decoder_for(origin, folders[0], right.sha256)
+
+
+def test_a_pipeline_takes_no_other_autoencoder_than_the_trained_one() -> None:
+    """Whatever was handed over in memory decoded the latents: factor 0.5 in place of 0.18215."""
+    right, wrong = autoencoder(0), autoencoder(1)
+    known = replace(ORIGIN, tokenizer=f"local:vae@{right.sha256}")
+    require_own(right.model, known)
+    for other, origin, said in (
+        (wrong.model, known, "with which the generator was trained"),
+        (autoencoder(0, factor=0.5).model, known, "latents were scaled"),
+        (autoencoder(0, factor=0.0).model, known, "a finite number above 0"),
+        (autoencoder(0).model.half(), known, "expected float32"),
+        (right.model, ORIGIN, "a run that records no digest"),
+        (right.model, replace(ORIGIN, tokenizer="none"), "none: the samples are pixels"),
+        (None, known, "found none; expected the autoencoder local:vae@"),
+    ):
+        with pytest.raises(DriftError, match=said):
+            require_own(other, origin)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,8 @@ EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
      lambda lines: lines.insert(1, {"kind": "note", "data": {}}), "the kind 'note'"),
     ("another pack's text",
      lambda lines: of(lines, "run")["declared"]["claims"].pop(), "claims, and 0 follow"),
-    ("a pack that is none", lambda lines: of(lines, "run").update(declared={}), "another version"),
+    ("a pack that is none",
+     lambda lines: of(lines, "run")["declared"].update(claims=5), "do not fit"),
 ]  # fmt: skip
 
 

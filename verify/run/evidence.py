@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from verify import clock
+from verify import clock, strict_json
 from verify.outcome import Outcome
 from verify.problems import IntegrityError, UsageError
 from verify.run.answers import restate
@@ -194,7 +194,7 @@ def chain(text: str, path: Path) -> Iterator[Record]:
     previous = GENESIS
     for number, line in enumerate(text.removesuffix("\n").split("\n")):
         try:
-            record = json.loads(line)
+            record = strict_json.loads(line)
             stated = record.pop("hash")
             follows = record["prev"] == previous and record["seq"] == number
             kept = Record(record["kind"], record["data"], stated)
