@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from verify.mutate.model import Equivalent, EquivalentsFile
 from verify.mutate.operators import mutants
@@ -20,11 +20,13 @@ def recorded(loaded: LoadedPack) -> dict[str, Equivalent]:
 def they_still_stand(loaded: LoadedPack) -> Iterator[Problem]:
     """The line that an entry is about is there, and the change it names can still be made of it."""
     for document, file in loaded.of(EquivalentsFile):
-        found: dict[str, dict[str, Mutant]] = {}
+        sources = {name: _source(loaded, name) for name in {one.file for one in file.equivalents}}
+        lines = {one.before for one in file.equivalents}
+        found = {name: _named(source, lines) for name, source in sources.items()}
         seen: set[str] = set()
         for at, one in enumerate(file.equivalents):
-            if one.file not in found:
-                found[one.file] = {each.name: each for each in _mutants(loaded, one.file)}
+            if one.mutant not in found[one.file]:  # its line may have been written otherwise
+                found[one.file] = _named(sources[one.file], None)
             place = ("equivalents", at, "mutant")
             why = _wrong(one, found[one.file].get(one.mutant), seen)
             seen.add(one.mutant)
@@ -43,11 +45,23 @@ def _wrong(one: Equivalent, found: Mutant | None, seen: set[str]) -> str:
     return ""
 
 
-def _mutants(loaded: LoadedPack, label: str) -> Sequence[Mutant]:
+def _named(source: Source | None, before: Collection[str] | None) -> dict[str, Mutant]:
+    """The changes of a file, or those of lines that read so, by name."""
+    if source is None:
+        return {}
+    lines = None
+    if before is not None:
+        first = {text.partition("\n")[0] for text in before}
+        texts = source.data.decode().splitlines()
+        lines = [number for number, text in enumerate(texts, 1) if text.strip() in first]
+    return {one.name: one for one in mutants(source, lines)}
+
+
+def _source(loaded: LoadedPack, label: str) -> Source | None:
     path = inside(loaded.root, label)
     if path is None or not path.is_file():
-        return ()
+        return None
     try:
-        return list(mutants(Source(label, path.read_bytes())))
+        return Source(label, path.read_bytes())
     except (SyntaxError, ValueError):
-        return ()
+        return None

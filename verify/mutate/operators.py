@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from verify.mutate.source import Edit, Mutant, Seen, Source
 
@@ -40,13 +40,16 @@ _TEXTS = (ast.JoinedStr, ast.List, ast.ListComp, ast.Tuple)
 Operator = Callable[[Source, Seen], Iterator[Edit]]
 
 
-def mutants(source: Source) -> Iterator[Mutant]:
+def mutants(source: Source, lines: Collection[int] | None = None) -> Iterator[Mutant]:
     """Every single change of a file, in the order of the text, each once.
 
     A few of them are no program: ask `Source.runs` of those that are drawn.
+    lines  only what stands on one of these is looked at
     """
     found: dict[tuple[int, int, bytes], tuple[Edit, Seen]] = {}
     for seen in source.seen:
+        if lines is not None and not source.touches(seen.node, lines):
+            continue
         for operator in OPERATORS:
             for edit in operator(source, seen):
                 found.setdefault((edit.start, edit.end, edit.text), (edit, seen))

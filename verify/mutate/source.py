@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -85,6 +85,11 @@ class Source:
     def text(self, node: ast.AST) -> bytes:
         """What stands there."""
         return self.data[self.start(node) : self.end(node)]
+
+    def touches(self, node: ast.AST, lines: Collection[int]) -> bool:
+        """Whether a node stands on one of some lines; what has no place of its own may."""
+        first, last = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
+        return first is None or last is None or any(first <= line <= last for line in lines)
 
     def _offset(self, line: int, column: int) -> int:
         return self._starts[line - 1] + column

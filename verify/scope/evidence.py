@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
+from typing import Any
 
 from verify.attest.model import NOBODY, Trust
 from verify.attest.standing import shortfall
@@ -53,11 +55,11 @@ class Evidence:
 
         Native ones carry the column they changed behind their label.
         """
-        tried = [run.label for run in self.runs(clause.id)]
+        tried = {run.label for run in self.runs(clause.id)}
         return tuple(
             f.label
             for f in clause.falsifiers
-            if not any(label == f.label or label.startswith(f"{f.label}[") for label in tried)
+            if f.label not in tried and not any(one.startswith(f"{f.label}[") for one in tried)
         )
 
     def outcome(self, clause_id: str) -> Outcome | None:
@@ -67,7 +69,22 @@ class Evidence:
 
     def supposing(self, name: str) -> Evidence:
         """The same, were the records of a clause signed, or the detection of a contract enough."""
-        return replace(self, supposed=self.supposed | {name})
+        return self._but(self._by_clause, supposed=self.supposed | {name})
+
+    def judging(self, clause_id: str, verdict: Verdict) -> Evidence:
+        """The same, had a clause this verdict."""
+        return self._but(self._by_clause, verdicts={**self.verdicts, clause_id: verdict})
+
+    def trying(self, clause_id: str, runs: Iterable[FalsifierRun]) -> Evidence:
+        """The same, were these the falsifiers that were tried on a clause."""
+        found = {**self._by_clause, clause_id: list(runs)}
+        return self._but(found, falsifiers=tuple(chain.from_iterable(found.values())))
+
+    def _but(self, by_clause: dict[str, list[FalsifierRun]], **changes: Any) -> Evidence:
+        """A claim is asked of some hundred of these: their falsifiers are sorted once."""
+        found = replace(self, **changes)
+        found.__dict__["_by_clause"] = by_clause
+        return found
 
     def axis(self, clause: Clause) -> Axis | None:
         """Where a metric clause's number counts: what nothing signed bears out, as a proxy."""

@@ -108,7 +108,7 @@ def changed(leaf: Leaf, pack: Pack, evidence: Evidence) -> tuple[Pack, Evidence]
         return pack, replace(evidence, subject=leaf.name)
     if leaf.kind in (LeafKind.SIGNATURE, LeafKind.DETECTION):
         return pack, evidence.supposing(leaf.name)
-    clause = next(clause for clause in pack.clauses if clause.id == leaf.name)
+    clause = pack.by_id[leaf.name]
     if leaf.kind is LeafKind.FALSIFIER:
         return pack, _falsified(clause, leaf.label, evidence)
     return pack, _passing(clause, leaf, evidence)
@@ -128,9 +128,9 @@ def _settled(name: str, pack: Pack) -> Pack:
 def _falsified(clause: Clause, label: str, evidence: Evidence) -> Evidence:
     """A survivor's run is replaced by one that killed; without a label, what did not run runs."""
     labels = {label} if label else set(evidence.untried(clause))
-    kept = [f for f in evidence.falsifiers if f.clause != clause.id or f.label not in labels]
+    kept = [run for run in evidence.runs(clause.id) if run.label not in labels]
     runs = [FalsifierRun(clause.id, name, _KILLED) for name in sorted(labels)]
-    return replace(evidence, falsifiers=(*kept, *runs))
+    return evidence.trying(clause.id, [*kept, *runs])
 
 
 def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
@@ -147,9 +147,7 @@ def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
         axis=leaf.axis or before.axis or clause.axis,
         provenance=replace(before.provenance, **leaf.floors.asked()),  # type: ignore[arg-type]
     )
-    found = replace(evidence, verdicts={**evidence.verdicts, clause.id: after})
-    found = found.supposing(clause.id)
+    found = evidence.judging(clause.id, after).supposing(clause.id)
     if before.outcome is Outcome.PASS:
         return found
-    others = tuple(f for f in evidence.falsifiers if f.clause != clause.id)
-    return _falsified(clause, "", replace(found, falsifiers=others))
+    return _falsified(clause, "", found.trying(clause.id, ()))

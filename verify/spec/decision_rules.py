@@ -41,6 +41,8 @@ def exists(name: str, known: Known) -> bool:
 
     A name without a slash may be a clause of a pack that is not here: it is not called missing.
     """
+    if known.clauses is not None and name in known.clauses:
+        return True
     path = inside(known.root, name)
     if path is not None and path != known.root and path.exists():
         return True

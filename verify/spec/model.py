@@ -6,6 +6,7 @@ Words are those of ARCHITECTURE.md.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -263,10 +264,15 @@ class Pack(Frozen):
         """Whose signatures count."""
         return Trust(self.manifest.pack, self.keys)
 
-    @property
+    @cached_property
     def clauses(self) -> tuple[Clause, ...]:
         """All clauses in the order of their files."""
         return tuple(clause for contract in self.contracts for clause in contract.clauses)
+
+    @cached_property
+    def by_id(self) -> dict[str, Clause]:
+        """The same by their ids."""
+        return {clause.id: clause for clause in self.clauses}
 
     def fact(self, fact_id: str) -> Fact | None:
         """The fact `authority:topic`, or None."""

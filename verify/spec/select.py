@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from typing import TypeVar
 
 from verify.problems import NothingSelectedError, UsageError
@@ -61,8 +62,8 @@ def needed_by(claim: Claim, clauses: Iterable[Clause]) -> tuple[Clause, ...]:
 
 def named_by(patterns: Iterable[str], clauses: Iterable[Clause]) -> tuple[Clause, ...]:
     """The clauses whose ids match one of some ids or globs."""
-    wanted = tuple(patterns)
-    return tuple(clause for clause in clauses if any(fnmatchcase(clause.id, one) for one in wanted))
+    wanted = re.compile("|".join(map(translate, patterns)) or r"(?!)")
+    return tuple(clause for clause in clauses if wanted.match(clause.id))
 
 
 def _matching(pack: Pack, selector: str) -> Iterable[Clause]:

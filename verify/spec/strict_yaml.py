@@ -215,7 +215,8 @@ class _Builder:
             return
         frame.seen.add(key)
         frame.pending = key
-        frame.pending_mark = _mark(event)
+        if self._places is not None:
+            frame.pending_mark = _mark(event)
 
     def _alias(self, event: Any) -> None:
         self._aliases += 1
@@ -322,7 +323,7 @@ def _events(text: str) -> Iterator[Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     parser = loader(text)
     try:
-        while parser.check_event():
-            yield parser.get_event()
+        while (event := parser.get_event()) is not None:
+            yield event
     finally:
         parser.dispose()
