@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 _LARGEST = 2**63
@@ -37,7 +37,8 @@ class Provenance:
 
     def known(self) -> dict[str, int | str]:
         """What is known, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if value is not None}
 
 
 COUNTS = ("steps", "images_seen", "samples", "seeds")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,32 @@ def test_what_an_import_read_belongs_to_every_task(mini: MiniPack, tmp_path: Pat
     records = [line for line in lines if '"kind":"clause"' in line or '"kind":"falsifier"' in line]
     assert len(records) == 4
     assert all("notes.txt" in line for line in records)
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"), [("installed()[0]", False), ("'/somewhere/else/'", True)]
+)
+def test_a_program_started_by_an_import_is_the_environments_or_the_packs(
+    folder: str, told: bool
+) -> None:
+    """torch asks the linker for its libraries: no reason to judge everything again."""
+    asked = f"""
+import subprocess, sys
+from pathlib import Path
+from verify.run.watch import Watch
+from verify.spec.sources import installed
+
+watch = Watch(Path("/pack"))
+program = "import ctypes.util; ctypes.util.find_library('surely_none')"
+exec(compile(program, {folder} + "module.py", "exec"))
+watch.keep()
+watch.begin(Path("/evaluations"))
+print(watch.answer()["children"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == f"{told}\n"
 
 
 def test_memory_that_was_there_at_the_fork_counts_whoever_shares_it(

@@ -16,6 +16,7 @@ from collections.abc import Set
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from verify.spec.sources import HARNESS, installed
@@ -45,15 +46,21 @@ class Watch:
         self._opened: set[str] = set()
         self._written: set[str] = set()
         self.children = self._children_before
+        self._of_a_library = True  # whatever was started
         self.asked = self._asked_before  # for evaluation records
 
     begin = _begin
 
     def keep(self) -> None:
-        """What was touched so far is told with every task from here on: all rest on it."""
+        """What imports touched so far is told with every task from here on: all rest on it.
+
+        A program that an installed library starts while it is imported (torch asks the linker for
+        its libraries) is of the environment, which keys cover; one of the pack's own code is not.
+        """
         self._before |= self._reads()
         self._modules.update(sys.modules)
-        self._children_before, self._asked_before = self.children, self.asked
+        self._children_before |= self.children and not self._of_a_library
+        self._asked_before = self.asked
 
     def answer(self) -> dict[str, Any]:
         """What this task touched; imports are those that were not told before."""
@@ -74,8 +81,22 @@ class Watch:
             self._open(*args)
         elif event in _CHILDREN:
             self.children = True
+            self._of_a_library &= self._asked_by_a_library()
         elif event in ("os.listdir", "os.scandir") and isinstance(args[0], str):
             self.asked |= f"{_absolute(args[0])}{os.sep}".startswith(self._evaluations)
+
+    def _asked_by_a_library(self) -> bool:
+        """Whether the innermost code that is not Python's own is an installed library's."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            file = frame.f_code.co_filename
+            harness = file.startswith(f"{HARNESS}{os.sep}")
+            if file.startswith(installed()) and not harness:
+                return not file.startswith(self._root)
+            if file.startswith(os.sep) and not file.startswith(_left_out()):
+                return False
+            frame = frame.f_back
+        return False
 
     def _open(self, path: object, mode: object, flags: object) -> None:
         if isinstance(path, bytes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from verify.provenance import COUNTS, Provenance
@@ -27,7 +27,8 @@ class Floors:
 
     def asked(self) -> dict[str, int | str]:
         """The floors there are, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if value is not None}
 
     def shortfalls(self, found: Provenance) -> Iterator[str]:
         """In what a provenance falls short, in words; what is not known is short."""
