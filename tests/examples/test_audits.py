@@ -166,16 +166,31 @@ def test_run_asks_a_file_nothing_about_the_pack(tmp_path: Path) -> None:
 def test_diff_of_two_audits_says_what_was_mended_and_which_code_it_was(tmp_path: Path) -> None:
     path = tmp_path / "textbook.py"
     text = (AUDITS / "textbook_numpy.py").read_text(encoding="utf-8")
+    text = text.replace("affinity * w[", "affinity * np.sqrt(w)[")
     bundles = []
-    for constant in ("1e-12", "1e-6"):
-        path.write_text(text.replace("1e-6)", f"{constant})"), encoding="utf-8")
-        found = audit(tmp_path, path, "--clause", "AUDIT-001")
+    for floor in ("1e-12", "1e-6"):
+        path.write_text(text.replace("1e-6)", f"{floor})"), encoding="utf-8")
+        found = audit(tmp_path, path, "--clause", "AUDIT-001", "--clause", "AUDIT-020")
         bundles.append(found.out.splitlines()[-2].removeprefix("bundle "))
-    done = subprocess.run(
-        [sys.executable, "-m", "verify", "diff", *bundles], capture_output=True, text=True
-    )
-    assert "AUDIT-001" in done.stdout
+    done = differs(*bundles)
+    assert done.returncode == 1
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert ["mistake", "affinity floor 1e-12", "made", "-> not made", "mended"] in lines
+    assert [line[-1] for line in lines if line[:2] == ["clause", "AUDIT-001"]] == ["mended"]
+    assert "square root of the weight" not in done.stdout
     assert "audited subject_sha256" in done.stdout
+    assert "2 mended, 0 broken" in done.stdout
+    rows = json.loads(differs("--json", *reversed(bundles)).stdout)
+    assert {row["name"] for row in rows if row["word"] == "broken"} == {
+        "AUDIT-001",
+        "affinity floor 1e-12",
+    }
+    assert differs(bundles[0], bundles[0]).returncode == 0
+
+
+def differs(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verify", "diff", *words]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_a_loss_of_torch_in_a_module_agrees(tmp_path: Path) -> None:

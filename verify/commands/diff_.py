@@ -14,7 +14,10 @@ from verify.report.difference import compare
 from verify.report.model import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from verify.ratchet.judge import Judged
+    from verify.report.difference import Change
 
 
 @click.command()
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="The repository [default: here].",
 )
-@click.option("--json", "as_json", is_flag=True, help="The rules that differ, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="What differs, as JSON.")
 def command(
     bundles: tuple[Path, ...], revisions: str | None, repository: Path, as_json: bool
 ) -> int:
@@ -52,17 +55,34 @@ def command(
         if bundles:
             raise UsageError(f"--pack: found {bundles[0]} as well; expected two commits alone")
         return _rules(revisions, repository, as_json)
-    if len(bundles) != 2 or as_json:
+    if len(bundles) != 2:
         raise UsageError(
             f"found {len(bundles)} bundles; expected two, or --pack BASE..HEAD; remedy: verify "
             "diff A B"
         )
     changes = compare(*bundles)
-    for change in changes:
-        click.echo(f"{change.kind}\t{change.name}\t{change.before}\t-> {change.after}")
     findings = sum(change.result for change in changes)
-    click.echo(f"{findings} findings differ, {len(changes) - findings} circumstances")
+    click.echo(_changes_json(changes) if as_json else "\n".join(_lines(changes, findings)))
     return 1 if findings else 0
+
+
+def _lines(changes: tuple[Change, ...], findings: int) -> Iterator[str]:
+    for change in changes:
+        word = f"\t{change.word}" if change.word else ""
+        yield f"{change.kind}\t{change.name}\t{change.before}\t-> {change.after}{word}"
+    count = Counter(change.word for change in changes)
+    mended, broken = count["mended"], count["broken"]
+    told = f", {mended} mended, {broken} broken" if mended or broken else ""
+    yield f"{findings} findings differ{told}, {len(changes) - findings} circumstances"
+
+
+def _changes_json(changes: tuple[Change, ...]) -> str:
+    rows = [
+        {"kind": one.kind, "name": one.name, "before": one.before, "after": one.after,
+         "finding": one.result, "word": one.word}
+        for one in changes
+    ]  # fmt: skip
+    return json.dumps(rows, indent=2)
 
 
 def _rules(revisions: str, repository: Path, as_json: bool) -> int:

@@ -16,11 +16,12 @@ from verify.scope import Form
 
 ABOUT = ("pack", "subject", "seed", "profile", "selectors", "falsify", "verify", "python")
 NOTHING = "-"
+MADE, NOT_MADE = "made", "not made"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is not the same in both; `kind` is clause, claim, run or environment."""
+    """One thing that differs; `kind` is clause, mistake, falsifiers, claim, run or environment."""
 
     kind: str
     name: str
@@ -30,7 +31,18 @@ class Change:
     @property
     def result(self) -> bool:
         """Whether a finding differs, not only its circumstances."""
-        return self.kind in ("clause", "falsifiers", "claim")
+        return self.kind in ("clause", "mistake", "falsifiers", "claim")
+
+    @property
+    def word(self) -> str:
+        """What became of a clause or a known mistake: mended, broken, or nothing to say."""
+        if self.kind not in ("clause", "mistake"):
+            return ""
+        bad = [one.startswith("fail") or one == MADE for one in (self.before, self.after)]
+        good = [one.startswith("pass") or one == NOT_MADE for one in (self.before, self.after)]
+        if bad[0] and good[1]:
+            return "mended"
+        return "broken" if good[0] and bad[1] else ""
 
 
 def compare(before: Path, after: Path) -> tuple[Change, ...]:
@@ -38,6 +50,7 @@ def compare(before: Path, after: Path) -> tuple[Change, ...]:
     a, b = check(before), check(after)
     return (
         *_clauses(a, b),
+        *_mistakes(a, b),
         *_claims(a, b),
         *_mappings("run", _about(a), _about(b)),
         *_mappings("environment", _environment(before), _environment(after)),
@@ -61,6 +74,27 @@ def _same(one: ClauseView, other: ClauseView) -> bool:
     if one.number is not None and other.number is not None and one.unit == other.unit:
         return one.number == other.number
     return (one.measured, one.unit) == (other.measured, other.unit)
+
+
+def _mistakes(a: Report, b: Report) -> Iterator[Change]:
+    """Known mistakes that an audit named in one and not in the other; none where one was silent."""
+    named = [_named(report) for report in (a, b)]
+    if named[0] is None or named[1] is None:
+        return
+    for name in sorted({*named[0], *named[1]}):
+        found = [MADE if name in names else NOT_MADE for names in named if names is not None]
+        if found[0] != found[1]:
+            yield Change("mistake", name, *found)
+
+
+def _named(report: Report) -> frozenset[str] | None:
+    """The mistakes that explain a subject's numbers; None where nothing explains them."""
+    for clause in report.clauses:
+        if "mistakes" in clause.details and clause.details["left"] <= 1.0:
+            return frozenset(clause.details["mistakes"])
+        if "mistakes" not in clause.details and clause.details.get("explained"):
+            return frozenset()
+    return None
 
 
 def _claims(a: Report, b: Report) -> Iterator[Change]:
