@@ -21,16 +21,16 @@ class Decoder:
     """Latents [N, C, h, w] -> samples [N, 3, H, W] in about [-1, 1]; none: the identity."""
 
     def __init__(self, vae: Any | None, scaling_factor: float, identity: str) -> None:
-        self._vae = vae
+        self.vae = vae
         self._factor = scaling_factor
         self.identity = identity
 
     @torch.no_grad()
     def __call__(self, latents: Tensor) -> Tensor:
-        if self._vae is None:
+        if self.vae is None:
             return latents
-        device = next(self._vae.parameters()).device
-        decoded: Tensor = self._vae.decode(latents.to(device) / self._factor).sample
+        device = next(self.vae.parameters()).device
+        decoded: Tensor = self.vae.decode(latents.to(device) / self._factor).sample
         return decoded.float().cpu()
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, ImagePipelineOutput, ModelMixin
@@ -93,6 +94,7 @@ class DriftPipeline(DiffusionPipeline):
 
     transformer  a DriftTransformer
     vae          turns latents into images; None for a generator of pixels
+    id2label     name of each class, where the data set has named them; kept in the folder
     """
 
     model_cpu_offload_seq = "transformer->vae"
@@ -101,10 +103,28 @@ class DriftPipeline(DiffusionPipeline):
     transformer: DriftTransformer
     vae: Any
     register_modules: Callable[..., None]
+    register_to_config: Callable[..., None]
 
-    def __init__(self, transformer: DriftTransformer, vae: AutoencoderKL | None = None) -> None:
+    def __init__(
+        self,
+        transformer: DriftTransformer,
+        vae: AutoencoderKL | None = None,
+        id2label: dict[int, str] | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.register_modules(transformer=transformer, vae=vae)
+        named = {str(number): name for number, name in (id2label or {}).items()}
+        self.register_to_config(id2label=named or None)
+        self.labels = {name: int(number) for number, name in named.items()}
+
+    def get_label_ids(self, label: str | Sequence[str]) -> list[int]:
+        """Class labels of names, as DiTPipeline has it; raises InputError for an unknown name."""
+        names = [label] if isinstance(label, str) else list(label)
+        unknown = [name for name in names if name not in self.labels]
+        if unknown:
+            known = ", ".join(self.labels) or "none: this pipeline has no names"
+            raise InputError("label", found=", ".join(map(str, unknown)), expected=known)
+        return [self.labels[name] for name in names]
 
     @classmethod
     def from_run(
@@ -117,7 +137,8 @@ class DriftPipeline(DiffusionPipeline):
         """
         loaded = loading.load(path, **chosen)
         require_own(vae, loaded.origin)
-        return cls(DriftTransformer.wrapping(loaded.generator), vae)
+        names = dict(enumerate(loaded.origin.class_names or ()))
+        return cls(DriftTransformer.wrapping(loaded.generator), vae, names)
 
     @classmethod
     def from_pretrained(cls, place: Any, **chosen: Any) -> Any:
@@ -136,18 +157,24 @@ class DriftPipeline(DiffusionPipeline):
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         output_type: str = "pil",
         return_dict: bool = True,
+        num_images_per_prompt: int = 1,
     ) -> ImagePipelineOutput | tuple[Any]:
         """Images of the classes asked for, one forward pass for all of them.
 
         class_labels    whole numbers from 0; one or several
         guidance_scale  alpha of the method: 1 is without guidance; finite and above 0
         generator       one, from which all samples are drawn in order, or one for each sample
+        num_images_per_prompt  how many of each class, one after the other
         output_type     pil, np ([N, H, W, C] in [0, 1]), pt ([N, C, H, W] in [0, 1]) or latent
                         (what the network gives). PIL images are bytes by truncation, as evaluated
         Noise is drawn in float32 and cast to the precision of the weights: a seed means the same
         noise in every precision. Raises InputError for an argument that cannot be meant.
         """
-        labels = _labels(class_labels)
+        if type(num_images_per_prompt) is not int or num_images_per_prompt < 1:
+            raise InputError(
+                "num_images_per_prompt", found=num_images_per_prompt, expected="1 or more"
+            )
+        labels = [one for one in _labels(class_labels) for _ in range(num_images_per_prompt)]
         if output_type not in OUTPUT_TYPES:
             raise InputError("output_type", found=output_type, expected=", ".join(OUTPUT_TYPES))
         check(
@@ -238,3 +265,8 @@ def _shown(samples: Tensor, output_type: str) -> Any:
         ]
     unit = ((samples.float() + 1.0) / 2.0).clamp(0.0, 1.0)
     return unit if output_type == "pt" else unit.cpu().permute(0, 2, 3, 1).numpy()
+
+
+# `DiffusionPipeline.from_pretrained(folder)` looks the class of a folder up in the library's own
+# namespace; with this module imported it finds it there, and no folder has to bring code to run.
+setattr(diffusers, DriftPipeline.__name__, DriftPipeline)
