@@ -32,10 +32,10 @@ _WHO = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpg
 
 def change(root: Path) -> dict[str, str]:
     """Path -> side, as the gate has it."""
-    _git(root, "init", "-q")
+    git(root, "init", "-q")
     for path, text in BEFORE.items():
         _write(root / path, text)
-    base = _commit(root)
+    base = commit(root)
     for path in ("src/a.py", "src/frozen/b.py", "rules/r.yaml", "other.py", "new.md"):
         _write(root / path, "changed\n")
     (root / "src/frozen/moved.py").rename(root / "src/moved.py")
@@ -43,7 +43,7 @@ def change(root: Path) -> dict[str, str]:
         (root / path).unlink()
     (root / "src/link").symlink_to("../../etc")
     _write(root / FRONTIER, WIDE)
-    head = _commit(root)
+    head = commit(root)
     rules = frontier.frontier_of(root, base, None)
     return {one.path: one.side.value for one in frontier.touched(root, base, head, rules)}
 
@@ -53,13 +53,15 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _commit(root: Path) -> str:
-    _git(root, "add", "-A")
-    _git(root, "commit", "-q", "-m", "change")
-    return _git(root, "rev-parse", "HEAD").strip()
+def commit(root: Path) -> str:
+    """Everything that is there; the new commit."""
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "change")
+    return git(root, "rev-parse", "HEAD").strip()
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str:
+    """What git says, whoever uses it otherwise."""
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     done = subprocess.run(
         ["git", *_WHO, *arguments], cwd=root, check=True, capture_output=True, env=environment

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,8 +16,6 @@ from drift.config import load_template
 from verify.api import CheckContext, Measurement, check
 from verify.guard import protect
 from verify.problems import UsageError
-from verify.release import decide, situation
-from verify.run.results import Verdict
 from verify.spec.pack import load
 
 from .changes import CHANGE, change
@@ -26,11 +23,11 @@ from .miniature import COLUMN, NEVER_RUN, RED, SOUND, TEMPLATE, UNCAUGHT, Miniat
 
 OPEN = ""
 FACTS = "specs/facts/thing.yaml"
-TODAY = date(2026, 1, 2)
 Case = tuple[Callable[[Miniature], str], str]  # what is done -> what is heard of it
 
 
 def told(ctx: CheckContext, cases: Mapping[str, Case], pack: Miniature) -> Measurement:
+    """Every case done, and what was heard held against what it must be."""
     heard = {name: _hear(act, pack) for name, (act, _) in cases.items()}
     wrong = [name for name, (_, said) in cases.items() if not _as_said(heard[name], said)]
     reason = f"{len(cases) - len(wrong)} of {len(cases)} cases end as they must"
@@ -294,64 +291,3 @@ def frontier(ctx: CheckContext) -> Measurement:
              if found.get(path) != side}  # fmt: skip
     reason = f"{len(CHANGE) - len(wrong)} of {len(CHANGE)} paths lie where they must; {wrong}"
     return ctx.decide(not wrong, reason)
-
-
-# -- a release ------------------------------------------------------------------------------------
-
-
-@check("gates.release")
-def release(ctx: CheckContext) -> Measurement:
-    """Three gates of a release, each alone in the way and all open."""
-    with miniature() as pack:
-        return told(ctx, RELEASES, pack)
-
-
-def _verdict(pack: Miniature, kind: str, *, signed: str = "1.0") -> str:
-    """The word, the exit code, and the gates that are open."""
-    pack.data("signed.yaml", {
-        "schema": "verify/signatures/1",
-        "signatures": [{"gate": "owner", "version": signed, "name": "somebody", "role": "owner",
-                        "date": "2026-01-01", "what": "looked"}],
-    })  # fmt: skip
-    now = situation.gather(load(pack.root), pack.reports(kind), (), TODAY)
-    found = decide.decide(now, _no_check)
-    stand = [one.gate.id for one in found.results if one.open]
-    return f"{found.word} {int(found.exit_code)} {' '.join(stand)}".strip()
-
-
-def _no_check(*_: Any) -> Verdict:
-    raise AssertionError("no gate of the miniature asks a check")
-
-
-def _release_after(relative: str) -> Callable[[Miniature], str]:
-    def act(pack: Miniature) -> str:
-        with pack.kept(relative):
-            pack.append(relative)
-            return _verdict(pack, "whole")
-
-    return act
-
-
-def _release_of_spoiled(pack: Miniature) -> str:
-    (bundle,) = pack.reports("whole").iterdir()
-    place = bundle / "report.md"
-    before = place.read_bytes()
-    place.write_bytes(before + b"\n")
-    try:
-        return _verdict(pack, "whole")
-    finally:
-        place.write_bytes(before)
-
-
-RELEASES: Mapping[str, Case] = {
-    "all there": (lambda pack: _verdict(pack, "whole"), "GO 0"),
-    "nobody signed for this version": (
-        lambda pack: _verdict(pack, "whole", signed="0.9"), "CONDITIONAL-GO 3 owner"),
-    "no evidence": (lambda pack: _verdict(pack, "none"), "NO-GO 3 clauses"),
-    "evidence about another subject": (lambda pack: _verdict(pack, "foreign"), "NO-GO 3 clauses"),
-    "falsifiers that were not tried": (
-        lambda pack: _verdict(pack, "unfalsified"), "NO-GO 1 clauses"),
-    "evidence before the code changed": (_release_after("engine/__init__.py"), "NO-GO 3 clauses"),
-    "a bundle that was edited": (_release_of_spoiled, "NO-GO 4 clauses"),
-    "a protected file that changed": (_release_after(FACTS), "NO-GO 4 clauses protected"),
-}  # fmt: skip

@@ -28,6 +28,7 @@ from verify.spec.select import select
 TEMPLATE = "latent-l2"
 TEMPLATES = Path(drift.__file__).parent / "templates"
 CODE = """
+import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -53,6 +54,27 @@ def one(ctx):
     return ctx.judge(off, f"found {ctx.subject.values['one']}", unit="units")
 
 
+@check("thing.recomputed")
+def recomputed(ctx):
+    for path in sorted(ctx.evidence_dir.glob("*.json")):
+        record = json.loads(path.read_text())
+        lines = (path.parent / record["components"]["file"]).read_text().split()
+        value = sum(map(float, lines)) / len(lines)
+        if abs(record["metrics"]["fid"]["value"] - value) > engine.ONE / 10**9:
+            return ctx.decide(False, f"{path.name}: components give {value}")
+    return ctx.decide(True, "as the components give")
+
+
+@mutant("thing.strict")
+@contextmanager
+def strict(subject):
+    engine.ONE = -1.0
+    try:
+        yield
+    finally:
+        engine.ONE = 1.0
+
+
 @mutant("thing.more")
 @contextmanager
 def more(subject, by=1.0):
@@ -62,7 +84,7 @@ def more(subject, by=1.0):
     finally:
         subject.values["one"] -= by
 """
-SOUND, NEVER_RUN, RED, UNCAUGHT, COLUMN = (f"THING-00{number}" for number in range(1, 6))
+SOUND, NEVER_RUN, RED, UNCAUGHT, COLUMN, RECOMPUTED = (f"THING-00{n}" for n in range(1, 7))
 EVIDENCE_OF: dict[str, dict[str, Any]] = {  # folder of bundles -> what was run for it
     "real": {"only": (SOUND, RED, UNCAUGHT, COLUMN)},
     "whole": {"only": (SOUND, COLUMN)},
@@ -80,6 +102,14 @@ RELEASE = {
         {"id": "owner", "title": "Signed", "kind": "maintainer", "close": "verify release --sign",
          "by": {"kind": "signature"}},
     ],
+}  # fmt: skip
+PROMOTION = {
+    "schema": "verify/promotion/1",
+    "tracks": [{
+        "id": "small", "title": "A small run", "metric": "fid", "axis": "paper-eval",
+        "floors": {"steps": 300, "samples": 50_000, "seeds": 3}, "protocol": {"weights": "ema"},
+        "recomputed_by": RECOMPUTED, "needs": [SOUND], "max_bytes": 100,
+    }],
 }  # fmt: skip
 DECISION = """---
 id: DEC-0001
@@ -154,14 +184,15 @@ def _made() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder).resolve()
         pack = Miniature(top / "pack")
-        _write(pack)
+        unsealed(pack)
         for kind, how in EVIDENCE_OF.items():
             _run(pack, pack.reports(kind), **how)
         files = (path for path in top.rglob("*") if path.is_file() and path.suffix != ".pyc")
         return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
 
 
-def _write(pack: Miniature) -> None:
+def unsealed(pack: Miniature) -> None:
+    """The files of the pack, without evidence."""
     template = (TEMPLATES / f"{TEMPLATE}.yaml").read_text(encoding="utf-8")
     depth = yaml.safe_load(template)["generator"]["depth"]
     pack.data("contracts/pack.yaml", {
@@ -183,6 +214,7 @@ def _write(pack: Miniature) -> None:
     })  # fmt: skip
     pack.data("contracts/thing/contract.yaml", _contract())
     pack.data("contracts/policy/release.yaml", RELEASE)
+    pack.data("contracts/policy/promotion.yaml", PROMOTION)
     pack.data("contracts/policy/protected.yaml", {
         "schema": "verify/protected/1",
         "assets": [{"glob": "specs/facts/*.yaml", "reason": "what is stated"}],
@@ -218,6 +250,8 @@ def _contract() -> dict[str, Any]:
             {"id": UNCAUGHT, "statement": "One is nearly one.", **common, "falsifiers": too_small},
             {"id": COLUMN, "statement": "The depth is the book's.", "field": "generator.depth",
              "fact": "book:thing.depth", "tolerance": {"exact": True, "basis": "stated"}},
+            {"id": RECOMPUTED, "statement": "Figures are those of their components.", **common,
+             "check": "thing.recomputed", "falsifiers": ["thing.strict"], "required": False},
         ],
     }  # fmt: skip
 
