@@ -46,7 +46,7 @@ def test_a_changed_subject_shows_as_outcome_claim_and_digest(
     result = cli("diff", before, after)
     assert result.code == 1
     lines = result.out.splitlines()
-    assert lines[0] == "clause\tTHING-001\tpass 0.0 units\t-> fail 1.0 units"
+    assert lines[0] == "clause\tTHING-001\tpass 0.0 units\t-> fail 1.0 units\tbroken"
     assert lines[1] == "falsifiers\tTHING-001\t1/1 killed\t-> 0/0 killed"
     assert lines[2] == "claim\tCLAIM-THING\tallowed, tier C\t-> denied, tier none"
     assert lines[3].startswith("run\tdigest code\t")
