@@ -25,7 +25,7 @@ from verify.report.model import Report
 from verify.report.unsealed import keep
 from verify.run.cache import Earlier
 from verify.run.engine import Event, Options, run
-from verify.run.environment import repository
+from verify.run.environment import machine, repository
 from verify.run.evidence import EvidenceWriter
 from verify.spec.digests import digests
 from verify.spec.model import Clause
@@ -124,6 +124,7 @@ def about_run(
         "falsify": options.falsify,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "machine": machine(),
         "repository": repository(loaded.root),
         "digests": now,
         "detection": detection.known(reports, now, options.subject),

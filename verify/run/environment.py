@@ -38,6 +38,12 @@ def environment() -> Mapping[str, Any]:
     }
 
 
+def machine() -> dict[str, Any]:
+    """What a reader of a report asks first: processor, cores, limits of threads, accelerators."""
+    found = environment()
+    return {name: found[name] for name in ("machine", "cpus", "threads", "accelerators")}
+
+
 def repository(root: Path) -> Mapping[str, Any]:
     """Commit of the repository around `root` and how many files below it differ; null for none."""
     try:
