@@ -133,7 +133,10 @@ def test_three_evaluations_are_held_back_by_axis_evidence_and_the_width_of_their
     path = promoted(tmp_path, [evaluate(tmp_path, seed) for seed in range(3)])
     found = blockers(path, loaded)
     assert (found[1].place, found[1].found) == ("score.axis", "repo-eval")
-    (width,) = found[2:]
+    *unsigned, width = found[2:]
+    assert [one.found for one in unsigned] == [
+        f"seed-{seed}.json: unsigned (no signature)" for seed in range(3)
+    ]
     assert "EVAL-RECORDS fail: " in width.found
     assert "fid-inception-2015-12-05 gives 2048 numbers" in width.found
     assert found[0].place == "evidence.bundle"

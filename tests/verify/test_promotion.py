@@ -17,6 +17,7 @@ from verify.promotion.model import PromotedRun
 from verify.report.bundle import MANIFEST
 
 from .conftest import MiniPack, Result, clause, new_pack, run_pack
+from .signing import key, sign_record
 
 Cli = Callable[..., Result]
 
@@ -124,6 +125,7 @@ class Scene:
             }  # fmt: skip
             path = self.folder / f"e{n}.json"
             path.write_text(json.dumps(record), encoding="utf-8")
+            sign_record(path, "fid", pack="mini")
             pinned = {"file": path.name, "sha256": sha(path.read_bytes())}
             self.data["components"].append({"evaluation": pinned, "arrays": named})
 
@@ -159,6 +161,8 @@ def make(tmp_path: Path) -> Scene:
     pack.data(
         "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [TRACK]}
     )
+    keys = [key().model_dump(mode="json", exclude_none=True)]
+    pack.data("contracts/policy/keys.yaml", {"schema": "verify/keys/1", "keys": keys})
     folder = tmp_path / "run"
     folder.mkdir()
     made = Scene(pack.save(), tmp_path / "reports", folder)
@@ -192,6 +196,14 @@ def test_a_run_with_everything_may_be_promoted_and_nothing_is_published(
         "published\n",
     )
     assert sorted(scene.folder.rglob("*")) == sorted({*before, scene.folder / "promoted.yaml"})
+
+
+def test_evaluations_that_nobody_signed_are_not_promoted(scene: Scene, cli: Cli) -> None:
+    (scene.folder / "e1.dsse").unlink()
+    result = scene.promote(cli)
+    assert result.code == 1
+    assert "components[1].evaluation: found e1.json: unsigned (no signature)" in result.out
+    assert result.out.endswith("NO-GO: small-a: 1 blockers\n")
 
 
 def lacking(path: tuple[Any, ...]) -> Callable[[dict[str, Any]], None]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verify.attest.backing import backing
+from verify.attest.standing import shortfall
 from verify.axes import AxisError, mean
 from verify.evaluation import read_evaluation
 from verify.known import Known, known_from
-from verify.outcome import Axis
+from verify.outcome import Axis, reaches
 from verify.problems import IntegrityError, UsageError
 from verify.promotion.model import Component, LabelledScore, PromotionFile, Track
 from verify.promotion.recompute import Evaluated, judged_again, recompute
@@ -59,7 +61,7 @@ def judge(draft: Draft, loaded: LoadedPack, reports: Path) -> list[Blocker]:
         now = known_from(loaded, [folder], None)
     case = Case(draft, loaded, track, evaluated, report, now)
     rules: tuple[Callable[[Case], Iterator[Blocker]], ...] = (
-        _snapshot, _package, _axis, _score, _floors, _protocol, _components, _evidence,
+        _snapshot, _package, _axis, _score, _floors, _protocol, _signed, _components, _evidence,
     )  # fmt: skip
     return [*found, *more, *last, *(one for rule in rules for one in rule(case))]
 
@@ -230,6 +232,19 @@ def _protocol(case: Case) -> Iterator[Blocker]:
             if type(value) is not type(wanted) or value != wanted:
                 place, remedy = f"{one.place}.{key}", "evaluate by the track's protocol"
                 yield Blocker(Kind.REFUSED, place, f"{value!r}", f"{wanted!r}", remedy)
+
+
+def _signed(case: Case) -> Iterator[Blocker]:
+    """Evaluations on the strong axes are signed by a key of the pack, the score computed again."""
+    score: LabelledScore | None = case.part("score")
+    if score is None or not reaches(score.axis, Axis.REPO_EVAL):
+        return
+    for one in case.evaluated:
+        path = one.record.path
+        why = shortfall(backing([path], [score.metric]), case.loaded.pack.trust)
+        if why:
+            expected, remedy = "a record that a key of the pack signed", f"verify sign {path.name}"
+            yield Blocker(Kind.REFUSED, f"{one.place}.evaluation", why, expected, remedy)
 
 
 def _components(case: Case) -> Iterator[Blocker]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,64 @@ def test_recompute_prints_both_values_and_its_exit_code_tells(
 def test_recompute_of_what_is_no_record_is_a_matter_of_usage(signing: Signing) -> None:
     assert signing("recompute", signing.evaluations / "none.json").code == 2
     assert signing("recompute", signing.evaluations / "one.components.txt").code == 3
+
+
+# -- each with its own words ----------------------------------------------------------------------
+
+
+def edited(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:9] + bytes([data[9] ^ 1]) + data[10:])
+
+
+def swapped(path: Path) -> None:
+    one, two, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([two, one, *rest]))
+
+
+def test_each_way_to_spoil_a_signed_bundle_has_its_words_and_exit_code_4(signing: Signing) -> None:
+    signing.init()
+    keys = signing.pack.root / "contracts/policy/keys.yaml"
+    signing.run()
+    bundle, thing = signing.bundle, signing.pack.root / "contracts/bindings/thing.py"
+    assert signing.sign(bundle).code == 0
+    name = signing("keys", "list").out[:9]
+    strange = [key(3).model_dump(mode="json", exclude_none=True)]
+    spoiled: dict[str, tuple[Callable[[], object], Path]] = {
+        "key missing": (keys.unlink, keys),
+        "wrong key": (lambda: signing.pack.data(
+            "contracts/policy/keys.yaml", {"schema": "verify/keys/1", "keys": strange}), keys),
+        "revoked key": (lambda: signing("keys", "revoke", name, "--reason", "lost"), keys),
+        "changed": (lambda: edited(bundle / "report.md"), bundle / "report.md"),
+        "lines reordered": (
+            lambda: swapped(bundle / "evidence.jsonl"), bundle / "evidence.jsonl"),
+        "file missing": ((bundle / "junit.xml").unlink, bundle / "junit.xml"),
+        "no envelope": (lambda: beside(bundle).write_text("{}"), beside(bundle)),
+        "replayed": (lambda: thing.write_text(thing.read_text() + "\nX = 1\n"), thing),
+    }  # fmt: skip
+    for words, (spoil, path) in spoiled.items():
+        before = path.read_bytes()
+        spoil()
+        results = [signing("check-signature", bundle), signing("bundle", "check", bundle)]
+        path.write_bytes(before)
+        assert [one.code for one in results] == [4, 4], words
+        assert [f": {words}: found " in one.err for one in results] == [True, True], words
+    assert signing("check-signature", bundle).code == 0
+    beside(bundle).unlink()
+    result = signing("check-signature", bundle)
+    assert (result.code, ": unsigned: found no signature" in result.err) == (4, True)
+
+
+def test_without_a_private_key_nothing_is_signed(signing: Signing, tmp_path: Path) -> None:
+    signing.init()
+    result = signing.sign(signing.record, key=tmp_path / "none.pem")
+    assert (result.code, "key missing: found no private key" in result.err) == (4, True)
+    (tmp_path / "text.pem").write_text("no key")
+    (tmp_path / "text.pem").chmod(0o600)
+    result = signing.sign(signing.record, key=tmp_path / "text.pem")
+    assert (result.code, "key missing: found no ed25519 key" in result.err) == (4, True)
+    signing.key.rename(tmp_path / "first.pem")
+    (signing.pack.root / "contracts/policy/keys.yaml").unlink()
+    signing.init()
+    result = signing.sign(signing.record, key=tmp_path / "first.pem")
+    assert (result.code, "wrong key: found the key" in result.err) == (4, True)
