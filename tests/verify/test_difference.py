@@ -50,7 +50,7 @@ def test_a_changed_subject_shows_as_outcome_claim_and_digest(
     assert lines[1] == "falsifiers\tTHING-001\t1/1 killed\t-> 0/0 killed"
     assert lines[2] == "claim\tCLAIM-THING\tallowed, tier C\t-> denied, tier none"
     assert lines[3].startswith("run\tdigest code\t")
-    assert lines[-1] == "3 findings differ, 1 circumstances"
+    assert lines[-1] == "3 findings differ, 0 mended, 1 broken, 1 circumstances"
 
 
 def test_a_measured_value_that_moved_within_its_tolerance_is_a_finding(
