@@ -134,9 +134,9 @@ def read_bundle(folder: Path) -> Bundle:
 
 def earlier_in(reports: Path, loaded: LoadedPack, evaluations: Path) -> Earlier:
     """Judgements to be reused: of the bundles of a folder that were made under the same keys."""
-    base = Keys(loaded, evaluations).base
-    same = [folder for folder in newest_first(reports) if head_of(folder).get("base") == base]
-    return Earlier(same, lambda folder: read_bundle(folder).pins, loaded.root)
+    keys = Keys(loaded, evaluations)
+    same = [folder for folder in newest_first(reports) if head_of(folder).get("base") == keys.base]
+    return Earlier(same, lambda folder: read_bundle(folder).pins, loaded.root, keys)
 
 
 class _Search:

@@ -16,6 +16,7 @@ from typing import Any
 
 from verify.outcome import Outcome
 from verify.run.answers import decode
+from verify.run.keys import Keys
 from verify.run.pins import Pins
 from verify.run.results import Verdict
 from verify.spec.model import Clause, Kind
@@ -31,11 +32,13 @@ class Earlier:
     bundles  folders, the latest first
     read     opens one with all checks; None for one that does not hold
     root     of the pack, for the files that a check imported or read
+    keys     of this run, under which they were made
     """
 
     def __init__(
-        self, bundles: list[Path], read: Callable[[Path], Pins | None], root: Path
+        self, bundles: list[Path], read: Callable[[Path], Pins | None], root: Path, keys: Keys
     ) -> None:
+        self.keys = keys
         self._bundles = bundles
         self._read = read
         self._root = root

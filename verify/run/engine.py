@@ -104,7 +104,7 @@ def run(
     A request to `stop` takes effect between two results: what was found so far is kept, the rest is
     accounted for as interrupted. What is known from an `earlier` run is not measured again.
     """
-    keys = Keys(loaded, options.evidence_dir)
+    keys = earlier.keys if earlier else Keys(loaded, options.evidence_dir)
     emit(RunStarted(clauses, options, keys.base))
     session = _Session(loaded, options, emit, stop or Stop(), keys, earlier)
     interrupted = False

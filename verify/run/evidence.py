@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,7 +103,7 @@ class EvidenceWriter:
             "environment": _sha256(environment_text()),
             "command": _sha256(command_text()),
             "declared": self._loaded.pack.model_dump(mode="json", by_alias=True),
-            "clauses": [item for item in describe(self._loaded) if item["id"] in wanted],
+            "clauses": list(describe(self._loaded, wanted)),
         }
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
@@ -143,10 +143,12 @@ def _writable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def describe(loaded: LoadedPack) -> Iterator[dict[str, Any]]:
-    """What a reader of the report has to know about each clause of a pack."""
+def describe(loaded: LoadedPack, wanted: Container[str] | None = None) -> Iterator[dict[str, Any]]:
+    """What a reader of the report has to know about each clause of a pack, or of those wanted."""
     for one in loaded.stated:
         clause = one.clause
+        if wanted is not None and clause.id not in wanted:
+            continue
         facts = [(source, loaded.pack.fact(source)) for source in clause.sources]
         yield {
             "id": clause.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
@@ -96,7 +97,7 @@ class Falsifier(Frozen):
     mutant: RegisteredName
     arguments: dict[str, Json] = Field(default_factory=dict, alias="with")
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Name with its arguments, unique within a clause; no order of keys changes it."""
         if not self.arguments:
