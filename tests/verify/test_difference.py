@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from verify.report.difference import compare
+from verify.report.difference import Change, compare
 
 from .conftest import Finished, MiniPack, Result, clause, run_pack
 
@@ -91,3 +91,44 @@ def test_diff_refuses_a_bundle_that_was_edited(sealed: Finished, tmp_path: Path,
     (spoiled / "env.json").write_text("{}")
     assert cli("diff", sealed.bundle, spoiled).code == 4
     assert cli("diff", sealed.bundle, tmp_path / "none").code == 2
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "group"),
+    [
+        ("clause", "pass 0.0", "fail 1.0", "regressed"),
+        ("clause", "unknown", "pass 0.0", "mended"),
+        ("clause", "-", "pass 0.0", "new"),
+        ("clause", "pass 0.0", "-", "gone"),
+        ("clause", "pass 0.0", "pass 0.1", "moved"),
+        ("falsifiers", "2/2 killed", "1/2 killed, survived: x", "regressed"),
+        ("falsifiers", "2/2 killed", "3/3 killed", "moved"),
+        ("claim", "allowed, tier B", "allowed, tier C", "regressed"),
+        ("claim", "denied, tier none", "allowed, tier C, bounded form", "mended"),
+        ("mistake", "made", "not made", "mended"),
+        ("run", "1", "2", "changed circumstances"),
+    ],
+)
+def test_each_change_stands_under_its_heading(
+    kind: str, before: str, after: str, group: str
+) -> None:
+    assert Change(kind, "x", before, after).group == group
+
+
+def test_the_page_shows_what_is_worse_first(
+    two: Callable[..., tuple[Path, Path]], cli: Cli, tmp_path: Path
+) -> None:
+    before, after = two(
+        lambda pack: pack.edit("contracts/bindings/thing.py", '"one": 1.0', '"one": 2.0')
+    )
+    page = tmp_path / "page.html"
+    assert cli("diff", before, after, "--output", f"html={page}").code == 1
+    text = page.read_text(encoding="utf-8")
+    assert "2 regressed, 0 mended, 0 new, 0 gone, 1 moved" in text
+    order = [text.index(f'id="{name}"') for name in ("regressed", "moved", "changed-circumstances")]
+    assert order == sorted(order)
+    assert "<script" not in text
+    assert cli("diff", before, after, "--output", "pdf=x").code == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from verify.files import write
 from verify.problems import UsageError
 from verify.report.difference import compare
 from verify.report.model import ExitCode
@@ -38,8 +39,15 @@ if TYPE_CHECKING:
     help="The repository [default: here].",
 )
 @click.option("--json", "as_json", is_flag=True, help="What differs, as JSON.")
+@click.option(
+    "--output", "outputs", multiple=True, metavar="html=PATH", help="Also write a page of bundles."
+)
 def command(
-    bundles: tuple[Path, ...], revisions: str | None, repository: Path, as_json: bool
+    bundles: tuple[Path, ...],
+    revisions: str | None,
+    repository: Path,
+    as_json: bool,
+    outputs: tuple[str, ...],
 ) -> int:
     """Compare two bundles, or with --pack the rules of two commits.
 
@@ -51,7 +59,10 @@ def command(
     of the same change that governs its file; exit code 1 where one has none, 3 where there is
     nothing to compare. A BASE in an earlier language of packs is read by the code it carries.
     """
+    pages = [_page(text) for text in outputs]
     if revisions is not None:
+        if pages:
+            raise UsageError("--output: found it beside --pack; expected two bundles")
         if bundles:
             raise UsageError(f"--pack: found {bundles[0]} as well; expected two commits alone")
         return _rules(revisions, repository, as_json)
@@ -61,9 +72,20 @@ def command(
             "diff A B"
         )
     changes = compare(*bundles)
+    for page in pages:
+        from verify.report.page.changes import render
+
+        write(page, render(changes, *(one.resolve().name for one in bundles)))
     findings = sum(change.result for change in changes)
     click.echo(_changes_json(changes) if as_json else "\n".join(_lines(changes, findings)))
     return 1 if findings else 0
+
+
+def _page(text: str) -> Path:
+    kind, _, path = text.partition("=")
+    if kind != "html" or not path:
+        raise UsageError(f"--output: found {text!r}; expected html=PATH")
+    return Path(path)
 
 
 def _lines(changes: tuple[Change, ...], findings: int) -> Iterator[str]:

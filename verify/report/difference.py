@@ -17,6 +17,11 @@ from verify.scope import Form
 ABOUT = ("pack", "subject", "seed", "profile", "selectors", "falsify", "verify", "python")
 NOTHING = "-"
 MADE, NOT_MADE = "made", "not made"
+GROUPS = REGRESSED, MENDED, NEW, GONE, MOVED, CIRCUMSTANCES = (
+    "regressed", "mended", "new", "gone", "moved", "changed circumstances"
+)  # fmt: skip
+_SCOPES = ("denied", "conditional", "allowed")
+_TIERS = ("none", "C", "B", "A")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,30 @@ class Change:
         if bad[0] and good[1]:
             return "mended"
         return "broken" if good[0] and bad[1] else ""
+
+    @property
+    def group(self) -> str:
+        """Under which heading of GROUPS a page shows it."""
+        if not self.result:
+            return CIRCUMSTANCES
+        if NOTHING in (self.before, self.after):
+            return NEW if self.before == NOTHING else GONE
+        ranks = [_rank(self.kind, said) for said in (self.before, self.after)]
+        if ranks[0] == ranks[1]:
+            return MOVED
+        return MENDED if ranks[1] > ranks[0] else REGRESSED
+
+
+def _rank(kind: str, said: str) -> int:
+    """The better the higher, for things that have a better and a worse."""
+    if kind == "claim":
+        scope, _, tier = said.partition(", tier ")
+        return 10 * _SCOPES.index(scope) + _TIERS.index(tier.partition(",")[0])
+    if kind == "falsifiers":
+        return 0 if "survived" in said else 1
+    if kind == "mistake":
+        return int(said == NOT_MADE)
+    return int(said.startswith("pass"))
 
 
 def compare(before: Path, after: Path) -> tuple[Change, ...]:
