@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from verify.api import held
 from verify.spec.pack import LoadedPack, load
 
 ROOT = Path(__file__).parents[2]
@@ -26,3 +28,13 @@ def clauses_of(*rooms: str) -> list[dict[str, Any]]:
         for one in loaded().stated
         if one.document.file == file
     ]
+
+
+def registered_in(*rooms: str) -> dict[tuple[str, str], Any]:
+    """(role, name) -> what is registered under it, in all modules of these rooms."""
+    return {
+        (entry.role, entry.name): value
+        for room in rooms
+        for path in sorted((ROOT / "contracts" / room).glob("*.py"))
+        for entry, value in held(importlib.import_module(f"contracts.{room}.{path.stem}"))
+    }

@@ -7,7 +7,6 @@ all of them do pass is what test_pack.py runs the pack for.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -17,8 +16,9 @@ from typing import Any
 import pytest
 
 from contracts.subjects.engine import drift_subject
+from tests.contracts.reading import registered_in
 from tests.verify.signing import backed, trust
-from verify.api import CheckContext, registered
+from verify.api import CheckContext
 from verify.gate import claim_floors
 from verify.outcome import Axis, Outcome
 from verify.problems import UsageError
@@ -46,11 +46,9 @@ PACK = load(ROOT).pack
 
 def checks(module: str) -> dict[str, Any]:
     """The registered checks of a module, by name."""
+    named = registered_in(module.split(".")[1]).items()
     return {
-        entry.name: function
-        for function in vars(importlib.import_module(module)).values()
-        for entry in registered(function)
-        if entry.role == "check"
+        name: made for (role, name), made in named if role == "check" and made.__module__ == module
     }
 
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from contracts.artifact import cases as artifact_cases
-from contracts.audit import mistakes, outcome, parts, stages
 from contracts.subjects.community import DEPARTURES, MEASURED, departed
 from contracts.subjects.engine import drift_subject
 from drift import schedule
 from drift.generator import layers
 from drift.loss import drift_loss, feature_loss
-from verify.api import CheckContext, Measurement, registered
+from tests.contracts.reading import registered_in
+from verify.api import CheckContext, Measurement
 from verify.audit.protocol import audit_clauses
 from verify.outcome import Outcome
 from verify.spec.pack import load
@@ -24,12 +24,7 @@ from verify.spec.pack import load
 ROOT = Path(__file__).parents[2]
 PACK = load(ROOT)
 CLAUSES = {clause.id: clause for clause in audit_clauses(PACK)}
-CHECKS: dict[str, Callable[[CheckContext], Measurement]] = {
-    entry.name: function
-    for room in (mistakes, outcome, parts, stages)
-    for function in vars(room).values()
-    for entry in registered(function)
-}
+REGISTERED = registered_in("audit")
 FACTS = {
     f"{authority}:{name}": fact.value
     for name, topic in PACK.pack.topics.items()
@@ -44,7 +39,8 @@ def measurement(clause_id: str) -> Measurement:
     context = CheckContext(
         clause_id, drift_subject(), clause.params, clause.tolerance.value, FACTS, ROOT / "specs"
     )
-    return CHECKS[clause.check](context)
+    found: Measurement = REGISTERED["check", clause.check](context)
+    return found
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

@@ -12,8 +12,8 @@ import pytest
 from contracts.run import records as digits_run
 from contracts.subjects.engine import drift_subject
 from drift.config import fingerprint, load_template
-from tests.contracts.reading import clauses_of
-from verify.api import CheckContext, Measurement, Outcome, registered
+from tests.contracts.reading import clauses_of, registered_in
+from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
 CLAUSES = {
@@ -21,9 +21,7 @@ CLAUSES = {
     for clause in clauses_of("run")
     if clause["check"].startswith("digits_run.")
 }
-NAMED = {
-    entry.name: function for function in vars(digits_run).values() for entry in registered(function)
-}
+REGISTERED = registered_in("run")
 RIVALS = ("raw-pixel drifting loss", "class Gaussians, independent pixels", "class Gaussians")
 Change = Callable[[dict[str, Any]], object]
 
@@ -68,7 +66,7 @@ def judge(clause: dict[str, Any], folder: Path) -> Measurement:
         tolerance=clause["tolerance"]["value"], facts={}, specs_dir=ROOT / "specs",
         evidence_dir=folder,
     )  # fmt: skip
-    found: Measurement = NAMED[clause["check"]](context)
+    found: Measurement = REGISTERED["check", clause["check"]](context)
     return found
 
 
@@ -116,7 +114,7 @@ def test_three_good_runs_pass_and_say_what_stands_behind_them(name: str, three: 
 def test_every_falsifier_turns_its_clause_red(
     name: str, falsifier: dict[str, Any], three: Path
 ) -> None:
-    with NAMED[falsifier["mutant"]](None, **falsifier.get("with", {})):
+    with REGISTERED["mutant", falsifier["mutant"]](None, **falsifier.get("with", {})):
         assert judge(CLAUSES[name], three).outcome is Outcome.FAIL
 
 

@@ -18,23 +18,17 @@ from safetensors.numpy import load_file, save
 from contracts.evaluation import components
 from contracts.metrics import cases as metrics_cases
 from contracts.run import records as digits_run
-from contracts.run import trace as digits_trace
 from drift.artifacts import store
 from drift.commands.eval import command
 from drift.config import fingerprint
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.train import build
-from tests.contracts.reading import clauses_of
-from verify.api import CheckContext, Measurement, Outcome, registered
+from tests.contracts.reading import clauses_of, registered_in
+from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
 CLAUSES = {clause["id"]: clause for clause in clauses_of("run")}
-NAMED = {
-    entry.name: function
-    for module in (digits_run, digits_trace)
-    for function in vars(module).values()
-    for entry in registered(function)
-}
+REGISTERED = registered_in("run")
 SMALL = (*metrics_cases.SMALL, "optimizer.ema_decay=[0.9]", "optimizer.training_steps=2",
          "optimizer.warmup_steps=1", "evaluation.samples=100")  # fmt: skip
 TEMPLATE = build.override(metrics_cases.template(), SMALL)
@@ -83,7 +77,7 @@ def context(name: str, folder: Path) -> CheckContext:
 
 
 def judge(name: str, folder: Path) -> Measurement:
-    found: Measurement = NAMED[CLAUSES[name]["check"]](context(name, folder))
+    found: Measurement = REGISTERED["check", CLAUSES[name]["check"]](context(name, folder))
     return found
 
 
@@ -108,7 +102,7 @@ def test_records_of_the_engine_are_borne_out_by_what_draws_them_again(folder: Pa
 
 @pytest.mark.parametrize("falsifier", CLAUSES["RUN-007"]["falsifiers"], ids=lambda f: f["mutant"])
 def test_every_falsifier_of_the_trace_turns_it_red(folder: Path, falsifier: dict[str, Any]) -> None:
-    with NAMED[falsifier["mutant"]](None):
+    with REGISTERED["mutant", falsifier["mutant"]](None):
         assert judge("RUN-007", folder).outcome is Outcome.FAIL
 
 
@@ -122,7 +116,7 @@ def test_a_figure_without_its_components_turns_each_clause_red(
     folder: Path, name: str, falsifier: dict[str, Any]
 ) -> None:
     assert isinstance(digits_run.runs(context(name, folder)), list)
-    with NAMED[falsifier["mutant"]](None, **falsifier.get("with", {})):
+    with REGISTERED["mutant", falsifier["mutant"]](None, **falsifier.get("with", {})):
         assert judge(name, folder).outcome is Outcome.FAIL
 
 

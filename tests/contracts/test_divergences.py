@@ -15,17 +15,13 @@ import drift.loss
 import drift.semantics
 import drift.trace
 from contracts.divergences import register as divergences
-from tests.contracts.reading import clauses_of
-from verify.api import CheckContext, Measurement, registered
+from tests.contracts.reading import clauses_of, registered_in
+from verify.api import CheckContext, Measurement
 
 ROOT = Path(__file__).parents[2]
 CLAUSES = clauses_of("divergences")
 REGISTER = yaml.safe_load((ROOT / "specs/known_divergences.yaml").read_text(encoding="utf-8"))
-NAMED = {
-    (entry.role, entry.name): function
-    for function in vars(divergences).values()
-    for entry in registered(function)
-}
+NAMED = registered_in("divergences")
 FALSIFIERS = [
     pytest.param(clause, falsifier, id=f"{clause['id']}-{number}")
     for clause in CLAUSES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -15,22 +14,12 @@ from safetensors.numpy import load_file, save
 
 from contracts.evaluation import components as evaluation_components
 from drift.config import fingerprint, load_template
-from tests.contracts.reading import clauses_of
+from tests.contracts.reading import clauses_of, registered_in
 from tests.verify.signing import key, sign_record
-from verify.api import CheckContext, Measurement, Outcome, registered
+from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
-MODULES = [
-    importlib.import_module(f"contracts.{room}.{path.stem}")
-    for room in ("metrics", "evaluation")
-    for path in sorted((ROOT / "contracts" / room).glob("*.py"))
-]
-REGISTERED = {
-    (entry.role, entry.name): function
-    for module in MODULES
-    for function in vars(module).values()
-    for entry in registered(function)
-}
+REGISTERED = registered_in("metrics", "evaluation")
 FACTS = {
     f"{authority}:{topic}": fact.get("value", fact.get("says"))
     for path in sorted((ROOT / "specs" / "facts").glob("*.yaml"))

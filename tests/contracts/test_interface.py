@@ -12,18 +12,12 @@ import yaml
 
 from contracts.interface import signatures as interface
 from tests.contracts.reading import clauses_of
-from verify.api import CheckContext, Measurement, Outcome, registered
+from verify.api import CheckContext, Measurement, Outcome
 from verify.spec.strict_yaml import read
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = yaml.safe_load((ROOT / "specs/interface/v1.yaml").read_text(encoding="utf-8"))
 CLAUSES = clauses_of("interface")
-MUTANTS = {
-    entry.name: function
-    for function in vars(interface).values()
-    for entry in registered(function)
-    if entry.role == "mutant"
-}
 
 
 class Engine:

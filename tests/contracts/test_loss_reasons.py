@@ -8,23 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.divergences import register as divergences
-from contracts.field import laws as field
-from contracts.loss import laws as loss
-from contracts.loss import mutants as loss_mutants
-from contracts.loss import mutants_force as loss_mutants_force
-from contracts.loss import recorded as loss_golden
-from contracts.loss import stages as loss_stages
 from contracts.subjects.engine import drift_subject
-from tests.contracts.reading import clauses_of
-from verify.api import CheckContext, Measurement, held
+from tests.contracts.reading import clauses_of, registered_in
+from verify.api import CheckContext, Measurement
 
 ROOT = Path(__file__).parents[2]
-MODULES = (divergences, field, loss, loss_golden, loss_mutants, loss_mutants_force, loss_stages)
 SUBJECT = drift_subject()
-NAMED = {
-    (entry.role, entry.name): function for module in MODULES for entry, function in held(module)
-}
+NAMED = registered_in("divergences", "field", "loss")
 
 
 def read(path: Path) -> dict[str, Any]:
