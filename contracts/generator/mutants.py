@@ -132,7 +132,7 @@ def patch_channels_first(subject: object) -> Any:
 @mutant("generator.one_style_table", condition, "look_up_styles")
 def one_style_table(real: Any, tables: Sequence[nn.Module], style: Tensor) -> Any:
     """All style tokens draw from the first table."""
-    return real([tables[0]] * len(tables), style)
+    return real(list(tables[:1]) * len(tables), style)
 
 
 @mutant("generator.style_index_zero", condition, "look_up_styles")
