@@ -26,6 +26,11 @@ COMMANDS = {
     "encode": ("drift.commands.encode", "Make a latent cache from a folder of images."),
     "pretrain": ("drift.commands.pretrain", "Train the masked autoencoder of a template."),
     "train": ("drift.commands.train", "Train the generator of a template, under its gates."),
+    "plan": ("drift.commands.plan", "What each process of a run needs, before any is started."),
+    "launch": (
+        "drift.commands.launch",
+        "Print the torchrun command, or the Slurm script, of a run.",
+    ),
     "sample": ("drift.commands.sample", "Generate samples from a run or an artefact."),
     "eval": ("drift.commands.eval", "Measure samples and write a record with its provenance."),
     "bench": ("drift.commands.bench", "Time a part of the engine beside its floor."),

@@ -40,6 +40,9 @@ class Plan:
     queue_bytes: int
     checkpoint_bytes: int
     flops_per_step: float
+    forward_flops: float  # generating all samples of a step, and their features
+    features: int  # names in the dictionary
+    feature_numbers: int  # numbers in all features of one sample
 
     @property
     def memory_bytes(self) -> int:
@@ -59,10 +62,10 @@ class Plan:
             f"encoder        {self.encoder_parameters:,} parameters, frozen",
             f"a step         {self.samples_per_step:,} generated and {self.real_per_step:,} real "
             f"samples, {self.flops_per_step:.3g} floating-point operations",
-            f"memory         {_size(self.memory_bytes)}: state {_size(self.state_bytes)}, encoder "
-            f"{_size(self.encoder_bytes)}, activations {_size(self.activation_bytes)}, queues "
-            f"{_size(self.queue_bytes)}",
-            f"a checkpoint   {_size(self.checkpoint_bytes)}",
+            f"memory         {size(self.memory_bytes)}: state {size(self.state_bytes)}, encoder "
+            f"{size(self.encoder_bytes)}, activations {size(self.activation_bytes)}, queues "
+            f"{size(self.queue_bytes)}",
+            f"a checkpoint   {size(self.checkpoint_bytes)}",
             f"time           {hours:.3g} hours at {flops_per_second:.3g} operations a second",
         ]
         if price_per_hour is not None:
@@ -87,6 +90,8 @@ def plan(template: Template) -> Plan:
     one = _meta_inputs(template)
     make_flops, make_bytes = _count(generator, *one)
     feature_flops, feature_bytes = _count(extractor, _meta_sample(template))
+    with torch.no_grad():
+        found = extractor(_meta_sample(template))
     parameters = _parameters(generator)
     averages = len(template.optimizer.ema_decay)
     queue_samples = queue.per_class_capacity * template.generator.num_classes
@@ -100,13 +105,16 @@ def plan(template: Template) -> Plan:
         samples_per_step=generated,
         real_per_step=real,
         state_bytes=state,
-        encoder_bytes=_parameters(encoder) * FLOAT32,
+        encoder_bytes=sum(p.numel() * p.element_size() for p in encoder.parameters()),
         activation_bytes=generated * (make_bytes + feature_bytes),
         queue_bytes=queue_bytes,
         checkpoint_bytes=parameters * FLOAT32 * (3 + averages) + queue_bytes,
         flops_per_step=generated * make_flops * (1 + BACKWARD)
         + generated * feature_flops * 2
         + real * feature_flops,
+        forward_flops=generated * (make_flops + feature_flops),
+        features=len(found),
+        feature_numbers=sum(one.numel() for one in found.values()),
     )
 
 
@@ -140,7 +148,8 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Bytes for a person to read."""
     for unit in ("B", "KB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -17,6 +17,7 @@ from torch.distributed import ProcessGroup, ProcessGroupGloo
 
 from drift.ranks import Ranks
 
+GROUPS = ("group", "control", "patient")
 WAIT = timedelta(seconds=60)
 Found = TypeVar("Found")
 
@@ -27,8 +28,8 @@ def each_process(world: int, work: Callable[[Ranks], Found]) -> list[Found]:
 
     def process(rank: int) -> Found:
         torch.set_num_threads(1)
-        control = _group(PrefixStore("control", store), rank, world)
-        return work(Ranks(rank, world, _group(store, rank, world), control, store))
+        group, control, patient = (_group(PrefixStore(name, store), rank, world) for name in GROUPS)
+        return work(Ranks(rank, world, group, control, patient, store))
 
     with ThreadPoolExecutor(world) as threads:
         return list(threads.map(process, range(world)))

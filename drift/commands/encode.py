@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drift.commands import runs
 from drift.progress import progress
 
 if TYPE_CHECKING:
     from drift.data.entries import Listing
-    from drift.data.manifest import Settings
+    from drift.data.manifest import Manifest, Settings
     from drift.data.tokenizer import Tokenizer
 
 PLAIN_EVERY_S = 30.0
@@ -66,6 +67,7 @@ TIMED_IMAGES = 4
 @click.option("--name", help="What the images are called.  [default: unknown]")
 @click.option("--licence", help="Of the images, an SPDX expression.  [default: unknown]")
 @click.option("--dry-run", is_flag=True, help="Print images, bytes and time; write nothing.")
+@runs.wait_option
 def command(
     images: Path,
     out: Path,
@@ -77,6 +79,7 @@ def command(
     name: str | None,
     licence: str | None,
     dry_run: bool,
+    wait_s: float,
     **chosen: Any,
 ) -> None:
     """Encode IMAGES (a folder per class, or tar archives) into a cache of latents.
@@ -92,22 +95,31 @@ def command(
     from drift.data.tokenizer import open_tokenizer
 
     dataset = stated(name, licence)
-    listing = list_images(images)
-    for note in listing.notes:
-        _say(note)
-    device = devices.chosen(device)
-    tokenizer = open_tokenizer(vae, revision, device=device)
-    settings = encoding.settings_for(tokenizer, **chosen)
-    if dry_run:
-        pace = encoding.Pace(batch=batch, workers=workers, device=device)
-        click.echo("\n".join(_plan(listing, out, tokenizer, settings, pace)))
-        return
-    with _shown(f"encode {images.name}", len(listing)) as on_images:
-        pace = encoding.Pace(batch, workers, device, on_images, _say)
-        manifest = encoding.encode(listing, out, tokenizer, settings, pace, dataset)
+    with runs.joined(devices.chosen(device), wait_s) as (ranks, own):
+        say = runs.voice(ranks)
+        with ranks.met():
+            listing = list_images(images)
+            for note in listing.notes:
+                say(note)
+            tokenizer = open_tokenizer(vae, revision, device=own)
+            settings = encoding.settings_for(tokenizer, **chosen)
+        if dry_run:
+            pace = encoding.Pace(batch=batch, workers=workers, device=own)
+            if ranks.writer:
+                click.echo("\n".join(_plan(listing, out, tokenizer, settings, pace)))
+            return
+        with _shown(f"encode {images.name}", len(listing), say) as on_images:
+            pace = encoding.Pace(batch, workers, own, on_images, say, ranks=ranks)
+            manifest = encoding.encode(listing, out, tokenizer, settings, pace, dataset)
+        if ranks.writer:
+            click.echo(_said(out, len(listing), manifest))
+
+
+def _said(out: Path, images: int, manifest: Manifest) -> str:
+    """The last line: what the cache holds."""
     size = sum(shard.bytes for shard in manifest.shards)
-    click.echo(
-        f"{out}: {len(listing):,} images of {len(listing.classes):,} classes in "
+    return (
+        f"{out}: {images:,} images of {len(manifest.classes):,} classes in "
         f"{len(manifest.shards):,} shards, {size:,} bytes; digest {manifest.digest}; data set "
         f"{manifest.dataset.name}, licence {manifest.dataset.licence}"
     )
@@ -143,7 +155,9 @@ def _plan(
 
 
 @contextmanager
-def _shown(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def _shown(
+    description: str, total: int, say: Callable[[str], None] = runs.aloud
+) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal; where output is piped, a plain line now and then."""
     if sys.stderr.isatty():
         with progress(description, total, unit="images") as advance:
@@ -161,7 +175,7 @@ def _shown(description: str, total: int) -> Iterator[Callable[[int], None]]:
             said = now
             rate = (done - start) / max(now - begun, 1e-9)
             left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
-            _say(f"{description}: {done:,} of {total:,} images, {rate:,.3g} images/s{left}")
+            say(f"{description}: {done:,} of {total:,} images, {rate:,.3g} images/s{left}")
 
     yield plain
 
@@ -172,7 +186,3 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"about {seconds / length:.3g} {unit}"
     return f"about {seconds:.3g} seconds"
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

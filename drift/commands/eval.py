@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drift.commands import runs
 from drift.commands.device import device_option
 from drift.errors import DriftError
 from drift.progress import progress
@@ -63,19 +64,8 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
 @click.option("--vae-revision", metavar="HEX", help="Its commit, or the digest of its parameters.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @device_option
-def command(
-    source: Path,
-    out: Path | None,
-    dataset: str | None,
-    write_statistics: Path | None,
-    name: str,
-    last: int | None,
-    alphas: str | None,
-    metric: str | None,
-    baselines: bool,
-    claims: tuple[str, ...],
-    **chosen: Any,
-) -> None:
+@runs.wait_option
+def command(source: Path, device: str, wait_s: float, **chosen: Any) -> None:
     """Measure the samples of RUN, of FILE (artefact, checkpoint or samples) or of FOLDER (images).
 
     Digits: features of the run's encoder, a judge trained on real digits, held-out digits as the
@@ -83,15 +73,29 @@ def command(
     to each class, with a picture of all. Everything else: torch-fidelity's metrics against
     --statistics. A number's evidence axis follows from what is known about it and cannot be stated.
     """
+    with runs.joined(device, wait_s) as (ranks, own):
+        _evaluate(source, ranks=ranks, device=own, **chosen)
+
+
+def _evaluate(
+    source: Path, *, out: Path | None, dataset: str | None, write_statistics: Path | None,
+    name: str, last: int | None, alphas: str | None, metric: str | None, baselines: bool,
+    claims: tuple[str, ...], **chosen: Any,
+) -> None:  # fmt: skip
+    """What the first process measures; the others draw samples with it."""
     from drift.evaluate import run
 
     options = run.Options(
         **{key: chosen.pop(key) for key in run.Options.__dataclass_fields__ if key in chosen}
     )
     if write_statistics is not None:
-        _write_statistics(source, write_statistics, name, options.device, chosen)
+        if options.ranks.writer:
+            _write_statistics(source, write_statistics, name, options.device, chosen)
         return
     candidates = _plan(source, options, last, alphas)
+    if not options.ranks.writer:
+        run.draw_along(source, candidates)
+        return
     opened = run.open_images(source, candidates[0])
     kind = dataset or _kind(opened)
     _require_floors(claims, opened, kind, chosen)

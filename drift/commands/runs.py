@@ -47,13 +47,14 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _aloud(text: str) -> None:
+def aloud(text: str) -> None:
+    """On standard error."""
     click.echo(text, err=True)
 
 
 def source_of(
     template: Template, data: Path | None, name: str | None = None, licence: str | None = None,
-    say: Callable[[str], None] = _aloud,
+    say: Callable[[str], None] = aloud,
 ) -> Source:  # fmt: skip
     """The real samples of a template: embedded digits, a latent cache or a folder of images."""
     if template.data.dataset == "digits":
@@ -112,4 +113,4 @@ def joined(device: str, wait_s: float) -> AbstractContextManager[tuple[Ranks, st
 
 def voice(ranks: Ranks) -> Callable[[str], None]:
     """Standard error for the writer, nothing for the other processes."""
-    return _aloud if ranks.writer else lambda text: None
+    return aloud if ranks.writer else lambda text: None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from drift.commands import runs
 from drift.commands.device import device_option
 
 
@@ -28,6 +29,7 @@ from drift.commands.device import device_option
               help="Its commit; for a folder, the digest of its parameters.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @device_option
+@runs.wait_option
 def command(
     source: Path,
     out: Path,
@@ -44,6 +46,7 @@ def command(
     vae_revision: str | None,
     batch_size: int,
     device: str,
+    wait_s: float,
 ) -> None:
     """Draw samples from RUN (its newest checkpoint) or FILE (an artefact or a checkpoint).
 
@@ -56,15 +59,24 @@ def command(
     from drift.sample.decoder import decoder_for
     from drift.sample.loading import NONE
 
-    writing.require_writable(out)
-    loaded = sample.load(source, weights=weights, ema_decay=ema_decay, step=step, device=device)
-    if alpha is None:
-        alpha = loaded.template.evaluation.alpha if loaded.template else 1.0
-    keeps = loaded.origin.tokenizer != NONE and not writing.needs_images(out) and vae is None
-    decoder = None if keeps else decoder_for(loaded.origin, vae, vae_revision, device=device)
-    chosen = sample.parse_classes(classes, loaded.generator.config.num_classes)
-    request = writing.Request(sample.cycled(chosen, count), alpha, seed, columns)
-    sampler = sample.Sampler(loaded.generator, batch_size=batch_size)
-    writing.write(loaded, sampler, decoder, request, out, single=single)
-    facts = writing.facts_of(loaded, request, decoder)
-    click.echo(f"{writing.summary(sampler, facts)}; {out}")
+    with runs.joined(device, wait_s) as (ranks, own):
+        with ranks.met():
+            if ranks.writer:
+                writing.require_writable(out)
+            loaded = sample.load(
+                source, weights=weights, ema_decay=ema_decay, step=step, device=own
+            )
+            if alpha is None:
+                alpha = loaded.template.evaluation.alpha if loaded.template else 1.0
+            keeps = (
+                loaded.origin.tokenizer != NONE and not writing.needs_images(out) and vae is None
+            )
+            decoder = None if keeps else decoder_for(loaded.origin, vae, vae_revision, device=own)
+            chosen = sample.parse_classes(classes, loaded.generator.config.num_classes)
+            request = writing.Request(sample.cycled(chosen, count), alpha, seed, columns)
+        sampler = sample.Sampler(loaded.generator, batch_size=batch_size)
+        writing.write(loaded, sampler, decoder, request, out, single=single, ranks=ranks)
+        sampler.passes, sampler.samples = map(round, ranks.sums(sampler.passes, sampler.samples))
+        if ranks.writer:
+            facts = writing.facts_of(loaded, request, decoder)
+            click.echo(f"{writing.summary(sampler, facts)}; {out}")

@@ -7,13 +7,12 @@ the shard it was at. What the latents are is in drift.data.posterior.
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,27 +22,17 @@ from torch import Tensor
 
 from drift import atomic
 from drift.artifacts.errors import shown
-from drift.data import crop as cropping
 from drift.data import latents as stored
 from drift.data import manifest as manifests
-from drift.data import posterior
 from drift.data.dataset import Dataset, joined, require_size
-from drift.data.entries import Entry, Listing, sha256_of
+from drift.data.entries import Listing, sha256_of
 from drift.data.manifest import MANIFEST, Manifest, Origin, Settings, Shard
+from drift.data.shards import Pace as Pace
+from drift.data.shards import file_hashes
+from drift.data.shards import shard_tensors as shard_tensors
 from drift.data.source import DataError
 from drift.data.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How the work is done; moves nothing but the last bits of a sum."""
-
-    batch: int = 16
-    workers: int = 4
-    device: str = "cpu"
-    on_images: Callable[[int], None] = field(default=lambda done: None)
-    say: Callable[[str], None] = field(default=lambda text: None)
-    dropped: Counter[str] = field(default_factory=Counter)  # what decoding left out, by kind
+from drift.ranks.turns import in_turn
 
 
 def settings_for(
@@ -79,64 +68,114 @@ def encode(
 ) -> Manifest:  # fmt: skip
     """Encode what `out` lacks and return its complete manifest.
 
+    Several processes of `pace.ranks` make the shards in turn, in a folder that all of them see.
+
     dataset  what the images are called; None: unknown, or what the cache says already
     Finished shards are kept where they verify and made again where they do not. Raises DataError:
     another cache or anything else in `out`, a damaged image, a full disk; finished shards stay.
     """
-    with _locked_folder(out, pace.say):
-        manifest = _begin(listing, out, settings, dataset or Dataset())
+    ranks = pace.ranks
+    with ExitStack() as stack:
+        books: list[_Books] = []
+        ranks.by_writer(
+            lambda: books.append(
+                _Books.opened(listing, out, settings, dataset or Dataset(), pace, stack)
+            )
+        )
+        lacking = ranks.told(books[0].lacking if books else [])
+
+        def make(index: int) -> Tensor:
+            done = books[0].done if ranks.world == 1 else None
+            return _made(index, listing, out, tokenizer, settings, pace, done)
+
+        for found in in_turn(ranks, lacking, make):
+            if found is not None:
+                books[0].add(json.loads(bytes(found.tolist())))
+        ranks.by_writer(lambda: books[0].completed())
+        return books[0].manifest if books else manifests.read_manifest(out)
+
+
+def _made(
+    index: int, listing: Listing, out: Path, tokenizer: Tokenizer, settings: Settings, pace: Pace,
+    done: int | None,
+) -> Tensor:  # fmt: skip
+    """Encode and write one shard -> what the manifest says of it, as bytes of JSON, uint8.
+
+    done  images before it; None: others are at work on others, and shards are shown, not images
+    """
+    begin = index * settings.per_shard
+    count = manifests.sizes(len(listing), settings.per_shard)[index]
+    before = Counter(pace.dropped)
+    if done is None:
+        pace = replace(pace, on_images=lambda done: None)
+    places = range(begin, begin + count)
+    tensors = shard_tensors(listing, places, tokenizer, settings, pace, done or 0)
+    said = {
+        "shard": _write_shard(index, tensors, settings, out).model_dump(mode="json"),
+        "hashes": file_hashes(tensors[stored.FILES]),
+        "dropped": pace.dropped - before,
+    }
+    return torch.tensor(list(json.dumps(said).encode()), dtype=torch.uint8)
+
+
+@dataclass
+class _Books:
+    """What the writer keeps of a cache: manifest, digests of the images, what was left out."""
+
+    listing: Listing
+    out: Path
+    pace: Pace
+    manifest: Manifest
+    hashes: dict[int, list[str]]
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def opened(
+        cls, listing: Listing, out: Path, settings: Settings, dataset: Dataset, pace: Pace,
+        stack: ExitStack,
+    ) -> _Books:  # fmt: skip
+        """The folder for this run alone, and what of it is finished."""
+        stack.enter_context(_locked_folder(out, pace.say))
+        manifest = _begin(listing, out, settings, dataset)
         if manifest.versions != _versions():
             pace.say(f"begun with other versions, which the manifest keeps: {manifest.versions}")
-        manifest, hashes = _kept(manifest, out, pace)
-        done = sum(shard.count for shard in manifest.shards)
-        require_space(out, settings, len(listing) - done)
-        pace.on_images(done)
-        for index, count in enumerate(manifests.sizes(len(listing), settings.per_shard)):
-            if index in hashes:
-                continue
-            begin = index * settings.per_shard
-            tensors = shard_tensors(
-                listing, range(begin, begin + count), tokenizer, settings, pace, done
-            )
-            done += count
-            hashes[index] = file_hashes(tensors[stored.FILES])
-            manifest = _with_shard(manifest, index, tensors, out)
-        for what, count in sorted(pace.dropped.items()):
-            pace.say(f"{count:,} images whose {what} is dropped")
-        every = [sha256 for index in sorted(hashes) for sha256 in hashes[index]]
-        origin = manifest.origin.model_copy(update={"digest": listing.manifest_digest(every)})
-        manifest = _checked_copy(manifest, complete=True, origin=origin)
-        write(out / MANIFEST, manifest.text.encode())
-        return manifest
+        if pace.ranks.world > 1:  # so that shards of a killed run are known to be of a cache
+            write(out / MANIFEST, _checked_copy(manifest, complete=False).text.encode())
+        books = cls(listing, out, pace, *_kept(manifest, out, pace))
+        require_space(out, settings, len(listing) - books.done)
+        pace.on_images(books.done)
+        return books
 
+    @property
+    def done(self) -> int:
+        """Images of finished shards."""
+        return sum(shard.count for shard in self.manifest.shards)
 
-def shard_tensors(
-    listing: Listing,
-    places: range,
-    tokenizer: Tokenizer,
-    settings: Settings,
-    pace: Pace,
-    done: int = 0,
-) -> dict[str, Tensor]:
-    """What the shard of the images at `places` holds; see drift.data.latents."""
-    parts: dict[str, list[Tensor]] = {}
-    with ThreadPoolExecutor(pace.workers) as pool:
-        for batch, images, files in _batches(listing, places, settings, pace, pool):
-            coded = posterior.encode_images(images, batch, tokenizer, settings, pace.device)
-            for name, latents in coded.items():
-                _require_finite(listing, batch, latents)
-                parts.setdefault(name, []).append(latents)
-            parts.setdefault(stored.FILES, []).append(files)
-            done += len(batch)
-            pace.on_images(done)
-    entries = listing.entries[places.start : places.stop]
-    labels = torch.tensor([entry.label for entry in entries], dtype=torch.int64)
-    return {name: torch.cat(rows) for name, rows in parts.items()} | {stored.LABELS: labels}
+    @property
+    def lacking(self) -> list[int]:
+        """Shards that are still to be made."""
+        shards = manifests.sizes(len(self.listing), self.manifest.settings.per_shard)
+        return [index for index in range(len(shards)) if index not in self.hashes]
 
+    def add(self, made: Mapping[str, Any]) -> None:
+        """A shard that a process has written: the manifest knows of it from now on."""
+        shard = Shard.model_validate_json(json.dumps(made["shard"]))
+        self.hashes[shard.index] = made["hashes"]
+        self.dropped.update(made["dropped"])
+        shards = tuple(sorted([*self.manifest.shards, shard], key=lambda shard: shard.index))
+        self.manifest = _checked_copy(self.manifest, shards=shards)
+        write(self.out / MANIFEST, self.manifest.text.encode())
+        self.pace.on_images(self.done)
 
-def file_hashes(files: Tensor) -> list[str]:
-    """uint8 [n, 32] -> hexadecimal digests."""
-    return [bytes(row.tolist()).hex() for row in files]
+    def completed(self) -> None:
+        """Say what was dropped, and write that nothing is missing."""
+        for what, count in sorted(self.dropped.items()):
+            self.pace.say(f"{count:,} images whose {what} is dropped")
+        every = [sha256 for index in sorted(self.hashes) for sha256 in self.hashes[index]]
+        digest = self.listing.manifest_digest(every)
+        origin = self.manifest.origin.model_copy(update={"digest": digest})
+        self.manifest = _checked_copy(self.manifest, complete=True, origin=origin)
+        write(self.out / MANIFEST, self.manifest.text.encode())
 
 
 def require_space(out: Path, settings: Settings, images: int) -> None:
@@ -170,39 +209,6 @@ def write(path: Path, data: bytes) -> None:
             expected=f"room and permission for {len(data):,} bytes",
             remedy="Finished shards are kept: mend it and run the same command again.",
         ) from error
-
-
-def _batches(
-    listing: Listing, places: range, settings: Settings, pace: Pace, pool: ThreadPoolExecutor
-) -> Iterator[tuple[range, Tensor, Tensor]]:
-    """(places, images, file digests uint8 [n, 32]); the next batch is read meanwhile."""
-
-    def load(entry: Entry) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-        data, place = listing.read(entry), listing.place(entry)
-        image = cropping.square(data, settings.resolution, crop=settings.crop, place=place)
-        sha256 = torch.tensor(list(bytes.fromhex(sha256_of(data))), dtype=torch.uint8)
-        return image, sha256, cropping.look(data, place=place).dropped
-
-    batches = [places[i : i + pace.batch] for i in range(0, len(places), pace.batch)]
-    ahead = pool.map(load, listing.entries[batches[0].start : batches[0].stop])
-    for batch, following in zip(batches, [*batches[1:], range(0)], strict=True):
-        loaded = list(ahead)
-        ahead = pool.map(load, listing.entries[following.start : following.stop])
-        images, files, dropped = zip(*loaded, strict=True)
-        pace.dropped.update(chain(*dropped))
-        yield batch, torch.stack(images), torch.stack(files)
-
-
-def _require_finite(listing: Listing, places: range, latents: Tensor) -> None:
-    bad = (~latents.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
-    if bad:
-        entry = listing.entries[places[bad[0]]]
-        raise DataError(
-            listing.place(entry),
-            found=f"a latent that is not finite in {latents.dtype}",
-            expected="finite numbers",
-            remedy="Check the autoencoder; --dtype float32 has the wider range.",
-        )
 
 
 def _begin(listing: Listing, out: Path, settings: Settings, dataset: Dataset) -> Manifest:
@@ -279,11 +285,11 @@ def _kept(manifest: Manifest, out: Path, pace: Pace) -> tuple[Manifest, dict[int
     return _checked_copy(manifest, complete=False, shards=tuple(kept)), hashes
 
 
-def _with_shard(manifest: Manifest, index: int, tensors: dict[str, Tensor], out: Path) -> Manifest:
-    """Write a shard, then the manifest that knows of it."""
+def _write_shard(index: int, tensors: dict[str, Tensor], settings: Settings, out: Path) -> Shard:
+    """Write a shard -> what the manifest says of it."""
     data = save(
         {name: tensor.contiguous() for name, tensor in tensors.items()},
-        metadata={stored.SETTINGS: manifest.settings.digest},
+        metadata={stored.SETTINGS: settings.digest},
     )
     labels = tensors[stored.LABELS].tolist()
     shard = Shard(
@@ -294,10 +300,7 @@ def _with_shard(manifest: Manifest, index: int, tensors: dict[str, Tensor], out:
         labels=manifests.runs_of(labels),
     )
     write(out / shard.file, data)
-    shards = tuple(sorted([*manifest.shards, shard], key=lambda shard: shard.index))
-    manifest = _checked_copy(manifest, shards=shards)
-    write(out / MANIFEST, manifest.text.encode())
-    return manifest
+    return shard
 
 
 def _checked_copy(manifest: Manifest, **changes: Any) -> Manifest:

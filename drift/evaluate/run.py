@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from drift.evaluate.figures import Figure
 from drift.evaluate.sources import Images
 from drift.evaluate.statistics import Statistics
 from drift.generator import Generator
+from drift.ranks import ALONE, Ranks
 from drift.sample import loading, sampler
 from drift.sample.decoder import decoder_for
 from drift.sample.loading import Loaded
@@ -57,6 +58,7 @@ class Options:
     device: str = "cpu"
     vae: str | None = None
     vae_revision: str | None = None
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,16 @@ def open_images(path: Path, options: Options) -> Opened:
         decode=decode,
         sha256=loaded.origin.sha256,
         facts={**asdict(loaded.origin), "decoder": decode.identity},
+        ranks=options.ranks,
     )
     return Opened(drawn, loaded, many)
+
+
+def draw_along(path: Path, candidates: Iterable[Options]) -> None:
+    """What a process that measures nothing does: its turns of every candidate's samples."""
+    for options in candidates if loading.is_generator(path) else ():
+        for _ in open_images(path, options).images.open():
+            pass
 
 
 def evaluate_digits_images(

@@ -24,9 +24,11 @@ from drift.data.listing import ARCHIVE
 from drift.evaluate import folders, given, npz
 from drift.evaluate.given import SourceError, reading
 from drift.progress import progress
+from drift.ranks import ALONE, Ranks
+from drift.ranks.turns import in_turn
 from drift.sample import images, output, writing
 from drift.sample.loading import file_digest
-from drift.sample.sampler import Sampler
+from drift.sample.sampler import Sampler, check
 
 BATCH = 64
 
@@ -73,12 +75,24 @@ def from_sampler(
     decode: Callable[[Tensor], Tensor],
     sha256: str,
     facts: Mapping[str, Any],
+    ranks: Ranks = ALONE,
 ) -> Images:
-    """Samples of labels [N], drawn when they are needed and kept by nobody."""
+    """Samples of labels [N], drawn when they are needed and kept by nobody.
+
+    Several processes draw and decode them in turn; all of them open the images, as often as the
+    writer, which alone is given them.
+    """
+
+    def made(start: int) -> Tensor:
+        batch = sampler.batch(labels, start, alpha=alpha, seed=seed)
+        return images.pixels(decode(batch.samples))
 
     def batches() -> Batches:
-        for batch in sampler.batches(labels, alpha=alpha, seed=seed):
-            yield images.pixels(decode(batch.samples)), batch.labels
+        check(sampler.generator.config, labels, alpha)
+        starts = sampler.starts(labels)
+        for start, pixels in zip(starts, in_turn(ranks, starts, made), strict=True):
+            if pixels is not None:
+                yield pixels, labels[start : start + sampler.batch_size]
 
     return Images(len(labels), batches, sha256, {**facts, "alpha": alpha, "seeds": [seed]})
 

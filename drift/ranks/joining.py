@@ -15,7 +15,8 @@ from torch.distributed.rendezvous import rendezvous
 from drift.errors import DriftError
 from drift.ranks.processes import ALONE, Elsewhere, Ranks
 
-WAIT_S = 60.0  # for one collective of a step; what takes longer is waited for at the store
+WAIT_S = 60.0  # for one collective of a step
+LONGEST_DAYS = 7  # for what is waited for without a limit, since there has to be one
 NAMES = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -73,8 +74,9 @@ def join(store: Any, rank: int, world: int, device: str, *, wait_s: float = WAIT
     backend = "nccl" if device.startswith("cuda") else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=wait, **own)
     control: Any = dist.new_group(backend="gloo", timeout=wait)
+    patient: Any = dist.new_group(backend="gloo", timeout=timedelta(days=LONGEST_DAYS))
     whole: Any = dist.group.WORLD
-    return Ranks(rank, world, whole, control, store)
+    return Ranks(rank, world, whole, control, patient, store)
 
 
 def _store(wait_s: float) -> Any:

@@ -1,13 +1,12 @@
 """One process of several: its share of the work, and what all of them agree on.
 
-Two ways to agree. `agree` is a collective of two numbers, for every step. `meet` waits at the
-store, without a limit of time, for what may take long on one process: a checkpoint, a first read.
-Both end in the first error of any process, on all of them.
+Two ways to agree, a collective of two numbers each. `agree` is for every step and has its limit of
+time; `meet` waits as long as it takes for what one process may take long to do: a checkpoint, a
+first read. Both end in the first error of any process, on all of them.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import time
@@ -46,6 +45,7 @@ class Ranks:
     rank, world  its number, from 0, of so many
     group        for tensors of a step, on the device of the run
     control      for what is agreed on and for samples, on the CPU
+    patient      the same without a limit of time; a process that is gone is found all the same
     store        where the first error is written, for all to read
     """
 
@@ -53,9 +53,9 @@ class Ranks:
     world: int = 1
     group: ProcessGroup | None = None
     control: ProcessGroup | None = None
+    patient: ProcessGroup | None = None
     store: Any = None
     _settled: list[BaseException] = field(default_factory=list, compare=False, repr=False)
-    _meetings: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
 
     @property
     def writer(self) -> bool:
@@ -77,14 +77,21 @@ class Ranks:
 
     def agree(self, error: Exception | None = None, *, number: int = 0) -> int:
         """The largest `number` of all; raises the error of any process on every process."""
-        if self.control is None:
+        return self._agreed(self.control, error, number)
+
+    def meet(self, error: Exception | None = None) -> None:
+        """Wait until all processes are here, however long one takes; `agree` on an error."""
+        self._agreed(self.patient, error, 0)
+
+    def _agreed(self, group: ProcessGroup | None, error: Exception | None, number: int) -> int:
+        if group is None:
             if error is not None:
                 raise error
             return number
         if error is not None:
             self.post(error)
         flags = torch.tensor([error is not None, number], dtype=torch.int64)
-        dist.all_reduce(flags, dist.ReduceOp.MAX, group=self.control)
+        dist.all_reduce(flags, dist.ReduceOp.MAX, group=group)
         if error is not None:
             raise error
         if flags[0]:
@@ -100,23 +107,6 @@ class Ranks:
         except Exception as raised:
             error = raised
         self.agree(error)
-
-    def meet(self, error: Exception | None = None) -> None:
-        """Wait until all processes are here, however long one takes, or one has an error."""
-        if self.store is None:
-            if error is not None:
-                raise error
-            return
-        key = f"drift/meeting/{next(self._meetings)}"
-        if error is not None:
-            self.post(error)
-            raise error
-        if self.store.add(key, 1) == self.world:
-            self.store.set(f"{key}/all", b"1")
-        while not self.store.check([f"{key}/all"]):
-            if self.store.check([BOARD]):
-                raise self._posted()
-            time.sleep(LOOK_AGAIN_S)
 
     @contextmanager
     def met(self) -> Iterator[None]:
@@ -137,10 +127,10 @@ class Ranks:
     # -- errors ------------------------------------------------------------------------------------
 
     def post(self, error: BaseException) -> bool:
-        """Write an error for the others to read -> whether it is the first, which is to be said."""
+        """Write an error for the others to read -> whether this process had the first."""
         said = json.dumps([self.rank, f"{type(error).__name__}: {error}"])
-        kept: bytes = self.store.compare_set(BOARD, "", said)
-        return kept.decode() == said
+        rank, _ = json.loads(self.store.compare_set(BOARD, "", said).decode())
+        return bool(rank == self.rank)
 
     def settled(self, error: BaseException) -> BaseException:
         """What this process ends with: its own error where it is the first, else `Elsewhere`."""
@@ -194,6 +184,23 @@ class Ranks:
         total = torch.tensor([*sums, count], dtype=torch.float64)
         dist.all_reduce(total, group=self.control)
         return dict(zip(means, (total[:-1] / total[-1]).tolist(), strict=True))
+
+    def told(self, numbers: Sequence[int]) -> list[int]:
+        """The writer's whole numbers, on every process; what the others pass counts for nothing."""
+        if self.control is None:
+            return list(numbers)
+        said = torch.zeros(self.agree(number=len(numbers) * self.writer), dtype=torch.int64)
+        if self.writer:
+            said.copy_(torch.tensor(numbers, dtype=torch.int64))
+        dist.all_reduce(said, group=self.control)
+        return list(map(int, said))
+
+    def sums(self, *numbers: float) -> list[float]:
+        """Numbers of this process -> their sums over processes."""
+        total = torch.tensor(numbers, dtype=torch.float64)
+        if self.control is not None:
+            dist.all_reduce(total, group=self.control)
+        return list(map(float, total))
 
 
 ALONE = Ranks()

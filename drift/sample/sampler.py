@@ -66,22 +66,33 @@ class Sampler:
         network was run more than once for a sample.
         """
         check(self.generator.config, labels, alpha)
+        for start in self.starts(labels):
+            yield self.batch(labels, start, alpha=alpha, seed=seed, first=first)
+
+    def starts(self, labels: Tensor) -> range:
+        """Where the batches of labels [N] begin."""
+        return range(0, len(labels), self.batch_size)
+
+    @torch.no_grad()
+    def batch(
+        self, labels: Tensor, start: int, *, alpha: float, seed: int, first: int = 0
+    ) -> Batch:
+        """The one batch of `batches` that begins at a place, whoever draws the others."""
+        part = labels[start : start + self.batch_size]
         hook = self.generator.register_forward_hook(self._count)
         try:
-            for start in range(0, len(labels), self.batch_size):
-                part = labels[start : start + self.batch_size]
-                began = time.perf_counter()
-                samples = draw(self.generator, part, alpha, seed, first + start)
-                self.seconds += time.perf_counter() - began
-                self.samples += len(part)
-                if self.passes != self.samples:
-                    raise SampleError(
-                        "sampler", found=f"{self.passes} forward passes for {self.samples} samples",
-                        expected="one each: the method has no second step",
-                    )  # fmt: skip
-                yield Batch(samples, part, first + start)
+            began = time.perf_counter()
+            samples = draw(self.generator, part, alpha, seed, first + start)
+            self.seconds += time.perf_counter() - began
         finally:
             hook.remove()
+        self.samples += len(part)
+        if self.passes != self.samples:
+            raise SampleError(
+                "sampler", found=f"{self.passes} forward passes for {self.samples} samples",
+                expected="one each: the method has no second step",
+            )  # fmt: skip
+        return Batch(samples, part, first + start)
 
     def all(self, labels: Tensor, *, alpha: float, seed: int, first: int = 0) -> Tensor:
         """All samples at once, [N, C, H, W]; for numbers that fit into memory."""

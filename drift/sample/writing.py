@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 
 from drift.progress import progress
+from drift.ranks import ALONE, Ranks
+from drift.ranks.turns import in_turn
 from drift.sample import grids, images, output
 from drift.sample.decoder import Decoder
 from drift.sample.loading import NONE, Loaded, SampleError
-from drift.sample.sampler import Sampler
+from drift.sample.sampler import Sampler, check
 
 # samples [B, C, H, W] and, for outputs that show images, their bytes
 Sink = Callable[[Tensor, Tensor | None], None]
@@ -66,16 +68,22 @@ def facts_of(loaded: Loaded, request: Request, decoder: Decoder | None) -> dict[
 
 def write(
     loaded: Loaded, sampler: Sampler, decoder: Decoder | None, request: Request, out: Path,
-    *, single: bool = False,
+    *, single: bool = False, ranks: Ranks = ALONE,
 ) -> None:  # fmt: skip
     """Draw and write; `out` is a folder, .png, .npz or .safetensors.
+
+    Several processes draw and decode in turn, and the writer writes what one would have written.
 
     decoder  turns samples into images; None leaves latents as they are (.safetensors only)
     single   in a folder, every image as a PNG too
     """
-    facts = facts_of(loaded, request, decoder)
+    check(loaded.generator.config, request.labels, request.alpha)
+    facts, parts = facts_of(loaded, request, decoder), _decoded(sampler, decoder, request, ranks)
+    if not ranks.writer:
+        for _ in parts:
+            pass
+        return
     with output.fresh(out) as working:
-        parts = _decoded(sampler, decoder, request)
         first = next(parts)
         shape = (len(request.labels), *first.shape[1:])
         with ExitStack() as stack:
@@ -156,11 +164,22 @@ def _shown(pixels: Tensor | None) -> Tensor:
     return pixels
 
 
-def _decoded(sampler: Sampler, decoder: Decoder | None, request: Request) -> Iterator[Tensor]:
-    with progress("sample", len(request.labels), unit="samples") as advance:
-        for batch in sampler.batches(request.labels, alpha=request.alpha, seed=request.seed):
-            yield batch.samples if decoder is None else decoder(batch.samples)
-            advance(batch.first + len(batch.samples))
+def _decoded(
+    sampler: Sampler, decoder: Decoder | None, request: Request, ranks: Ranks
+) -> Iterator[Tensor]:
+    """All batches in order on the writer; the other processes draw theirs and get nothing."""
+
+    def made(start: int) -> Tensor:
+        batch = sampler.batch(request.labels, start, alpha=request.alpha, seed=request.seed)
+        return batch.samples if decoder is None else decoder(batch.samples)
+
+    done, shown = 0, "sample" if ranks.writer else None
+    with progress(shown, len(request.labels), unit="samples") as advance:
+        for part in in_turn(ranks, sampler.starts(request.labels), made):
+            if part is not None:
+                yield part
+                done += len(part)
+                advance(done)
 
 
 def summary(sampler: Sampler, facts: Mapping[str, Any]) -> str:

@@ -257,7 +257,7 @@ def test_archives_are_encoded_under_their_labels(tmp_path: Path) -> None:
 
 def test_exact_convolutions_return_the_callers_choice() -> None:
     before = torch.backends.cudnn.conv.fp32_precision
-    with encode.posterior.exact_convolutions():
+    with posterior.exact_convolutions():
         assert torch.backends.cudnn.conv.fp32_precision == "ieee"
     assert torch.backends.cudnn.conv.fp32_precision == before
 

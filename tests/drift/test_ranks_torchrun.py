@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.nightly
 FAULTY = Path(__file__).parent / "faulty.py"
 SETTINGS = (*small_run.RUN, "loss.class_labels=3", "optimizer.training_steps=6")
 LIMIT_S = 60
+# The last whole checkpoint before the third time: `generate` is called for the window's row, too.
+SAVED = {"draw": 2, "generate": 0, "update": 2, "window": 4, "checkpoint": 2}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +117,7 @@ def test_one_process_that_fails_ends_the_run_with_one_message(
         assert "one that ended without a word" in messages[0]
     assert seconds < 2 * LIMIT_S, "start-up and end"
     saved = last_good(tmp_path / "run")
-    assert saved == (2 if place in ("checkpoint", "window", "draw", "update", "generate") else 0)
+    assert saved == SAVED[place]
     record = json.loads((tmp_path / "run" / "run_metadata.json").read_text())
     assert record["status"] == ("running" if fault.startswith("kill:0") else "failed")
     assert cli.run(words(tmp_path / "run", encoder, "--resume")) == 0
@@ -131,3 +134,38 @@ def test_a_signal_to_one_process_is_everybodys_and_leaves_a_checkpoint(
     assert record["status"] == "interrupted"
     assert last_good(tmp_path / "run") == record["step"] == record["latest_checkpoint"]
     assert cli.run(words(tmp_path / "run", encoder, "--resume")) == 0
+
+
+def test_samples_and_figures_under_torchrun_are_those_of_one_process(
+    encoder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert cli.run(words(run, encoder)) == 0
+    for name in ("one", "two"):
+        sample = ["sample", str(run), "--out", str(tmp_path / f"{name}.npz"), "--count", "150"]
+        record = str(tmp_path / f"{name}.json")
+        measure = ["eval", str(run), "--encoder", str(encoder), "--out", record, "--count", "700",
+                   "--no-baselines"]  # fmt: skip
+        for command in (sample, measure):
+            if name == "one":
+                assert cli.run(command) == 0
+            else:
+                code, said, _ = torchrun(2, command)
+                assert code == 0, said
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    one, two = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "two"))
+    assert one["facts"]["samples_sha256"] == two["facts"]["samples_sha256"]
+    assert one["figures"] == two["figures"]
+
+
+def test_the_launched_line_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As printed, but for the name of the interpreter's own torchrun, and with a dry run."""
+    arguments = ["launch", "digits", "--world", "2", "--device", "cpu", "--dry-run"]
+    assert cli.run(arguments) == 0
+    _, *line = shlex.split(capfd.readouterr().out)
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *line],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "template       digits" in done.stdout

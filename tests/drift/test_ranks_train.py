@@ -86,6 +86,7 @@ def three_steps(folder: Path, ranks: Ranks, **changed: Any) -> Taken:
         losses.append(figures["loss"])
         named = generator.named_parameters()
         gradients.append({name: p.grad.clone() for name, p in named if p.grad is not None})
+        gradients[-1]["norm before clipping"] = torch.tensor(figures["grad_norm"])
         assert going._last is not None
         drawn.append(going._last[0])
     return Taken(
@@ -110,7 +111,7 @@ LATER = pytest.mark.nightly
     scope="module",
     params=[
         pytest.param((2, 1), id="two, label by label"),
-        pytest.param((4, None), id="four"),
+        pytest.param((4, None), id="four", marks=LATER),
         pytest.param((2, None), id="two", marks=LATER),
         pytest.param((3, 2), id="three, two labels a pass", marks=LATER),
     ],
