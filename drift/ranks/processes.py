@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import ProcessGroup
 
-from drift.errors import DriftError
+from drift.errors import DriftError, Interrupted
 
 BOARD = "drift/first-error"
 LOOK_AGAIN_S = 0.02
@@ -134,7 +134,8 @@ class Ranks:
 
     def settled(self, error: BaseException) -> BaseException:
         """What this process ends with: its own error where it is the first, else `Elsewhere`."""
-        if self.store is None or isinstance(error, Elsewhere) or error in self._settled:
+        own = isinstance(error, Elsewhere | Interrupted) or error in self._settled
+        if self.store is None or own:
             return error
         self._settled.append(self._first_of(error))
         return self._settled[-1]
