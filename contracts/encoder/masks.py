@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -72,44 +69,28 @@ def mask_refusals(ctx: CheckContext) -> Measurement:
     return judge_refusals(ctx, lambda **given: _draw(ctx, **given), taken, refused)
 
 
-@mutant("encoder.one_share_for_all")
-def one_share_for_all(subject: object) -> AbstractContextManager[object]:
+@mutant("encoder.one_share_for_all", masking, "mask_from_uniform")
+def one_share_for_all(real: Any, uniform: Tensor, ratio: Any, *, patch: int) -> Tensor:
     """Every sample of a batch has the share of the first."""
-    real = masking.mask_from_uniform
-
-    def masked(uniform: Tensor, ratio: Any, *, patch: int) -> Tensor:
-        mask: Tensor = real(uniform, ratio[:1].expand(len(ratio)), patch=patch)
-        return mask
-
-    return patch.object(masking, "mask_from_uniform", masked)
+    mask: Tensor = real(uniform, ratio[:1].expand(len(ratio)), patch=patch)
+    return mask
 
 
-@mutant("encoder.mask_of_cells")
-@contextmanager
-def mask_of_cells(subject: object) -> Iterator[None]:
+@mutant("encoder.mask_of_cells", masking, "draw_mask")
+def mask_of_cells(
+    real: Any, batch: int, size: tuple[int, int], *, generator: Any, ratio: Any, **_: Any
+) -> Tensor:
     """Cells are masked one by one, not square by square."""
-
-    def drawn(batch: int, size: tuple[int, int], *, generator: Any, ratio: Any, **_: Any) -> Tensor:
-        low, high = ratio
-        share = low + (high - low) * torch.rand(batch, 1, 1, 1, generator=generator)
-        cells: Tensor = torch.rand(batch, 1, *size, generator=generator) < share
-        return cells.float()
-
-    with patch.object(masking, "draw_mask", drawn):
-        yield
+    low, high = ratio
+    share = low + (high - low) * torch.rand(batch, 1, 1, 1, generator=generator)
+    cells: Tensor = torch.rand(batch, 1, *size, generator=generator) < share
+    return cells.float()
 
 
-@mutant("encoder.any_mask")
-@contextmanager
-def any_mask(subject: object) -> Iterator[None]:
+@mutant("encoder.any_mask", masking, "draw_mask")
+def any_mask(
+    real: Any, batch: int, size: tuple[int, int], *, ratio: Any, patch: int, generator: Any
+) -> Any:
     """A grid is cut to the squares that fit, and shares are taken as they come."""
-    real = masking.draw_mask
-
-    def drawn(
-        batch: int, size: tuple[int, int], *, ratio: Any, patch: int, generator: Any
-    ) -> Tensor:
-        fitting = (size[0] // patch * patch, size[1] // patch * patch)
-        return real(batch, fitting, ratio=ratio, patch=patch, generator=generator)
-
-    with patch.object(masking, "draw_mask", drawn):
-        yield
+    fitting = (size[0] // patch * patch, size[1] // patch * patch)
+    return real(batch, fitting, ratio=ratio, patch=patch, generator=generator)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -214,50 +212,39 @@ def input_of_samples(ctx: CheckContext) -> Measurement:
     return judge_refusals(ctx, call, taken, refused)
 
 
-@mutant("metrics.half_the_range")
-def half_the_range(subject: object) -> AbstractContextManager[object]:
-    """Samples are taken for numbers in [0, 1]."""
-    return patch.object(images, "pixels", lambda samples: images.to_uint8(samples.float() + 1.0))
-
-
-@mutant("metrics.transposed_pictures")
-def transposed_pictures(subject: object) -> AbstractContextManager[object]:
+@mutant("metrics.transposed_pictures", grids, "png")
+def transposed_pictures(real: Any, image: Any) -> Any:
     """Rows and columns are exchanged in pictures."""
-    real = grids.png
-    return patch.object(grids, "png", lambda image: real(image.transpose(1, 2)))
+    return real(image.transpose(1, 2))
 
 
-@mutant("metrics.blue_for_red")
-def blue_for_red(subject: object) -> AbstractContextManager[object]:
+@mutant("metrics.blue_for_red", output, "npz")
+def blue_for_red(real: Any, path: Path, shape: Any, labels: Tensor, facts: Any) -> Any:
     """The channels of the archive are in the other order."""
-    real = output.npz
+    from contextlib import contextmanager
 
-    def turned(path: Path, shape: Any, labels: Tensor, facts: Any) -> Any:
-        from contextlib import contextmanager
+    @contextmanager
+    def opened() -> Iterator[Any]:
+        with real(path, shape, labels, facts) as write:
+            yield lambda pixels: write(pixels.flip(1))
 
-        @contextmanager
-        def opened() -> Iterator[Any]:
-            with real(path, shape, labels, facts) as write:
-                yield lambda pixels: write(pixels.flip(1))
-
-        return opened()
-
-    return patch.object(output, "npz", turned)
+    return opened()
 
 
-@mutant("metrics.ranges_without_their_end")
-def ranges_without_their_end(subject: object) -> AbstractContextManager[object]:
+@mutant("metrics.ranges_without_their_end", sampler, "parse_classes")
+def ranges_without_their_end(real: Any, text: str, classes: int) -> Any:
     """3-5 is 3 and 4."""
-    real = sampler.parse_classes
-
-    def parsed(text: str, classes: int) -> list[int]:
-        found = real(text, classes)
-        return found[:-1] if "-" in text else found
-
-    return patch.object(sampler, "parse_classes", parsed)
+    found = real(text, classes)
+    return found[:-1] if "-" in text else found
 
 
-@mutant("metrics.any_alpha")
-def any_alpha(subject: object) -> AbstractContextManager[object]:
-    """What float32 makes of alpha is not looked at."""
-    return patch.object(sampler, "_as_float32", lambda number: 1.0)
+OTHER_VALUES = (
+    # Samples are taken for numbers in [0, 1].
+    mutant(
+        "metrics.half_the_range",
+        images,
+        pixels=lambda samples: images.to_uint8(samples.float() + 1.0),
+    ),
+    # What float32 makes of alpha is not looked at.
+    mutant("metrics.any_alpha", sampler, _as_float32=lambda number: 1.0),
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -126,24 +125,19 @@ def picked(ctx: CheckContext) -> Measurement:
     )
 
 
-@mutant("metrics.separated_by_values")
-def separated_by_values(subject: object) -> AbstractContextManager[object]:
+@mutant("metrics.separated_by_values", comparison, "verdict")
+def separated_by_values(real: Any, ours: Figure, theirs: Figure) -> str:
     """The lower value is better, whatever the intervals say."""
-
-    def verdict(ours: Figure, theirs: Figure) -> str:
-        return "better" if (ours.value < theirs.value) == (ours.better == "lower") else "worse"
-
-    return patch.object(comparison, "verdict", verdict)
+    return "better" if (ours.value < theirs.value) == (ours.better == "lower") else "worse"
 
 
-@mutant("metrics.silent_collapse")
-def silent_collapse(subject: object) -> AbstractContextManager[object]:
+@mutant("metrics.silent_collapse", table, "lines")
+def silent_collapse(real: Any, record: Any) -> Any:
     """A table does not say which classes have collapsed."""
-    real = table.lines
-    return patch.object(table, "lines", lambda record: real({**record, "collapsed": []}))
+    return real({**record, "collapsed": []})
 
 
-@mutant("metrics.collapsed_is_picked")
-def collapsed_is_picked(subject: object) -> AbstractContextManager[object]:
-    """Identical samples with a low distance are the best."""
-    return patch.object(sweep.Candidate, "collapsed", False)
+OTHER_VALUES = (
+    # Identical samples with a low distance are the best.
+    mutant("metrics.collapsed_is_picked", sweep.Candidate, collapsed=False),
+)

@@ -160,9 +160,7 @@ def _judged(ctx: CheckContext, compared: Callable[[Path], dict[str, float]]) -> 
             errors = compared(place)
     except Breach as error:
         return ctx.decide(False, str(error))
-    worst = max(errors, key=lambda name: errors[name])
-    reason = f"{worst}: {errors[worst]:.3g} of what is allowed"
-    return ctx.judge(errors[worst], reason, details=errors)
+    return ctx.judge_worst(errors, "share of what is allowed")
 
 
 def together(several: Sequence[Steps]) -> Steps:

@@ -97,15 +97,10 @@ def field_norms(ctx: CheckContext) -> Measurement:
     return ctx.decide(good, f"{found}, expected 2 and 7")
 
 
-@mutant("train.alarms_upside_down")
-def alarms_upside_down(subject: object) -> AbstractContextManager[object]:
+@mutant("train.alarms_upside_down", alarms, "alarms")
+def alarms_upside_down(real: Any, figures: Mapping[str, float], **more: Any) -> Any:
     """Wide samples ring, collapsed ones do not."""
-    real = alarms.alarms
-
-    def turned(figures: Mapping[str, float], **more: Any) -> list[str]:
-        return real({**figures, "spread": 0.2 - figures["spread"]}, **more)
-
-    return patch.object(alarms, "alarms", turned)
+    return real({**figures, "spread": 0.2 - figures["spread"]}, **more)
 
 
 @mutant("train.alarm_limit")
@@ -114,22 +109,22 @@ def alarm_limit(subject: object, name: str, value: float) -> AbstractContextMana
     return patch.object(alarms, name, value)
 
 
-@mutant("train.spread_of_the_batch")
-def spread_of_the_batch(subject: object) -> AbstractContextManager[object]:
-    """Distances of a sample to itself count in the mean."""
-    return patch.object(alarms, "_mean_pair", lambda distances: float(distances.mean()) + 1e-3)
-
-
-@mutant("train.largest_field_norm")
-def largest_field_norm(subject: object) -> AbstractContextManager[object]:
+@mutant("train.largest_field_norm", alarms, "field_norms")
+def largest_field_norm(
+    real: Any, metrics: Mapping[str, Tensor], taus: tuple[float, ...]
+) -> dict[str, float]:
     """The largest feature stands for all."""
+    return {
+        f"field/{tau}": max(float(v) for n, v in metrics.items() if n.startswith(f"loss_{tau}/"))
+        for tau in taus
+    }
 
-    def largest(metrics: Mapping[str, Tensor], taus: tuple[float, ...]) -> dict[str, float]:
-        return {
-            f"field/{tau}": max(
-                float(v) for n, v in metrics.items() if n.startswith(f"loss_{tau}/")
-            )
-            for tau in taus
-        }
 
-    return patch.object(alarms, "field_norms", largest)
+OTHER_VALUES = (
+    # Distances of a sample to itself count in the mean.
+    mutant(
+        "train.spread_of_the_batch",
+        alarms,
+        _mean_pair=lambda distances: float(distances.mean()) + 1e-3,
+    ),
+)
