@@ -25,6 +25,7 @@ from drift.state.checkpoint import Checkpoint
 from drift.train import build, run
 from drift.train.watch import Breach
 from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import worst_of
 
 from ..common import small_run
 from ..common.processes import each_process
@@ -183,9 +184,9 @@ def errors_of(several: Sequence[Steps], one: Steps) -> dict[str, float]:
         for mine, theirs in zip(drawn, expected, strict=True)
     )
     errors = {"labels and positives": 0.0 if exact else float("inf")}
-    errors["loss"] = max(_off(steps.losses, one.losses) for steps in several) / LOSS
-    errors["norm"] = max(_off(steps.norms, one.norms) for steps in several) / GRADIENT
-    errors["gradients"] = max(
+    errors["loss"] = worst_of(_off(steps.losses, one.losses) for steps in several) / LOSS
+    errors["norm"] = worst_of(_off(steps.norms, one.norms) for steps in several) / GRADIENT
+    errors["gradients"] = worst_of(
         float((steps.gradients[i][name] - value).abs().max() / value.abs().max())
         for steps in several
         for i, gradients in enumerate(one.gradients)
@@ -196,7 +197,9 @@ def errors_of(several: Sequence[Steps], one: Steps) -> dict[str, float]:
 
 
 def _off(found: Sequence[float], expected: Sequence[float]) -> float:
-    return max(abs(mine - theirs) / theirs for mine, theirs in zip(found, expected, strict=True))
+    return worst_of(
+        abs(mine - theirs) / theirs for mine, theirs in zip(found, expected, strict=True)
+    )
 
 
 def _state_errors(found: Checkpoint, expected: Checkpoint) -> Iterator[tuple[str, float]]:
@@ -212,7 +215,9 @@ def _state_errors(found: Checkpoint, expected: Checkpoint) -> Iterator[tuple[str
     averages = [name for name in expected.tensors if name.startswith("ema/")]
     yield (
         "averages",
-        max(float((found.tensors[name] - expected.tensors[name]).abs().max()) for name in averages)
+        worst_of(
+            float((found.tensors[name] - expected.tensors[name]).abs().max()) for name in averages
+        )
         / allowed,
     )
 

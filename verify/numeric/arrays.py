@@ -29,9 +29,12 @@ def largest(value: Any) -> float:
 
 
 def worst_of(errors: Iterable[float]) -> float:
-    """The largest error, 0 of none; infinity where one is NaN, which `max` may overlook."""
+    """The largest error; infinity where one is NaN, which `max` may overlook.
+
+    Raises ValueError where there is none: what was not measured is not right.
+    """
     known = list(errors)
-    return math.inf if any(map(math.isnan, known)) else max(known, default=0.0)
+    return math.inf if any(map(math.isnan, known)) else max(known)
 
 
 def around(expected: Array, found: Array) -> tuple[Values, Values]:

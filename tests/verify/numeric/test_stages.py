@@ -129,7 +129,7 @@ def test_the_worst_of_several_errors_is_named_and_none_at_all_is_unknown() -> No
     assert context().judge_worst({}, "errors").outcome is Outcome.UNKNOWN
 
 
-def test_the_worst_of_errors_is_a_nan_wherever_it_stands() -> None:
-    assert [worst_of(errors) for errors in ([], [1.0, 3.0], [NAN, 1.0], [1.0, NAN])] == [
-        0.0, 3.0, INF, INF,
-    ]  # fmt: skip
+def test_the_worst_of_errors_is_a_nan_wherever_it_stands_and_none_is_no_pass() -> None:
+    assert [worst_of(errors) for errors in ([1.0, 3.0], [NAN, 1.0], [1.0, NAN])] == [3.0, INF, INF]
+    with pytest.raises(ValueError, match="empty"):
+        worst_of([])
