@@ -106,6 +106,8 @@ class ForkServer:
             if self._asked:
                 self.refused = self._answer(self._asked, given_up)["held"]
                 self._asked = None
+                if self.refused:  # it will fork nothing later either
+                    self._end()
             if self.lives and not self.refused:
                 return self._fork(mark, log)
         return None
