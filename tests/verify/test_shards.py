@@ -70,7 +70,7 @@ def told(path: str) -> dict[str, Any]:
     for one in (*report["clauses"], *report["falsifiers"]):
         one.pop("elapsed_s", None), one.pop("peak_mb", None)
     report["falsifiers"].sort(key=lambda one: (one["clause"], one["label"]))
-    about = ("started", "finished", "merged", "repository", "detection")
+    about = ("started", "finished", "merged", "repository", "command")
     report["about"] = {k: v for k, v in report["about"].items() if k not in about}
     return report
 

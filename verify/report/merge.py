@@ -19,7 +19,8 @@ from verify.problems import UsageError
 from verify.report.bundle import ENVIRONMENT, EVIDENCE, open_partial, opened, seal
 from verify.report.derive import evidence_of
 from verify.report.model import Report
-from verify.run.evidence import GENESIS, linked, records
+from verify.run.environment import command_text
+from verify.run.evidence import GENESIS, linked, records, sha256_of
 from verify.scope import solve
 from verify.spec.model import Clause, Pack
 from verify.spec.select import select
@@ -27,7 +28,7 @@ from verify.spec.shards import Shard
 
 # Of a head, besides digests: what the shards of a run share. The rest is of a moment.
 SAME = ("schema", "verify", "pack", "subject", "seed", "profile", "falsify", "environment",
-        "declared", "base")  # fmt: skip
+        "declared", "base", "detection")  # fmt: skip
 Records = list[tuple[str, dict[str, Any]]]
 
 
@@ -173,6 +174,7 @@ def _head(parts: Sequence[Part]) -> dict[str, Any]:
         **head,
         "started": min(part.head["started"] for part in parts),
         "selectors": parts[0].shard["selectors"],
+        "command": sha256_of(command_text()),
         "clauses": [described[clause.id] for clause in _asked_for(parts[0])],
         "merged": {_named(part.head): part.report.evidence_head for part in parts},
     }
@@ -198,7 +200,7 @@ def _claims(parts: Sequence[Part], head: Mapping[str, Any]) -> list[dict[str, An
     pack = _pack(head)
     clauses = [view for part in parts for view in part.report.clauses]
     falsifiers = [view for part in parts for view in part.report.falsifiers]
-    evidence = evidence_of(pack, clauses, falsifiers, str(head["subject"]))
+    evidence = evidence_of(pack, clauses, falsifiers, str(head["subject"]), head["detection"])
     return [asdict(claim) for claim in solve(pack, evidence)]
 
 

@@ -100,8 +100,8 @@ class EvidenceWriter:
             "started": now(),
             "digests": {**self._about["digests"], "evaluations": records},
             "base": event.base,
-            "environment": _sha256(environment_text()),
-            "command": _sha256(command_text()),
+            "environment": sha256_of(environment_text()),
+            "command": sha256_of(command_text()),
             "declared": self._loaded.pack.model_dump(mode="json", by_alias=True),
             "clauses": list(describe(self._loaded, wanted)),
         }
@@ -126,7 +126,7 @@ class EvidenceWriter:
         }
 
 
-def _sha256(text: str) -> str:
+def sha256_of(text: str) -> str:
     """Of a file with this text, as `verify.files.write` writes it."""
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
