@@ -72,7 +72,7 @@ def weight_refusals(ctx: CheckContext) -> Measurement:
     return judge_refusals(ctx, call, taken, refused)
 
 
-@check("cfg.ties", needs=("sample_alpha",))
+@check("cfg.ties", needs=("sample_alpha", "uncond_weight"))
 def ties(ctx: CheckContext) -> Measurement:
     """alpha is 1 below the mass and not at it; dtype and shape are those of the uniforms."""
     point = torch.tensor([0.25, 0.5, 0.75])
@@ -85,6 +85,10 @@ def ties(ctx: CheckContext) -> Measurement:
         alpha = ctx.subject.sample_alpha(u, power=3.0, minimum=1.0, maximum=4.0)
         if (alpha.dtype, alpha.shape) != (u.dtype, u.shape):
             return ctx.decide(False, f"{u.dtype} {list(u.shape)} became {alpha.dtype}")
+    for alpha in (torch.ones(2, dtype=torch.float64), torch.ones(2), torch.tensor([1, 2])):
+        w = ctx.subject.uncond_weight(alpha, generated=4, unconditional=2)
+        if w.dtype != (alpha.dtype if alpha.is_floating_point() else torch.get_default_dtype()):
+            return ctx.decide(False, f"the weights of {alpha.dtype} are {w.dtype}")
     whole = ctx.subject.sample_alpha(np.array([0, 1]), power=3.0, minimum=1.5, maximum=4.5)
     good = largest(as_array(whole) - [1.5, 4.5]) < 1e-6
     return ctx.decide(good, f"the whole numbers 0 and 1 become {whole}, expected 1.5 and 4.5")
