@@ -41,10 +41,12 @@ class _Drawn:
     def __init__(self, drawn: Tensor) -> None:
         self.drawn = drawn
 
-    def batches(self, labels: Tensor, **_: Any) -> Iterator[sampler.Batch]:
-        for first in range(0, COUNT, 3):
-            part = slice(first, first + 3)
-            yield sampler.Batch(self.drawn[part], labels[part], first)
+    def starts(self, labels: Tensor) -> range:
+        return range(0, len(labels), 3)
+
+    def batch(self, labels: Tensor, start: int, **_: Any) -> sampler.Batch:
+        part = slice(start, start + 3)
+        return sampler.Batch(self.drawn[part], labels[part], start)
 
 
 @check("metrics.files_of_samples")
