@@ -1,0 +1,108 @@
+"""A run that was stopped and goes on is the run that was not: every tensor of it, bit by bit."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from drift import rng
+from drift.config import load_template
+from drift.data import DigitsSource
+from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.features import FeatureExtractor
+from drift.state import modules, record
+from drift.train import build, run
+from verify.api import CheckContext, Measurement, check, mutant
+
+from ..common import small_run
+
+
+def _started(folder: Path, seed: int, *, resume: bool = False) -> run.Run:
+    """Four steps, a window and a checkpoint after every second; whatever the global generator."""
+    template = build.override(load_template("digits"), small_run.RUN)
+    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
+    encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(seed))
+    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
+    options = run.RunOptions(folder=folder, seed=seed, window=2, checkpoint_every=2, resume=resume)
+    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
+
+
+def _held(one: run.Run) -> dict[str, Tensor]:
+    """Parameters, averages and moments, queues and the place in the data."""
+    state = one.state
+    found = modules.capture(state.generator, state.optimizer, state.ema)
+    for name, queue in one.feed.queues().items():
+        found |= {f"queue/{name}/{key}": value for key, value in queue.state_dict().items()}
+    place = torch.tensor([one.feed.loader.position, state.step])
+    return {**{name: value.detach().clone() for name, value in found.items()}, "place": place}
+
+
+@contextmanager
+def _global(seed: int) -> Iterator[None]:
+    """Another global generator, put back afterwards: no draw may come from it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+@check("train.resumed")
+def resumed(ctx: CheckContext) -> Measurement:
+    """Four steps; the last checkpoint goes, as if killed before it, and the run is resumed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "run"
+        with _global(1):
+            whole = _started(folder, ctx.seed)
+            run.train(whole, lambda window: None)
+        one, rows = _held(whole), record.rows(folder / "metrics" / record.LOG)
+        newest = max((folder / "checkpoints").glob("*.safetensors"))
+        newest.unlink()
+        with _global(2):
+            again = _started(folder, ctx.seed, resume=True)
+            begun = again.state.step
+            run.train(again, lambda window: None)
+        other, more = _held(again), record.rows(folder / "metrics" / record.LOG)
+    wrong = sorted(set(one) ^ set(other)) or [
+        key for key, value in one.items() if not torch.equal(value, other[key])
+    ]
+    steps = [[row["step"] for row in found] for found in (rows, more)]
+    if wrong or begun != 2 or steps != [[2, 4], [2, 4]]:
+        said = f"{len(wrong)} of {len(one)} tensors differ, first {wrong[:1]}"
+        return ctx.decide(False, f"{said}; resumed at {begun}, windows {steps}")
+    return ctx.decide(True, f"{len(one)} tensors are equal to the last bit")
+
+
+@mutant("train.resume_forgets_moments")
+def resume_forgets_moments(subject: object) -> AbstractContextManager[object]:
+    """The optimiser begins anew."""
+    return patch.object(modules, "put_moments", lambda kept, model, optimizer: None)
+
+
+@mutant("train.resume_rereads_the_data")
+def resume_rereads_the_data(subject: object) -> AbstractContextManager[object]:
+    """The data are read from their beginning again."""
+    real = run.restore
+
+    def restore(one: run.Run, kept: Any) -> None:
+        real(one, kept)
+        one.feed.loader.position = 0
+
+    return patch.object(run, "restore", restore)
+
+
+@mutant("train.draws_of_the_global_generator")
+def draws_of_the_global_generator(subject: object) -> AbstractContextManager[object]:
+    """What a step draws depends on whoever drew before."""
+    real = rng.stream
+
+    def stream(*given: Any, **more: Any) -> torch.Generator:
+        moved: torch.Generator = real(*given, **more)
+        return moved.manual_seed(int(torch.randint(2**31, ())))
+
+    return patch.object(rng, "stream", stream)
