@@ -314,6 +314,7 @@ def test_every_rule_is_in_the_list() -> None:
         lint_module.rules_code,
         lint_module.rules_texts,
         lint_module.rules_outline,
+        lint_module.rules_attest,
         lint_module.rules_release,
         lint_module.equivalents,
     )
