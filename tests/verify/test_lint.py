@@ -317,6 +317,7 @@ def test_every_rule_is_in_the_list() -> None:
         lint_module.rules_attest,
         lint_module.rules_release,
         lint_module.equivalents,
+        lint_module.hunt,
     )
     written = {
         f"{module.__name__}.{name}"
