@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -109,6 +110,11 @@ def joined(device: str, wait_s: float) -> AbstractContextManager[tuple[Ranks, st
     from drift.ranks import joining
 
     return joining.joined(device, wait_s=wait_s)
+
+
+def is_first() -> bool:
+    """Whether torchrun calls this process the first one, or there is no torchrun."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def voice(ranks: Ranks) -> Callable[[str], None]:

@@ -139,7 +139,8 @@ def command(
     if dry_run:
         from drift.plan import plan
 
-        click.echo("\n".join(plan(resolved).lines(rate, price)))
+        if runs.is_first():
+            click.echo("\n".join(plan(resolved).lines(rate, price)))
         return
     with runs.joined(chosen.pop("device"), chosen.pop("wait_s")) as (ranks, device):
         _train(resolved, claimed, pack, ranks, device=device, **chosen)

@@ -81,6 +81,16 @@ def whole(tensor: Tensor) -> Tensor:
     return full
 
 
+def gathered(tensor: Tensor) -> Tensor:
+    """All of a tensor for the first process, in the memory of its host where it was spread; every
+    process has to ask, and the others keep nothing of it."""
+    if not _spread(tensor):
+        return tensor
+    spread: Any = tensor
+    full = whole(tensor)
+    return full.cpu() if spread.device_mesh.get_local_rank() == 0 else full.new_empty(0)
+
+
 def local(tensor: Tensor) -> Tensor:
     """What of a tensor is on this process."""
     if not _spread(tensor):

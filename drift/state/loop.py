@@ -179,7 +179,7 @@ def recorded(
     with ExitStack() as stack:
         books: list[_Books] = []
         ranks.by_writer(lambda: books.append(_Books.opened(run, pace, facts, mirror, stack)))
-        stop = stack.enter_context(stopping.on_signals())
+        stop = stack.enter_context(stopping.on_signals(launched=ranks.world > 1))
         try:
             ranks.by_writer(lambda: books[0].running())
             for row in advance(run, pace, lambda: books[0].running(), stop):

@@ -43,14 +43,14 @@ def average(model: nn.Module, ema: Averages) -> None:
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer, ema: Averages) -> dict[str, Tensor]:
-    """`model/*`, `ema/<decay>/*` and `optimizer/<moment>/*`; every process asks for them."""
+    """`model/*`, `ema/<decay>/*`, `optimizer/<moment>/*`, whole on the first process; all ask."""
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     for decay, averaged in ema.items():
         tensors |= {f"ema/{decay}/{name}": value for name, value in averaged.items()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer/{key}/{name}"] = torch.as_tensor(value)
-    return {name: parallel.whole(value) for name, value in tensors.items()}
+    return {name: parallel.gathered(value) for name, value in tensors.items()}
 
 
 def put_weights(kept: Checkpoint, model: nn.Module, ema: Averages) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,19 +32,31 @@ def asked(stop: Stop, ranks: Ranks) -> bool:
     return bool(number)
 
 
+REPEATED_S = 10.0  # a scheduler and a launcher may both send what was asked for once
+
+
 @contextmanager
-def on_signals() -> Iterator[Stop]:
+def on_signals(*, launched: bool = False) -> Iterator[Stop]:
     """The first signal asks for the end, a second one ends at once, as without this.
 
+    launched  one process of several: what comes within seconds of the first signal is its echo
     What was ignored when the program began (nohup, a job in the background) stays ignored.
     """
     stop = Stop()
     before: dict[signal.Signals, Any] = {}
+    first: list[float] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
-        stop.requested, stop.why = True, signal.Signals(number).name
+        again = bool(first)
+        if not again:
+            first.append(time.monotonic())
+            stop.requested, stop.why = True, signal.Signals(number).name
+        if launched and time.monotonic() - first[0] < REPEATED_S:
+            return
         for known, handler in before.items():
             signal.signal(known, handler)
+        if again:
+            signal.raise_signal(number)
 
     with suppress(ValueError):  # only the main thread hears signals
         for known in SIGNALS:

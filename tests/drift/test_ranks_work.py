@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from drift.features import FeatureExtractor
 from drift.ranks import ALONE, Ranks, launch, plan
 from drift.ranks.processes import Elsewhere
 from drift.sample import writing
+from drift.state import stopping
 from drift.train import build, draw, step
 from drift.train.step import TrainState
 
@@ -81,6 +83,22 @@ def test_an_image_that_one_process_cannot_read_ends_all(tmp_path: Path) -> None:
     said = each_process(3, encode)
     assert said.count("elsewhere") == 2
     assert sum(".png" in one for one in said) == 1
+
+
+def test_the_echo_of_a_signal_ends_no_process_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler signals every process, and the launcher passes its own on; later is no echo."""
+    ended: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
+    try:
+        with stopping.on_signals(launched=True) as stop:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            assert (stop.requested, stop.why, ended) == (True, "SIGTERM", [])
+            monkeypatch.setattr(stopping, "REPEATED_S", 0.0)
+            signal.raise_signal(signal.SIGTERM)
+            assert ended == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # -- plan and launch -------------------------------------------------------------------------------
