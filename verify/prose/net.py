@@ -17,6 +17,7 @@ from verify.prose import lexicon as lex
 from verify.prose.page import Form, Sentence
 from verify.prose.plain import beside, unplain
 from verify.prose.text import fold, latin
+from verify.prose.whole import figures, of_them, whole
 
 _Spell = Callable[[str], str]
 
@@ -81,15 +82,19 @@ def _caught(sentence: Sentence, text: str, spell: _Spell) -> Iterator[Catch]:
         yield from _cell(text, labels, spell(sentence.context.lead))
     if _open_question(sentence, text, spell):
         return
+    for cue in whole(sentence, text, spell):
+        yield Catch(Act.FIGURE, cue)
     if _taken_back(text):
         return
     yield from _split_figure(sentence, text, spell)
     yield from _likewise(sentence, text, spell)
+    earlier = spell(sentence.context.before)
     for clause in _clauses(text):
-        for catch in (*_clause(clause), *_unplain(clause, text, sentence.form)):
+        for catch in (*_clause(clause), *_unplain(clause, text, sentence.form, earlier)):
             # The head of a column says nothing before a cell below it does.
             if sentence.form is not Form.LABEL or catch.act is not Act.PARITY:
                 yield catch
+        earlier = f"{earlier} ; {clause}"
     for table in ("denials", "idioms") if len(text) < _SPAN else ():  # over a comma or a colon
         yield from _ruled(table, text)
 
@@ -117,12 +122,6 @@ def _taken_back(text: str) -> bool:
 
 
 # -- figures --------------------------------------------------------------------------------------
-
-
-def figures(text: str) -> list[str]:
-    """The numbers of a folded text that count, date, name or place nothing."""
-    bare = lex.METRIC.sub(" ", lex.NO_FIGURE.sub(" ", text))
-    return [match.group().strip() for match in lex.FIGURE.finditer(bare)]
 
 
 def _figure_in(text: str, within: str) -> Iterator[Catch]:
@@ -216,14 +215,17 @@ def _clause(text: str) -> Iterator[Catch]:
         yield from _ruled("plain", said)
 
 
-def _unplain(clause: str, sentence: str, form: Form) -> Iterator[Catch]:
+def _unplain(clause: str, sentence: str, form: Form, earlier: str) -> Iterator[Catch]:
     """A clause about ours or others without any word of plain work, whatever it says of them."""
     if form in (Form.LABEL, Form.CELL) or lex.DEFINES.search(clause):
         return
+    if form is Form.HEADING and lex.ASKS.search(clause):
+        return  # the question that a chapter answers
     start = _frame_start(clause)
     soft = lex.SOFT.search(clause, start) if start is not None else None
-    whole = clause if soft and soft.start() == start else clause[:start]
-    if cue := unplain(clause, clause[:start], whole, sentence):
+    supposed = clause if soft and soft.start() == start else clause[:start]
+    told = clause[:start]
+    if cue := unplain(clause, told, supposed, sentence) or of_them(told, earlier):
         yield Catch(Act.QUALITY, cue)
 
 

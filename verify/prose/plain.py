@@ -83,9 +83,10 @@ def unplain(clause: str, text: str, whole: str, sentence: str) -> str:
     """
     if lex.COMPARAND.search(whole) and (cue := beside(clause)):
         return cue
-    topic = lex.MADE.search(text) or lex.COMPARAND.search(text)
+    topic = lex.MADE.search(text) or lex.DRIFT_SUBJECT.search(text) or lex.COMPARAND.search(text)
     foreign = lex.NOT_ENGLISH.search(text)
-    if topic is None or foreign or plain(_OURS.sub(" ", sentence), "deeds", "things", "weak"):
+    rest = lex.DRIFT_SUBJECT.sub(" ", _OURS.sub(" ", sentence))
+    if topic is None or foreign or plain(rest, "deeds", "things", "weak"):
         return ""
     rest = lex.LITTLE.sub(" ", lex.TOPICS.sub(" ", text))
     return topic.group() if len(_WORD.findall(rest)) >= _FEWEST else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from verify.prose.accuracy import FIRST, HELD_OUT, UNREAD
+from verify.prose.accuracy import FIRST, HELD_OUT, INDEPENDENT, UNREAD
 from verify.prose.evidence import Evidence
 from verify.prose.judge import Finding, Ruling, judge
 from verify.prose.markers import Kind, Marker, by_sentence, covered, markers
@@ -79,6 +79,10 @@ class Lint:
                 "precision": round(HELD_OUT.precision, 3),
                 "flagged": {kind: list(counts) for kind, counts in HELD_OUT.flagged.items()},
                 "alarms": list(HELD_OUT.alarms),
+                "independent_first_reading": [
+                    round(INDEPENDENT.recall, 3),
+                    round(INDEPENDENT.precision, 3),
+                ],
                 "first_readings": [[round(a.recall, 3), round(a.precision, 3)] for a in FIRST],
                 "cannot_read": list(UNREAD),
             },

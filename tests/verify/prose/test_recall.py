@@ -57,7 +57,7 @@ def test_recall_and_precision(held_out: bool, evidence: Evidence) -> None:
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [("unseen.yaml", ""), ("earlier.yaml", "")]
+    [(name, "") for name in ("unseen.yaml", "earlier.yaml", "independent.yaml", "siblings.yaml")]
     + [("phrasings.yaml", part) for part in ("first", "second", "third", "fourth", "fifth")],
 )
 def test_other_voices_are_caught_as_well(name: str, part: str, evidence: Evidence) -> None:
@@ -123,3 +123,44 @@ def test_idioms_are_caught_by_what_they_speak_of(
     for name in ("MADE", "COMPARAND"):
         monkeypatch.setattr(lexicon, name, pattern(r"(?!)"))
     assert measure(texts, evidence).recall < WRITERS
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("metric_with_deeds", "FIGURE"),
+        ("badge", "STATUS"),
+        ("bare_figure", "STANDS_AT"),
+        ("pronoun", "THEM"),
+        ("reobtain", "REGAIN"),
+        ("against_ours", "NOT_A_FRAME"),
+        ("nobody", "NO_BETTER"),
+        ("only", "ULTIMATE"),
+        ("defect_gone", "OVERCOME"),
+        ("verified", "VERIFIED"),
+        ("default", "DRIFT_SUBJECT"),
+    ],
+)
+def test_each_kind_of_sibling_is_caught_by_what_it_has_in_common(
+    kind: str, name: str, monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    texts = [text for text in entries("siblings.yaml") if text.kind == kind]
+    caught = measure(texts, evidence).recall
+    monkeypatch.setattr(lexicon, name, pattern(r"(?!)"))
+    assert measure(texts, evidence).recall < caught
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Set the guidance to 1.0 and call `drift sample`: the FID is 1.6.",
+        "Run the tests, open the log, count the lines: 1.57 FID.",
+        "The config file leads to an FID of 1.54 with the default options.",
+    ],
+)
+def test_a_metric_with_a_figure_is_caught_among_deeds_and_orders(
+    text: str, evidence: Evidence
+) -> None:
+    assert flagged(text, "a.md", evidence)
+    assert not flagged(text.replace("1.6", "printed").replace("1.57 FID", "FID").replace(
+        "an FID of 1.54", "an FID"), "a.md", evidence)  # fmt: skip
