@@ -9,9 +9,10 @@ from functools import cache
 
 from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownAuthority, KnownFact
-from verify.prose.net import Act, catches, figures, said
+from verify.prose.net import Act, catches, said
 from verify.prose.page import Form, Sentence
 from verify.prose.text import latin, pattern
+from verify.prose.whole import figures
 
 _NOT_OURS = re.compile(r"(?:and )?(?:not|never|none of) (?:ours|our own|us|we)\b|\bhere\b")
 _COLUMN = re.compile(r"\b([a-z])\s?[/-]\s?(\d+)\b")

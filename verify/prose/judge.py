@@ -17,9 +17,10 @@ from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownClaim, KnownFact
 from verify.prose.forbidden import says
 from verify.prose.markers import Kind, Marker
-from verify.prose.net import Act, Catch, catches, figures, said
+from verify.prose.net import Act, Catch, catches, said
 from verify.prose.page import Sentence
 from verify.prose.text import latin
+from verify.prose.whole import figures
 
 
 class Ruling(StrEnum):
