@@ -77,6 +77,16 @@ def easier(lines: Lines) -> None:
     of(lines, "run")["clauses"][0]["tolerance"]["value"] = 50.0
 
 
+def late(lines: Lines) -> None:
+    """A waiver that ended the day before."""
+    head = of(lines, "run")
+    head["started"] = "2026-07-01T00:00:00.000Z"
+    head["declared"]["waivers"] = [
+        {"clause": "THING-002", "owner": "somebody", "reason": "known", "expires": "2026-06-30"}
+    ]
+    of(lines, "clause", id="THING-002").update(outcome="waived", cause="waiver")
+
+
 EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
     ("a claim at tier A", claimed, "found the claim CLAIM-THING allowed, tier A"),
     ("no claims", lambda lines: of(lines, "claims").update(claims=[]), "0 claims, and 1 follow"),
@@ -94,6 +104,7 @@ EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
      "surviving by a fail"),
     ("waived by nobody", lambda lines: of(lines, "clause", id="THING-002").update(
         outcome="waived", cause="waiver"), "no waiver of it in the pack"),
+    ("waived a day late", late, "no waiver of it in the pack"),
     ("waived without a waiver's cause",
      lambda lines: of(lines, "clause", id="THING-002").update(outcome="waived"),
      "waived by judged"),

@@ -31,4 +31,4 @@ def test_the_date_is_that_of_utc_in_every_zone(zone: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(clock, "datetime", Stopped)
     assert clock.today().isoformat() == "2026-12-31"
-    assert Options(subject="thing").today == clock.today()
+    assert Options(subject="thing").began.date() == clock.today()

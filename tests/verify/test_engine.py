@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,9 @@ def test_a_waived_failure_is_shown_as_such_and_does_not_fail_the_run(
     saying: MiniPack, tmp_path: Path
 ) -> None:
     waive(saying, "2026-06-30")
-    finished = finish(saying, tmp_path, "fail", SOUND, today=date(2026, 6, 30))
+    finished = finish(
+        saying, tmp_path, "fail", SOUND, began=datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)
+    )
     waived = finished.report.clauses[0]
     assert (waived.outcome, waived.cause) == (Outcome.WAIVED, Reason.WAIVER)
     assert waived.reason == "waived by somebody until 2026-06-30: known (was: it is wrong)"
@@ -163,7 +165,7 @@ def test_a_waived_failure_is_shown_as_such_and_does_not_fail_the_run(
 
 def test_an_expired_waiver_waives_nothing(saying: MiniPack, tmp_path: Path) -> None:
     waive(saying, "2026-06-30")
-    finished = finish(saying, tmp_path, "fail", SOUND, today=date(2026, 7, 1))
+    finished = finish(saying, tmp_path, "fail", SOUND, began=datetime(2026, 7, 1, tzinfo=UTC))
     failed = finished.report.clauses[0]
     assert failed.outcome is Outcome.FAIL
     assert failed.reason == "it is wrong (its waiver by somebody expired 2026-06-30)"

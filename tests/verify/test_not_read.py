@@ -23,7 +23,7 @@ OTHER = "schema: verify/contract/2\ncontract: OTHER\n"
     "place",
     [
         "contracts/OTHER.YAML", "contracts/other.Yaml", "contracts/other.yml", "contracts/o.YML",
-        "contracts/deep/other.YAML", "specs/other.YML", "specs/facts/other.YAML",
+        "contracts/deep/other.YAML", "contracts/other.yaml ", "specs/other.YML", "specs/facts/other.YAML",
         "specs/facts/deep/other.yaml", "contracts/Waivers.YAML",
     ],
 )  # fmt: skip
@@ -32,7 +32,11 @@ def test_a_file_that_looks_like_a_part_of_the_pack_is_refused(mini: MiniPack, pl
     assert [(p.file, p.found) for p in mini.problems()] == [(place, "a file that nothing reads")]
 
 
-@pytest.mark.parametrize("name", ["DEC-0002.MD", "DEC-0002.markdown", "deep/DEC-0002.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["DEC-0002.MD", "DEC-0002.markdown", "deep/DEC-0002.md", "DEC-0002.yaml", "DEC-0002.txt",
+     "DEC-0002.md ", "DEC-0002.rst", "DEC-0002.md\n"],
+)  # fmt: skip
 def test_a_record_that_nothing_would_read_is_refused(mini: MiniPack, name: str) -> None:
     """A deferred decision in a file of another ending would cap nothing."""
     mini.write(f"specs/decisions/{name}", decision("DEC-0002", status="deferred"))
@@ -63,6 +67,16 @@ def test_what_an_editor_leaves_stops_nothing_and_changes_no_digest(
     assert digests(mini.load()) == before
     assert cli("run", "--cached", "--pack", mini.root).code == 0
     assert cli("decisions", "lint", "--pack", mini.root).code == 0
+
+
+def test_what_lies_in_hidden_folders_is_no_part_of_the_pack(mini: MiniPack) -> None:
+    """Such as the copies that a notebook keeps: read, they would state every clause twice."""
+    copies = {"contracts/thing.yaml": "contracts", "contracts/bindings/thing.py": "bindings"}
+    for place, folder in copies.items():
+        text = (mini.root / place).read_text("utf-8")
+        mini.write(f"contracts/{folder}/.ipynb_checkpoints/{Path(place).name}", text)
+        mini.write(f"contracts/.ipynb_checkpoints/{Path(place).name}", text)
+    assert mini.problems() == ()
 
 
 def test_a_protected_folder_open_in_an_editor_is_as_approved(mini: MiniPack) -> None:

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,14 +148,14 @@ def _clauses(read: Sequence[Record], report: Report, pack: Pack) -> Iterator[str
     for name in {**described, **found}:
         if (found[name], described[name]) != (1, 1):
             yield f"found {found[name]} judgements of {name}, described {described[name]} times"
-    started = datetime.fromisoformat(read[0].data["started"]).date()
+    started = datetime.fromisoformat(read[0].data["started"])
+    day = (started.astimezone(UTC) if started.tzinfo else started).date()
     waivers = {waiver.clause: waiver for waiver in pack.waivers}
     for view in report.clauses:
         if (view.outcome is Outcome.WAIVED) != (view.cause is Reason.WAIVER):
             yield f"found {view.id} {view.outcome} by {view.cause}"
         waiver = waivers.get(view.id)
-        # a day of leeway: the waiver's day is that of the place, the record's is UTC
-        over = waiver is None or (started.toordinal() - _day(waiver.expires)) > 1
+        over = waiver is None or waiver.expired(day)
         if view.outcome is Outcome.WAIVED and over:
             yield f"found {view.id} waived, and no waiver of it in the pack"
 
@@ -237,7 +237,3 @@ def _pins(read: Sequence[Record]) -> Pins:
             touched = record.data
     known = touched or {"imports": {}, "reads": {}}
     return Pins(read[0].data, bool(touched), known["imports"], known["reads"], kept)
-
-
-def _day(text: str) -> int:
-    return datetime.fromisoformat(text).date().toordinal()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Options:
 
     foreign  of a subject outside the pack: what a worker needs to reach it (`verify.audit`)
     detection  what share of changes each contract notices, as the head of the evidence says it
+    began  in UTC; waivers are held against its day, which the head of the evidence states
     """
 
     subject: str
@@ -44,7 +45,7 @@ class Options:
     falsify: bool = True
     evidence_dir: Path = Path("reports/evaluations")
     detection: Mapping[str, Rate] | None = None
-    today: date = field(default_factory=lambda: clock.today())
+    began: datetime = field(default_factory=lambda: clock.now())
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ class _Session:
         self.emit(ClauseFinished(clause, verdict))
 
     def _waive(self, waiver: Waiver, verdict: Verdict) -> Verdict:
-        if waiver.expired(self.options.today):
+        if waiver.expired(self.options.began.date()):
             expired = f"its waiver by {waiver.owner} expired {waiver.expires}"
             return replace(verdict, reason=f"{verdict.reason} ({expired})")
         return waived(verdict, waiver.owner, waiver.reason, waiver.expires)

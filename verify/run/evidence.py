@@ -11,6 +11,7 @@ import os
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,7 +40,11 @@ GENESIS = "0" * 64
 
 def now() -> str:
     """UTC, to the millisecond."""
-    return clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _written(clock.now())
+
+
+def _written(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class EvidenceWriter:
@@ -97,7 +102,7 @@ class EvidenceWriter:
         return {
             **self._about,
             "schema": SCHEMA,
-            "started": now(),
+            "started": _written(event.options.began),
             "digests": {**self._about["digests"], "evaluations": records},
             "base": event.base,
             "environment": sha256_of(environment_text()),

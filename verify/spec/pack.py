@@ -42,7 +42,8 @@ READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*
         "specs/outline/*.yaml", "specs/work-orders/*.yaml")  # fmt: skip
 RECORDS = "specs/decisions/*.md"
 
-_YAML, _TEXT = (".yaml", ".yml"), (".md", ".markdown")
+_YAML = (".yaml", ".yml")
+_TEXT = (".md", ".markdown", ".mdown", ".mkd", ".txt", ".text", ".rst", ".adoc", ".json", *_YAML)
 _LOOKED_AT = (
     ("contracts/**/*", _YAML),
     ("specs/*", _YAML),
@@ -200,7 +201,9 @@ def _strays(root: Path, manifest: Manifest) -> Iterator[Problem]:
     for pattern, endings in _LOOKED_AT:
         for path in root.glob(pattern):
             inside_it = path.relative_to(root)
-            if path.suffix.lower() not in endings or any(map(hidden, inside_it.parts)):
+            if Path(path.name.rstrip()).suffix.lower() not in endings or any(
+                map(hidden, inside_it.parts)
+            ):
                 continue
             if path not in wanted:
                 expected = " or ".join(READ if endings is _YAML else (RECORDS,))

@@ -20,8 +20,9 @@ def hidden(name: str) -> bool:
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
-    """What a glob finds in a folder, in order, without hidden files."""
-    return sorted(path for path in folder.glob(pattern) if not hidden(path.name))
+    """What a glob finds in a folder, in order, without what is hidden or lies in hidden folders."""
+    found = folder.glob(pattern)
+    return sorted(p for p in found if not any(map(hidden, p.relative_to(folder).parts)))
 
 
 def of_an_editor(name: str) -> bool:
