@@ -231,7 +231,8 @@ def test_a_bundle_is_never_overwritten(
     stamp = name.partition("Z-")[0]
     again = tmp_path / "again" / f".partial-{stamp}.000000Z-1"
     again.mkdir()
-    shutil.copy(partial / EVIDENCE, again)
+    for name in (EVIDENCE, bundle.COMMANDS, bundle.ENVIRONMENT):
+        shutil.copy(partial / name, again)
     with pytest.raises(UsageError, match="bundles are never overwritten"):
         bundle.seal(again)
     assert list(taken.iterdir()) == []

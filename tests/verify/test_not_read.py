@@ -23,8 +23,8 @@ OTHER = "schema: verify/contract/2\ncontract: OTHER\n"
     "place",
     [
         "contracts/OTHER.YAML", "contracts/other.Yaml", "contracts/other.yml", "contracts/o.YML",
-        "contracts/deep/other.YAML", "contracts/other.yaml ", "specs/other.YML", "specs/facts/other.YAML",
-        "specs/facts/deep/other.yaml", "contracts/Waivers.YAML",
+        "contracts/deep/other.YAML", "contracts/other.yaml ", "specs/other.YML",
+        "specs/facts/other.YAML", "specs/facts/deep/other.yaml", "contracts/Waivers.YAML",
     ],
 )  # fmt: skip
 def test_a_file_that_looks_like_a_part_of_the_pack_is_refused(mini: MiniPack, place: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import verify.report.bundle as bundles
-from verify.report.bundle import EVIDENCE, check
+from verify.report.bundle import EVIDENCE, MANIFEST, RENDERED, check
 from verify.report.unsealed import TORN
 
 from .conftest import Finished, MiniPack, clause
@@ -126,6 +127,65 @@ def test_the_evidence_of_a_killed_run_can_be_sealed(sleepy: MiniPack) -> None:  
     assert done.returncode == 3, done.stderr
     report = check(only(sleepy.root / "reports"))
     assert [c.outcome for c in report.clauses] == ["pass", "unknown", "unknown"]
+
+
+def test_a_second_termination_keeps_the_evidence_by_name_as_a_second_interrupt_does(
+    sleepy: MiniPack,  # noqa: F811
+) -> None:
+    process = start(sleepy)
+    process.send_signal(signal.SIGSTOP)  # both arrive together, before the run can end in order
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGCONT)
+    said = process.communicate(timeout=20)[1]
+    kept = only(sleepy.root / "reports")
+    assert kept.name.startswith(("unsealed-", "2"))
+    assert kept.name.startswith("2") or f"bundle seal reports/{kept.name}" in str(said)
+
+
+def left(sealed: Finished, tmp_path: Path) -> Path:
+    """What a run that ended before its seal leaves behind."""
+    folder = Path(shutil.copytree(sealed.bundle, tmp_path / "unsealed-x-1"))
+    for name in (*RENDERED, MANIFEST):
+        (folder / name).unlink()
+    return folder
+
+
+@pytest.mark.parametrize("name", ["commands.txt", "env.json", "mismatches/strange.bin", "x.txt"])
+def test_nothing_is_sealed_that_the_check_of_bundles_would_refuse(
+    sealed: Finished, tmp_path: Path, cli, name: str
+) -> None:
+    """A file of the run's own that is lost, or one that somebody put there."""
+    folder = left(sealed, tmp_path)
+    if (folder / name).exists():
+        (folder / name).unlink()
+    else:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("strange")
+    before = sorted(folder.rglob("*"))
+    result = cli("bundle", "seal", folder)
+    assert result.code == 4
+    assert f"{name}: found a file that the evidence does not know" in result.err
+    assert sorted(folder.rglob("*")) == before, "left as it was"
+
+
+def test_a_folder_in_the_way_of_a_seal_is_named(sealed: Finished, tmp_path: Path, cli) -> None:
+    folder = left(sealed, tmp_path)
+    (folder / ".report.html.tmp").mkdir()
+    result = cli("bundle", "seal", folder)
+    assert result.code == 4
+    assert ".report.html.tmp: found an empty folder" in result.err
+
+
+def test_a_place_that_is_full_from_the_start_is_left_as_it_was(
+    mini: MiniPack, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise bundles.UsageError(f"{path}: found a place that cannot be written (No space)")
+
+    monkeypatch.setattr(bundles, "write", full)
+    assert cli("run", "--pack", mini.root).code == 2
+    assert list(Path("reports").iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

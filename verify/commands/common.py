@@ -112,7 +112,8 @@ def stopping() -> Iterator[Stop]:
     def ask(number: int, frame: FrameType | None) -> None:
         stop.requested = True
         for known, handler in before.items():
-            signal.signal(known, handler)
+            ends = handler is signal.SIG_DFL  # without a word of what is left behind
+            signal.signal(known, signal.default_int_handler if ends else handler)
 
     with suppress(ValueError):  # only the main thread hears signals
         for known in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from verify import __version__, clock
 from verify.files import sync_folder, write
 from verify.problems import IntegrityError, UsageError
 from verify.report import junit, markdown, sarif
-from verify.report.derive import hold
+from verify.report.derive import hold, pins_of
 from verify.report.model import Report, from_evidence
 from verify.report.page import render as page
 from verify.run.environment import command_text, environment_text
@@ -61,7 +63,8 @@ def open_partial(reports: Path) -> Path:
     partial = reports / f"{PARTIAL}{stamp}-{os.getpid()}"
     try:
         partial.mkdir(parents=True)
-        _write_circumstances(partial)
+        with _or_nothing(partial):
+            _write_circumstances(partial)
     except OSError as error:
         raise UsageError(
             f"{reports}: found a place that cannot be written ({error.strerror}); expected a "
@@ -70,13 +73,25 @@ def open_partial(reports: Path) -> Path:
     return partial
 
 
+@contextmanager
+def _or_nothing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def seal(partial: Path) -> tuple[Path, Report]:
-    """Render everything from the evidence, hash every file, and give the folder its name."""
+    """Render everything from the evidence, hash every file, and give the folder its name.
+
+    Raises IntegrityError, before anything is written, for what `check` would refuse afterwards: a
+    file that the evidence does not know, or one of its own that is lost.
+    """
     report = from_evidence(partial / EVIDENCE)
+    _hold_rest(partial, _digests(partial), pins_of(partial / EVIDENCE))
     for name, kind in RENDERED.items():
         write(partial / name, RENDERERS[kind](report))
-    if not (partial / COMMANDS).exists():
-        _write_circumstances(partial)
     write(partial / MANIFEST, _manifest(partial))
     final = partial.with_name(name_of(report))
     if final.exists():  # a rename would replace an empty folder without a word
@@ -121,7 +136,7 @@ def opened(bundle: Path) -> tuple[Report, Pins]:
         if path.read_bytes() != RENDERERS[kind](report).encode():
             raise IntegrityError(f"{path}: {_not_as_rendered(report)}")
     pins = hold(bundle / EVIDENCE, report)
-    _hold_mismatches(bundle, pins)
+    _hold_rest(bundle, _stated(bundle), pins)
     if bundle.name != name_of(report):
         raise IntegrityError(
             f"{bundle}: found a folder of this name; expected {name_of(report)}, as its evidence "
@@ -180,20 +195,20 @@ def _hold_files(bundle: Path) -> None:
             )
 
 
-def _hold_mismatches(bundle: Path, pins: Pins) -> None:
+def _hold_rest(bundle: Path, stated: Mapping[str, str], pins: Pins) -> None:
     """Besides its own files a bundle holds what its clauses handed over, and nothing else."""
     wanted = {name: digest for one in pins.records.values()
               for name, digest in one.get("files", {}).items()}  # fmt: skip
     wanted[ENVIRONMENT] = pins.head["environment"]
     wanted[COMMANDS] = pins.head.get("command")
-    stated = _stated(bundle)
-    own = (EVIDENCE, *RENDERED, TORN)
+    own = (EVIDENCE, *RENDERED, TORN, MANIFEST)
     rest = {name: stated[name] for name in stated if name not in own}
     for name in sorted(rest.keys() | wanted.keys()):
         if rest.get(name) != wanted.get(name):
             raise IntegrityError(
                 f"{bundle / name}: found a file that the evidence does not know, or not so; "
-                "expected what a check handed over; remedy: run again, a bundle is never edited"
+                "expected what a check handed over and how the run was called; remedy: before "
+                "sealing, move it elsewhere; afterwards run again, a bundle is never edited"
             )
 
 

@@ -50,6 +50,11 @@ def hold(path: Path, report: Report) -> Pins:
         ) from None
 
 
+def pins_of(path: Path) -> Pins:
+    """What an evidence file rests on; its reader has held the chain."""
+    return _pins(list(records(path)))
+
+
 def evidence_of(
     pack: Pack,
     clauses: Sequence[ClauseView],

@@ -51,7 +51,8 @@ def seal_left(folder: Path) -> tuple[Path, Report]:
     """
     _require_left(folder)
     for leftover in folder.glob(".*.tmp"):  # of a seal that was killed
-        leftover.unlink(missing_ok=True)
+        if not leftover.is_dir():
+            leftover.unlink(missing_ok=True)
     _complete(folder)
     return seal(folder)
 
