@@ -33,11 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """With `--verify` the pack is read; where no path was named, its contracts are collected."""
     if not config.option.verify:
         return
-    from verify.commands.common import sound_pack
+    from verify.commands.common import audited_subject, sound_pack
     from verify.problems import PackError, UsageError
 
     try:
         loaded = sound_pack(Path(config.option.verify_pack or config.rootpath))
+        audited_subject(loaded, config.option.verify_subject)
     except PackError as error:
         raise pytest.UsageError("\n".join(map(str, error.problems))) from None
     except UsageError as error:

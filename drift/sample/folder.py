@@ -55,8 +55,7 @@ def card(origin: Origin, name: str, *, latents: bool) -> str:
 license: other
 license_name: not-stated
 library_name: diffusers
-pipeline_tag: unconditional-image-generation
-tags: [drifting-model, one-step]
+tags: [drifting-model, one-step, class-conditional-image-generation]
 ---
 
 # {name}

@@ -109,11 +109,11 @@ class DriftPipeline(DiffusionPipeline):
         self,
         transformer: DriftTransformer,
         vae: AutoencoderKL | None = None,
-        id2label: dict[int, str] | None = None,
+        id2label: dict[str, str] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.register_modules(transformer=transformer, vae=vae)
-        named = {str(number): name for number, name in (id2label or {}).items()}
+        named = dict(id2label or {})  # JSON has no keys but texts
         self.register_to_config(id2label=named or None)
         self.labels = {name: int(number) for number, name in named.items()}
 
@@ -137,7 +137,7 @@ class DriftPipeline(DiffusionPipeline):
         """
         loaded = loading.load(path, **chosen)
         require_own(vae, loaded.origin)
-        names = dict(enumerate(loaded.origin.class_names or ()))
+        names = {str(label): name for label, name in enumerate(loaded.origin.class_names or ())}
         return cls(DriftTransformer.wrapping(loaded.generator), vae, names)
 
     @classmethod

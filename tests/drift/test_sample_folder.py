@@ -72,7 +72,7 @@ def test_the_card_invents_no_licence_and_no_figure(run: Path) -> None:
 
 
 def test_names_of_classes_go_with_the_folder(tmp_path: Path) -> None:
-    names = {0: "cat", 1: "dog"}
+    names = {"0": "cat", "1": "dog"}
     built = DriftPipeline(DriftTransformer.wrapping(cases.generator()), None, names)
     built.save_pretrained(tmp_path / "model")  # type: ignore[no-untyped-call]
     found: Any = DiffusionPipeline.from_pretrained(tmp_path / "model", low_cpu_mem_usage=False)

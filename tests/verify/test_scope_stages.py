@@ -189,7 +189,7 @@ def test_each_stage_is_told_alike_in_every_report(staged: tuple[Stage, Finished]
     console = summary(finished.report, bundle=None)
     claim = claim_of(finished.report)
     for text in (markdown, html):
-        plain = text.replace("&#x27;", "'")
+        plain = text.replace("&#39;", "'")
         assert stage.sentence in plain
         assert str(stage.scope) in plain
         assert f"{claim.form} form, subject thing, reference semantics" in plain

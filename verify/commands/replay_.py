@@ -12,6 +12,7 @@ import click
 from verify.commands.common import audited_subject, pack_option, sound_pack
 from verify.outcome import Outcome
 from verify.problems import UsageError
+from verify.report.page.drawn import DRAWN
 from verify.report.words import number
 from verify.run import columns
 from verify.run.answers import decode, encode, subject_lost
@@ -134,7 +135,8 @@ def _show(clause: Clause, label: str | None, verdict: Verdict) -> None:
     tolerance = clause.tolerance
     allowed = "exact" if tolerance.exact else number(tolerance.value, tolerance.unit)
     click.echo(f"measured  {number(verdict.measured, verdict.unit)}, allowed {allowed}")
-    if verdict.details:
-        click.echo(f"details   {json.dumps(verdict.details, indent=2, ensure_ascii=False)}")
+    details = {name: value for name, value in verdict.details.items() if name != DRAWN}
+    if details:
+        click.echo(f"details   {json.dumps(details, indent=2, ensure_ascii=False)}")
     for name, data in sorted(verdict.files.items()):
-        click.echo(f"file      {name}, {len(data)} bytes")
+        click.echo(f"file      {name}, {len(data)} bytes, kept by `verify run` only")

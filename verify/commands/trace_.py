@@ -124,7 +124,8 @@ def _lines(found: Divergence) -> list[str]:
 def _line(row: Row, width: int) -> str:
     if math.isnan(row.ratio):
         return f"{row.verdict:<9} {row.name}"
-    off = row.said or f"{row.error:10.3g}  {row.relative:10.3g} rel  {row.ratio:10.3g} x tolerance"
+    share = "-" if math.isnan(row.relative) else f"{row.relative:.3g}"
+    off = row.said or f"{row.error:10.3g}  {share:>10} rel  {row.ratio:10.3g} x tolerance"
     return f"{row.verdict:<9} {row.name:<{width}} {off}"
 
 
