@@ -27,6 +27,7 @@ from typing import Any, TextIO
 from verify.api import CheckContext, Measurement, SubjectError, held, registered
 from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget, subject_lost
+from verify.run.leavings import state
 from verify.run.memory import granted, lift, peak_mb
 from verify.run.processes import borrowed_kb, held_kb
 from verify.run.raised import by_the_code
@@ -81,11 +82,13 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> No
     """
     owner, started = os.getpid(), time.monotonic()
     nonce, threads = task.pop("nonce"), set(threading.enumerate())
+    before: dict[str, Any] | None = None  # what an import changes, every later task has as well
     watch.begin(Path(task["evidence_dir"]))
     try:
         if PACKAGE not in sys.modules:
             mount(root)
         loaded = load(task)
+        before = state()
         allowed = granted(int(task["memory_mb"]))
         write(answers, {"loaded": True, "held_kb": held_kb(owner), "nonce": nonce})
         started = time.monotonic()
@@ -110,9 +113,8 @@ def serve(task: dict[str, Any], root: Path, answers: TextIO, watch: Watch) -> No
     answer["elapsed_s"] = time.monotonic() - started
     answer["peak_mb"] = peak_mb()
     answer["touched"] = watch.answer()
-    write(
-        answers, {**answer, "left_behind": _left_behind(threads) or bool(changed), "nonce": nonce}
-    )
+    left = _left_behind(threads) or bool(changed) or before not in (None, state())
+    write(answers, {**answer, "left_behind": left, "nonce": nonce})
 
 
 def write(answers: TextIO, answer: dict[str, Any]) -> None:
