@@ -25,6 +25,8 @@ Change = Callable[[dict[str, Any]], object]
 MODEL = b"packed"
 # The processes that compute a score again cost seconds, and say the same of each record.
 NOT_COMPUTED: Mapping[str, Any] = dict.fromkeys(("recompute", "judged_again"), lambda *_: [])
+# As if a key of the pack had signed each evaluation; that none has is judged apart.
+SIGNED: Mapping[str, Any] = {"shortfall": lambda *_: ""}
 
 
 def _sha(data: bytes) -> str:
@@ -148,13 +150,18 @@ def promotion(ctx: CheckContext) -> Measurement:
     with miniature() as pack:
         scene = Scene(pack)
         with patch.multiple(judge, **NOT_COMPUTED):
+            unsigned = scene.judged(lambda data: None)
+        if not unsigned.startswith("1 components[0].evaluation"):
+            return ctx.decide(False, f"evaluations that nobody signed: {unsigned[:160]!r}")
+        with patch.multiple(judge, **NOT_COMPUTED, **SIGNED):
             for what, change, code, place in _spoiled(scene):
                 said = scene.judged(change)
                 scene.evaluation(1, 2.0)
                 if not said.startswith(code) or place not in said:
                     wanted = f"expected {code} and {place}"
                     return ctx.decide(False, f"{what}: {said[:160]!r}, {wanted}")
-        whole, typed = scene.judged(lambda data: None), scene.judged(_typed(scene))
+        with patch.multiple(judge, **SIGNED):
+            whole, typed = scene.judged(lambda data: None), scene.judged(_typed(scene))
     good = whole == "0" and typed.startswith("4 components")
     return ctx.decide(good, f"with everything {whole!r}, with a typed value {typed[:160]!r}")
 
