@@ -23,6 +23,8 @@ IMPORTED = {
     "markdown-it-py": "markdown_it", "mdit-py-plugins": "mdit_py_plugins", "pyyaml": "yaml",
     "pillow": "PIL", "scikit-learn": "sklearn", "torch-fidelity": "torch_fidelity",
 }  # fmt: skip
+# What a distribution brings under an extra that is asked for.
+BROUGHT = {"securesystemslib[crypto]": ("cryptography",)}
 DISTRIBUTED = {name: distribution for distribution, name in IMPORTED.items()}
 # Imported by one module that is only loaded where the library already runs.
 HOSTED = {"pytest"}
@@ -39,8 +41,10 @@ def declared(*extras: str) -> set[str]:
                 found |= declared(text.partition("[")[2].partition("]")[0])
             else:
                 texts.append(text)
-    names = (text.partition(">")[0].strip() for text in texts)
-    return found | {IMPORTED.get(name, name) for name in names}
+    for text in texts:
+        name, _, more = text.partition(">")[0].strip().partition("[")
+        found |= {IMPORTED.get(name, name), *BROUGHT.get(f"{name}[{more}", ())}
+    return found
 
 
 def imported(package: str) -> set[str]:

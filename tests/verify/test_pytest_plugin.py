@@ -37,7 +37,8 @@ def test_clauses_are_items_beside_the_tests(project: Path) -> None:
     assert code == 0, text
     passed = re.findall(r"contracts/\S+?\.yaml::(\S+) PASSED", text)
     report = run(project, reports=project / "reports")
-    assert sorted(passed) == sorted(clause.id for clause in report.clauses if clause.required)
+    assert sorted(passed) == sorted(one.id for one in report.clauses if one.outcome == "pass")
+    assert len(passed) >= 4
     assert "test_own.py::test_own PASSED" in text
     assert len(list((project / "reports").glob("*/manifest.sha256"))) == 2
 

@@ -185,5 +185,5 @@ def test_every_word_that_lint_allows_is_filled_in() -> None:
     number = replace(verdict(Outcome.PASS, Axis.PROXY, **known), measured=0.25, unit="units")
     outcomes = {"THING-001": verdict(Outcome.PASS), "THING-002": number}
     result = only(pack_of(clauses, [wanted]), evidence(clauses, outcomes))
-    words = "proxy 640,000 0.25 units 2 2 5,000 3 reference 20,000 thing 0.5"
+    words = "proxy none 640,000 0.25 units 2 2 5,000 3 reference 20,000 thing 0.5"
     assert result.sentence == words
