@@ -2,7 +2,7 @@
 
 HELD_OUT is of independent authors in eight languages, who had not seen the net; nobody who tunes
 the net has read it, and the project's tests measure it anew, so that no change of the net leaves
-an old figure standing. INDEPENDENT and FIRST are history: a set of a writer who had not seen the
+an old figure standing. INDEPENDENT and FIRST are history: sets of a writer who had not seen the
 net, and sets of whoever mends it, each as the net found it.
 """
 
@@ -32,6 +32,11 @@ class Accuracy:
         return found / (found + self.alarms[0])
 
     @property
+    def sentences(self) -> int:
+        """How many were read."""
+        return sum(of for _, of in self.flagged.values()) + self.alarms[1]
+
+    @property
     def lines(self) -> Iterator[str]:
         """For people."""
         found, of = map(sum, zip(*self.flagged.values(), strict=True))
@@ -40,10 +45,8 @@ class Accuracy:
             f"{self.precision:.3f} ({self.alarms[0]} alarms on {self.alarms[1]} innocent "
             "sentences), on sentences it was not tuned on"
         )
-        yield (
-            "  of an independent set of 97 sentences, when first read: "
-            f"{INDEPENDENT.recall:.3f}/{INDEPENDENT.precision:.3f} (tuned on since)"
-        )
+        read = (f"{one.recall:.3f}/{one.precision:.3f} of {one.sentences}" for one in INDEPENDENT)
+        yield f"  of independent sets, each when first read: {', '.join(read)} (tuned on since)"
         first = (f"{one.recall:.3f}/{one.precision:.3f}" for one in FIRST)
         yield f"  of its authors' own sets, each when first read: {', '.join(first)}"
         kinds = (f"{kind.replace('_', ' ')} {n}/{of}" for kind, (n, of) in self.flagged.items())
@@ -82,7 +85,10 @@ HELD_OUT = Accuracy(
     },
     (5, 47),
 )
-INDEPENDENT = Accuracy({"first reading": (44, 55)}, (0, 42))
+INDEPENDENT = (
+    Accuracy({"first reading": (44, 55)}, (0, 42)),
+    Accuracy({"first reading": (44, 48)}, (8, 36)),
+)
 FIRST = (
     Accuracy({"first set": (36, 60)}, (3, 47)),
     Accuracy({"second set": (44, 61)}, (4, 51)),

@@ -79,9 +79,8 @@ class Lint:
                 "precision": round(HELD_OUT.precision, 3),
                 "flagged": {kind: list(counts) for kind, counts in HELD_OUT.flagged.items()},
                 "alarms": list(HELD_OUT.alarms),
-                "independent_first_reading": [
-                    round(INDEPENDENT.recall, 3),
-                    round(INDEPENDENT.precision, 3),
+                "independent_first_readings": [
+                    [round(a.recall, 3), round(a.precision, 3)] for a in INDEPENDENT
                 ],
                 "first_readings": [[round(a.recall, 3), round(a.precision, 3)] for a in FIRST],
                 "cannot_read": list(UNREAD),

@@ -66,6 +66,13 @@ def test_other_voices_are_caught_as_well(name: str, part: str, evidence: Evidenc
     assert found.precision >= PRECISION
 
 
+def test_the_second_independent_set_stays_above_what_it_was(evidence: Evidence) -> None:
+    """Three of its 48 are still missed: a setting, a condition and a caption take them back."""
+    found = measure(entries("independent_second.yaml"), evidence)
+    assert found.recall >= 45 / 48
+    assert found.precision >= PRECISION
+
+
 def test_the_published_figures_are_those_of_what_nothing_was_tuned_on(evidence: Evidence) -> None:
     found = measure(voices("held_out"), evidence)
     assert dict(found.flagged) == dict(HELD_OUT.flagged)
