@@ -215,4 +215,4 @@ def test_a_baseline_that_is_no_number_is_no_evidence(name: str, three: Path) -> 
 
     found = judge(CLAUSES[name], edit(three, broken))
     assert found.outcome is Outcome.FAIL
-    assert "baselines.class Gaussians.metrics.coverage: found nan" in found.reason
+    assert "found text that is not JSON (the number NaN)" in found.reason

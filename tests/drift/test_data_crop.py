@@ -78,7 +78,7 @@ def test_more_than_eight_bits_are_refused_not_clipped(mode: str, data: bytes) ->
 
 
 def test_formats_that_run_programs_are_not_opened() -> None:
-    with pytest.raises(DataError, match="cannot identify"):
+    with pytest.raises(DataError, match="begin as no known image"):
         crop.decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", place="x", channels=3)
 
 

@@ -381,5 +381,5 @@ def test_the_command_offers_the_targets_and_starts_there_are() -> None:
 
 def test_a_missing_matplotlib_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "find_spec", lambda name: None)
-    with pytest.raises(DriftError, match=r"pip install 'drift-verify\[engine\]'"):
+    with pytest.raises(DriftError, match=r"pip install 'drift-verify\[train\]'"):
         pictures.require_matplotlib()
