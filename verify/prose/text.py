@@ -30,6 +30,8 @@ _SIMPLE = str.maketrans(
     "们与图质样数现复复论实达过优胜无别级开发扩损训练结测试对应种准确类竞个来说时间为这项业据标识记录验证点逊远领后输赢齐媲码库",
 )
 _SPACE = re.compile(r"\s+")
+# A digest or a commit spells nothing, whatever its letters look like: one in 300 holds `f1d`.
+_DIGEST = re.compile(r"(?<![0-9A-Za-z])(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,}(?![0-9A-Za-z])")
 _QUOTES = str.maketrans("’‘‛ʼ＇“”„«»‐‑‒–—−·∙", "'''''\"\"\"\"\"------..")
 
 
@@ -46,7 +48,7 @@ def latin(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    text = _SILENT.sub("", text).translate(_QUOTES).translate(_SIMPLE)
+    text = _DIGEST.sub("digest", _SILENT.sub("", text)).translate(_QUOTES).translate(_SIMPLE)
     kept = [c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn"]
     return _IS.sub("inception score", "".join(map(_digit, kept)).translate(_QUOTES))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from verify.prose.evidence import Evidence, KnownAuthority, KnownClaim, KnownFac
 from verify.prose.judge import Finding, Ruling
 from verify.scope import Scope
 
-from .conftest import entries, findings
+from .conftest import entries, findings, flagged
 
 
 def one(text: str, evidence: Evidence, file: str = "a.md") -> Finding:
@@ -227,3 +228,13 @@ def test_every_finding_that_is_flagged_says_why_and_what_to_do(evidence: Evidenc
         for finding in findings(entry.text, f"a.{entry.format}", evidence):
             assert finding.reason
             assert finding.instead or not finding.ruling.flagged
+
+
+def test_a_digest_spells_nothing(evidence: Evidence) -> None:
+    digests = ["a3f1d1403b" + "0" * 54, "f1d1403bc2", "5bf1d0154c31"]
+    digests += [hashlib.sha256(str(n).encode()).hexdigest() for n in range(500)]
+    assert any("f1d" in digest for digest in digests[3:])
+    for digest in digests:
+        for text in (f"The code has the sha256 {digest}.", f"| code | `{digest}` |"):
+            assert not flagged(text, "a.md", evidence), text
+    assert flagged("The port has an F1D of 1.54.", "a.md", evidence)
