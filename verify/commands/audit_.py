@@ -11,8 +11,14 @@ from verify.audit.protocol import TAG, protocol, stub
 from verify.audit.session import audit
 from verify.audit.subject import ForeignSubject, foreign_subject
 from verify.audit.words import capabilities, summary
-from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack
-from verify.commands.sealed_run import runner, wanted_outputs
+from verify.commands.common import (
+    evidence_option,
+    pack_option,
+    reports_option,
+    sound_pack,
+    wanted_outputs,
+)
+from verify.commands.sealed_run import runner
 from verify.files import write
 from verify.known import earlier_in
 from verify.problems import NothingSelectedError, UsageError
@@ -71,7 +77,7 @@ def command(
         return _init(Path(words[1]), pack_dir)
     if len(words) != 1:
         raise UsageError(f"audit: found {' '.join(words)}; expected one SUBJECT, or init FILE")
-    wanted = wanted_outputs(outputs)
+    wanted = wanted_outputs(outputs, RENDERERS)
     loaded = sound_pack(pack_dir)
     subject = foreign_subject(words[0], python)
     if subject is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -56,6 +56,31 @@ def evidence_option(function: Command) -> Command:
         metavar="DIR",
         help="Evaluation records that metric clauses read.",
     )(function)
+
+
+def wanted_outputs(texts: Iterable[str], kinds: Iterable[str]) -> list[tuple[str, Path]]:
+    """(format, path) of each `--output FORMAT=PATH`; makes the folder that a path asks for.
+
+    Raises UsageError for another format and for a folder that cannot be made.
+    """
+    known = tuple(kinds)
+    return [_output(text, known) for text in texts]
+
+
+def _output(text: str, kinds: tuple[str, ...]) -> tuple[str, Path]:
+    kind, separator, path = text.partition("=")
+    if kind not in kinds or not separator or not path:
+        raise UsageError(
+            f"--output: found {text!r}; expected FORMAT=PATH with one of {', '.join(kinds)}"
+        )
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--output: found {Path(path).parent}, which cannot be made ({error.strerror}); "
+            "expected a folder; remedy: name another"
+        ) from None
+    return kind, Path(path)
 
 
 def pack_root(pack_dir: Path | None) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from verify.commands.common import wanted_outputs
 from verify.files import write
 from verify.problems import UsageError
 from verify.report.difference import compare
@@ -59,7 +60,7 @@ def command(
     of the same change that governs its file; exit code 1 where one has none, 3 where there is
     nothing to compare. A BASE in an earlier language of packs is read by the code it carries.
     """
-    pages = [_page(text) for text in outputs]
+    pages = [path for _, path in wanted_outputs(outputs, ("html",))]
     if revisions is not None:
         if pages:
             raise UsageError("--output: found it beside --pack; expected two bundles")
@@ -79,13 +80,6 @@ def command(
     findings = sum(change.result for change in changes)
     click.echo(_changes_json(changes) if as_json else "\n".join(_lines(changes, findings)))
     return 1 if findings else 0
-
-
-def _page(text: str) -> Path:
-    kind, _, path = text.partition("=")
-    if kind != "html" or not path:
-        raise UsageError(f"--output: found {text!r}; expected html=PATH")
-    return Path(path)
 
 
 def _lines(changes: tuple[Change, ...], findings: int) -> Iterator[str]:

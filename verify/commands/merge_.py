@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import reports_option
+from verify.commands.common import reports_option, wanted_outputs
 from verify.commands.run_ import show
-from verify.commands.sealed_run import wanted_outputs
 from verify.files import write
 from verify.report.bundle import RENDERERS
 from verify.report.merge import merge
@@ -30,7 +29,7 @@ def command(bundles: tuple[Path, ...], reports: Path, outputs: tuple[str, ...]) 
     Refused are bundles that do not hold, shards that are missing, twice or interrupted, and those
     of another pack, subject, code, seed or environment. The exit code is that of the whole run.
     """
-    wanted = wanted_outputs(outputs)
+    wanted = wanted_outputs(outputs, RENDERERS)
     bundle, report = merge(bundles, reports)
     show(report, bundle)
     for kind, path in wanted:

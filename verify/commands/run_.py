@@ -17,8 +17,9 @@ from verify.commands.common import (
     pack_option,
     reports_option,
     sound_pack,
+    wanted_outputs,
 )
-from verify.commands.sealed_run import about_run, run_and_seal, wanted_outputs
+from verify.commands.sealed_run import about_run, run_and_seal
 from verify.files import write
 from verify.known import earlier_in
 from verify.problems import UsageError
@@ -97,7 +98,7 @@ def command(
     The report goes to standard output, progress to standard error, a sealed bundle to --reports. An
     interrupt (Ctrl-C) ends the run early; what was found is sealed all the same.
     """
-    wanted = wanted_outputs(outputs)
+    wanted = wanted_outputs(outputs, RENDERERS)
     loaded = sound_pack(pack_dir)
     clauses = select(loaded.pack, selectors)
     if foreign := foreign_subject(subject or "", python):

@@ -19,8 +19,7 @@ from verify.commands.common import (
     stopping,
 )
 from verify.mutate import rate as detection
-from verify.problems import UsageError
-from verify.report.bundle import EVIDENCE, RENDERERS, open_partial, seal
+from verify.report.bundle import EVIDENCE, open_partial, seal
 from verify.report.model import Report
 from verify.report.unsealed import keep
 from verify.run.cache import Earlier
@@ -45,11 +44,6 @@ def runner(
         return run_and_seal(loaded, clauses, options, about, reports, reused)
 
     return sealed
-
-
-def wanted_outputs(texts: tuple[str, ...]) -> list[tuple[str, Path]]:
-    """What --output asks for; raises UsageError for what cannot be written."""
-    return [_output(text) for text in texts]
 
 
 def run_and_seal(
@@ -91,22 +85,6 @@ def _progress() -> Any:
     from verify.report.progress import LiveProgress
 
     return LiveProgress(Console(stderr=True))
-
-
-def _output(text: str) -> tuple[str, Path]:
-    kind, separator, path = text.partition("=")
-    if kind not in RENDERERS or not separator or not path:
-        raise UsageError(
-            f"--output: found {text!r}; expected FORMAT=PATH with one of {', '.join(RENDERERS)}"
-        )
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--output: found {Path(path).parent}, which cannot be made ({error.strerror}); "
-            "expected a folder; remedy: name another"
-        ) from None
-    return kind, Path(path)
 
 
 def about_run(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from verify.commands.common import wanted_outputs
 from verify.files import write
 from verify.problems import UsageError
 from verify.report.model import ExitCode
@@ -63,7 +64,7 @@ def compare(
     """
     from verify.numeric import divergence, traces
 
-    wanted = [_wanted(text) for text in outputs]
+    wanted = wanted_outputs(outputs, _RENDER)
     one, other = traces.read_trace(a), traces.read_trace(b)
     if not other_input:
         _same_input(one, other)
@@ -75,13 +76,6 @@ def compare(
     if found.first is not None:
         return int(ExitCode.FAILED)
     return int(ExitCode.INCOMPLETE if found.of(divergence.MISSING) else ExitCode.GO)
-
-
-def _wanted(text: str) -> tuple[str, Path]:
-    kind, _, path = text.partition("=")
-    if kind not in _RENDER or not path:
-        raise UsageError(f"--output: found {text!r}; expected json=PATH or html=PATH")
-    return kind, Path(path)
 
 
 def _same_input(a: Trace, b: Trace) -> None:
