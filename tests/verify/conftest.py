@@ -17,7 +17,7 @@ import yaml
 import verify
 from verify.cli import main
 from verify.problems import PackError, Problem
-from verify.report.bundle import EVIDENCE, open_partial, seal
+from verify.report.bundle import EVIDENCE, latest, open_partial, seal
 from verify.report.model import Report
 from verify.run.engine import Event, Options, RunFinished, run
 from verify.run.evidence import EvidenceWriter
@@ -142,6 +142,13 @@ def claim(name: str = "CLAIM-THING", **needs: Any) -> dict[str, Any]:
     sentence = "The {subject} is right: {passed} of {needed}, worst {worst}."
     needs = {"clauses": ["THING-*"], **needs}
     return {"id": name, "title": "Right", "sentence": sentence, "needs": needs}
+
+
+def newest(reports: Path) -> Path:
+    """The bundle that began last, by its evidence; two of one second are not in order by name."""
+    found = latest(reports)
+    assert found is not None
+    return found
 
 
 def decision(name: str = "DEC-0001", **front: Any) -> str:

@@ -13,7 +13,7 @@ import pytest
 from verify.report.bundle import EVIDENCE, MANIFEST, _manifest
 from verify.run import keys
 
-from .conftest import MiniPack, Result, clause, decision
+from .conftest import MiniPack, Result, clause, decision, newest
 
 Cli = Callable[..., Result]
 
@@ -54,8 +54,7 @@ def test_a_second_run_reuses_verdicts_and_falsifiers_and_says_so(pack: MiniPack,
     assert first["falsifiers"] == second["falsifiers"]
     assert first["claims"] == second["claims"]
     assert "2 of 2 results were reused" in cli("run", "--cached", "--pack", pack.root).out
-    (bundle, *_) = sorted(Path("reports").iterdir())[-1:]
-    assert cli("bundle", "check", bundle).code == 0
+    assert cli("bundle", "check", newest(Path("reports"))).code == 0
 
 
 def test_a_run_without_the_option_measures_again(pack: MiniPack, cli: Cli) -> None:
@@ -146,8 +145,7 @@ def test_failures_are_reused_with_their_files_and_waivers_applied_afresh(
     again = run(cli, pack)
     assert reused(again) == 1
     assert again["clauses"][0]["files"] == ["mismatches/THING-001/got.txt"]
-    newest = sorted(Path("reports").iterdir())[-1]
-    assert (newest / "mismatches/THING-001/got.txt").read_bytes() == b"nine"
+    assert (newest(Path("reports")) / "mismatches/THING-001/got.txt").read_bytes() == b"nine"
     waiver = {"clause": "THING-001", "owner": "o", "reason": "r", "expires": "2999-01-01"}
     pack.data("contracts/waivers.yaml", {"schema": "verify/waivers/1", "waivers": [waiver]})
     waived = run(cli, pack)["clauses"][0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.conftest import MiniPack, Result, claim, clause
+from tests.verify.conftest import MiniPack, Result, claim, clause, newest
 from tests.verify.situations import (
     claim as made_claim,
 )
@@ -124,8 +124,7 @@ def test_a_change_that_is_listed_twice_does_not_count_twice(tmp_path: Path) -> N
 
 
 def claims(reports: Path) -> tuple[str, str]:
-    newest = max(path for path in reports.iterdir() if path.name.startswith("2"))
-    (found,) = json.loads((newest / "report.json").read_text(encoding="utf-8"))["claims"]
+    (found,) = json.loads((newest(reports) / "report.json").read_text(encoding="utf-8"))["claims"]
     return found["scope"], " ".join(found["reasons"])
 
 
@@ -164,8 +163,7 @@ def test_a_claim_asks_for_it_through_run_explain_and_bundle(
     assert "  verdict   allowed, tier C" in explained
     cli(*run)
     assert claims(reports)[0] == "allowed"
-    newest = max(path for path in reports.iterdir() if path.name.startswith("2"))
-    assert cli("bundle", "check", newest).code == 0
+    assert cli("bundle", "check", newest(reports)).code == 0
     mini.edit("engine/__init__.py", "value * 2", "value + value")
     cli(*run)
     assert claims(reports)[0] == "denied", "the rate is of other code"

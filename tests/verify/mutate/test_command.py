@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.conftest import MiniPack, Result, run_pack
+from tests.verify.conftest import MiniPack, Result, newest, run_pack
 from verify.mutate import reach
 
 Cli = Callable[..., Result]
@@ -175,8 +175,7 @@ def test_the_report_says_the_rate_for_these_files_and_only_for_these(
     mutate(cli, counted, reports)
     said = "generic mutants: 10 of 14 (71 %, 95 % interval 45 to 88 %)"
     assert said in cli(*run).out
-    newest = max(path for path in reports.iterdir() if path.name != "mutation")
-    assert said in (newest / "report.md").read_text()
+    assert said in (newest(reports) / "report.md").read_text()
     counted.edit("engine/counting.py", "LIMIT = 3", "LIMIT = 3 + 0")
     assert "generic mutants: not measured for these files" in cli(*run).out
 
