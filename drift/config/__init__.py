@@ -1,6 +1,7 @@
 """Training templates: typed configuration, its reading, and what it means to the engine."""
 
 from drift.config.engine import require_buildable, unbuildable
+from drift.config.overrides import override
 from drift.config.problems import FieldProblem, TemplateError
 from drift.config.reading import load_template, parse_template, template_names
 from drift.config.reference import activation_kwargs, encoder_kwargs, generator_kwargs
@@ -42,6 +43,7 @@ __all__ = [
     "fingerprint",
     "generator_kwargs",
     "load_template",
+    "override",
     "parse_template",
     "require_buildable",
     "template_names",

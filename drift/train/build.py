@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-import yaml
 from torch import nn
 
 from drift import rng
@@ -17,11 +14,10 @@ from drift.config import (
     TemplateError,
     activation_kwargs,
     generator_kwargs,
-    parse_template,
     require_buildable,
 )
+from drift.config import override as override  # its callers have it from here
 from drift.config.problems import FieldProblem
-from drift.config.reading import parse_yaml
 from drift.convnext import BASE, TINY, ConvNextFeatures, load_pretrained
 from drift.errors import InputError
 from drift.features import FeatureConfig
@@ -91,41 +87,6 @@ def second_encoder(template: Template, weights: Path | None) -> ConvNextFeatures
             remedy="Download its model.safetensors and pass it as --second-encoder FILE.",
         )
     return load_pretrained(weights, SECOND_ENCODERS[stated.model])
-
-
-def override(template: Template, settings: Sequence[str]) -> Template:
-    """The template with `section.field=value` settings; values are YAML as in a template's file.
-
-    A faithful template that is changed is no longer faithful: its fidelity becomes `free`, and so
-    does that of a closest-feasible one, whose declarations no longer cover it.
-    """
-    if not settings:
-        return template
-    data = template.model_dump(mode="json", by_alias=True)
-    leaves = template.leaves()
-    for setting in settings:
-        path, separator, text = setting.partition("=")
-        if not separator or path not in leaves:
-            raise TemplateError("--set", (_no_field(path, setting, leaves),))
-        section, _, rest = path.partition(".")
-        node = data[section]
-        *parents, leaf = rest.split(".")
-        for parent in parents:
-            node = node[parent]
-        node[leaf] = parse_yaml(text, f"--set {path}")
-    if data != template.model_dump(mode="json", by_alias=True):
-        data |= {"fidelity": "free", "deviations": []}
-    return parse_template(yaml.safe_dump(data), source="--set")
-
-
-def _no_field(path: str, setting: str, leaves: Mapping[str, object]) -> FieldProblem:
-    """A setting that names no field, with the fields that it may mean."""
-    last = path.rpartition(".")[2]
-    ends = [name for name in leaves if last and name.endswith((f".{last}", f"_{last}"))]
-    ends.sort(key=lambda name: name.partition(".")[0] != path.partition(".")[0])
-    near = list(dict.fromkeys([*ends, *difflib.get_close_matches(path, leaves)]))[:4]
-    meant = f"did you mean {' or '.join(near)}?" if near else "the template's file lists its fields"
-    return FieldProblem(path, setting, "section.field=value of a field that exists", meant)
 
 
 def parameters_digest(model: nn.Module) -> str:

@@ -1,0 +1,1 @@
+"""A template carried through to its report as steps that are keyed by what they depend on."""

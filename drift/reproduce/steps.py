@@ -1,0 +1,355 @@
+"""The steps from images to a report, each of them a command of this program.
+
+What a step depends on is listed where the step is made. A field of a template that only says how
+many samples are judged, and at which guidance, changes no training.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from drift import atomic
+from drift.config import Template, fingerprint
+from drift.errors import DriftError
+from drift.reproduce import digests, report
+from drift.reproduce.digests import Seen
+from drift.reproduce.store import Done, Step
+
+COMPUTE = ("torch", "numpy", "safetensors", "scikit-learn")
+ENCODE = (*COMPUTE, "diffusers", "pillow")
+JUDGE = (*COMPUTE, "scipy", "torch-fidelity")
+TEMPLATE, RUN, ENCODER, RECORD = "template.yaml", "run", "encoder.safetensors", "record.json"
+ASKED_LATER = ("evaluation.samples", "evaluation.alpha", "evaluation.weights")
+STEP_FILES = f"{RUN}/checkpoints/step-*.safetensors"
+AGAIN = "whatever the key says"  # an attempt of the same key is always gone on with
+LOG = f"{RUN}/metrics/windows.jsonl"
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How a run is judged, besides what its template says.
+
+    step     of which checkpoint; None: the last
+    alpha    guidance; None: the template's
+    encoder  of digits: whose features are used; None: the encoder of the run
+    """
+
+    step: int | None = None
+    alpha: float | None = None
+    samples: int | None = None
+    encoder: Done | None = None
+    baselines: bool = True
+    statistics: Path | None = None
+    extractor_weights: Path | None = None
+    vae: str | None = None
+    vae_revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is reproduced: a resolved template, its data, a seed, and where everything goes.
+
+    root    the folder of all steps and of the report
+    data    latent cache or image folder; `images` instead are encoded first
+    shown   samples that are drawn for the eye
+    """
+
+    template: Template
+    root: Path
+    seed: int = 0
+    device: str = "cpu"
+    data: Path | None = None
+    images: Path | None = None
+    data_name: str | None = None
+    data_licence: str | None = None
+    second_encoder: Path | None = None
+    checkpoint_every: int = 250
+    shown: int = 100
+    judging: Judging = Judging()
+
+    @property
+    def store(self) -> Path:
+        """The folder of the steps."""
+        return self.root / "steps"
+
+    @property
+    def leaves(self) -> dict[str, Any]:
+        """The template's fields by their dotted path, those of its header that count, too."""
+        template = self.template
+        head = {name: getattr(template, name) for name in ("column", "fidelity", "semantics")}
+        return {f"template.{k}": v for k, v in (head | template.leaves()).items()}
+
+    @cached_property
+    def seen(self) -> Seen:
+        """Digests of data that were read before."""
+        return Seen(self.root / "files.json")
+
+
+def require_whole(request: Request) -> None:
+    """Raise DriftError for what the last step would lack, before the first one begins."""
+    template, judging = request.template, request.judging
+    digits = template.data.dataset == "digits"
+    given = request.data or request.images
+    if digits and given:
+        raise DriftError("--data", found=str(given), expected="none: the digits are embedded")
+    if not digits and (request.data is None) == (request.images is None):
+        raise DriftError(
+            "--data, --images", found="both" if request.data else "neither", expected="one",
+            remedy=f"The template is about {template.data.dataset}.",
+        )  # fmt: skip
+    if request.images and template.data.tokenizer == "none":
+        raise DriftError("--images", found="a template of pixels", expected="--data with images")
+    if not digits and judging.statistics is None:
+        raise DriftError(
+            "--statistics", found="nothing", expected="statistics of real images",
+            remedy="`drift eval REAL --write-statistics FILE --name NAME` makes them.",
+        )  # fmt: skip
+    if request.second_encoder is None and template.encoder.second_encoder.model != "none":
+        raise DriftError(
+            "--second-encoder", found="nothing", expected=template.encoder.second_encoder.model
+        )
+
+
+def latents(request: Request) -> Step:
+    """`drift encode` of --images."""
+    assert request.images is not None
+    data, judging = request.template.data, request.judging
+    inputs = {
+        "images": request.seen.tree(request.images),
+        "template.data.resolution": data.resolution,
+        "template.data.posterior": data.posterior,
+        "template.data.mirror": data.mirror,
+        **_named(request),
+        **_tokenizer(request),
+        **_common(request, "encode", ENCODE),
+    }
+
+    def act(folder: Path) -> str:
+        pinned = _given(vae=judging.vae, revision=None if _local(judging) else judging.vae_revision)
+        posterior = data.posterior if data.posterior in ("sample", "mean") else "sample"
+        return _drift(
+            "encode", request.images, "--out", folder / "cache", *pinned,
+            "--resolution", data.resolution, "--posterior", posterior,
+            "--no-mirror" if data.mirror == "none" else "--mirror",
+            "--seed", request.seed, "--device", request.device,
+            *_given(name=request.data_name, licence=request.data_licence),
+        )  # fmt: skip
+
+    return Step("latents", inputs, ("cache/*",), act, resumes=AGAIN)
+
+
+def pretrain(request: Request, data: Mapping[str, str]) -> Step:
+    """`drift pretrain`: of the template the encoder, the data, and what shape a sample has."""
+    about = ("encoder.", "data.", "generator.input_shape", "generator.num_classes",
+             "column", "fidelity")  # fmt: skip
+    inputs = {
+        **{
+            name: value for name, value in request.leaves.items()
+            if name.removeprefix("template.").startswith(about) and ".second_encoder." not in name
+        },
+        **data,
+        **_common(request, "pretrain", COMPUTE),
+    }  # fmt: skip
+    act = partial(_training, request, "pretrain")
+    outputs = (f"{RUN}/{ENCODER}", STEP_FILES, LOG)
+    return Step("pretrain", inputs, outputs, act, resumes=fingerprint(request.template))
+
+
+def train(request: Request, data: Mapping[str, str], encoder: Done) -> Step:
+    """`drift train`: the whole template but for what is asked when its run is judged."""
+    later = {f"template.{name}" for name in ASKED_LATER}
+    inputs = {
+        **{name: value for name, value in request.leaves.items() if name not in later},
+        **data,
+        "encoder": encoder.contents[f"{RUN}/{ENCODER}"],
+        "second encoder": _of(request.second_encoder),
+        "steps between checkpoints": request.checkpoint_every,
+        **_common(request, "train", COMPUTE),
+    }
+
+    def act(folder: Path) -> str:
+        return _training(
+            request, "train", folder, "--encoder", encoder.folder / RUN / ENCODER,
+            "--checkpoint-every", request.checkpoint_every,
+            *_given(second_encoder=request.second_encoder),
+        )  # fmt: skip
+
+    outputs = (STEP_FILES, LOG, f"{RUN}/template.json")
+    return Step("train", inputs, outputs, act, resumes=fingerprint(request.template))
+
+
+def sample(request: Request, run: Done) -> Step:
+    """`drift sample`: a grid for the eye, and the tensors behind it."""
+    evaluation, judging = request.template.evaluation, request.judging
+    shows = request.template.data.tokenizer == "none" or judging.vae is not None
+    out = "samples" if shows else "samples.safetensors"
+    inputs = {
+        "weights": run.contents[_step_file(request.template.optimizer.training_steps)],
+        "samples": request.shown,
+        "template.evaluation.alpha": evaluation.alpha,
+        "template.evaluation.weights": evaluation.weights,
+        **_tokenizer(request),
+        **_common(request, "sample", COMPUTE),
+    }
+
+    def act(folder: Path) -> str:
+        return _inside(
+            folder, "sample", Path("..") / run.folder.name / RUN, "--out", out,
+            "--count", request.shown, "--alpha", evaluation.alpha,
+            "--weights", evaluation.weights, "--seed", request.seed,
+            "--device", request.device, *_decoder(judging, out),
+        )  # fmt: skip
+
+    return Step("sample", inputs, (f"{out}/*" if shows else out,), act)
+
+
+def evaluate(request: Request, run: Done, encoder: Done) -> Step:
+    """`drift eval`: the record of the run's figures, with its components."""
+    judging, asked = request.judging, request.template.evaluation
+    step = judging.step or request.template.optimizer.training_steps
+    alpha = asked.alpha if judging.alpha is None else judging.alpha
+    samples = judging.samples or asked.samples
+    judge = judging.encoder or encoder
+    inputs = {
+        **{k: v for k, v in request.leaves.items() if k.startswith("template.evaluation.")},
+        "template.evaluation.samples": samples,
+        "template.evaluation.alpha": alpha,
+        "weights": run.contents[_step_file(step)],
+        "step": step,
+        "encoder": judge.contents[f"{RUN}/{ENCODER}"],
+        "baselines": judging.baselines,
+        "statistics": _of(judging.statistics),
+        "extractor": _of(judging.extractor_weights),
+        **_tokenizer(request),
+        **_common(request, "eval", JUDGE),
+    }
+
+    def act(folder: Path) -> str:
+        digits = request.template.data.dataset == "digits"
+        features = Path("..") / judge.folder.name / RUN / ENCODER
+        given = {
+            "statistics": judging.statistics, "extractor_weights": judging.extractor_weights,
+            "encoder": features if digits else None,
+        }  # fmt: skip
+        return _inside(
+            folder, "eval", Path("..") / run.folder.name / RUN, "--out", RECORD, "--step", step,
+            "--count", samples, "--alpha", alpha, "--weights", asked.weights,
+            "--seed", request.seed, "--device", request.device, *_given(**given),
+            "--baselines" if judging.baselines else "--no-baselines",
+            *_decoder(judging, "images"),
+        )  # fmt: skip
+
+    return Step("evaluate", inputs, (RECORD, "record.*.safetensors"), act)
+
+
+def summary(request: Request, done: Iterable[Done]) -> Step:
+    """The report, from the records of all steps and from nothing else."""
+    steps = tuple(done)
+    inputs = {
+        "template": fingerprint(request.template),
+        **{f"{one.name}: {name}": digest for one in steps for name, digest in one.contents.items()},
+        **{f"key of {one.name}": one.key for one in steps},
+        **digests.code_behind("drift.reproduce.report", request.root / "code.json"),
+    }
+    act = partial(report.write, request.template, request.seed, steps)
+    return Step("report", inputs, (report.TEXT, report.DATA), act, resumes=AGAIN)
+
+
+def data_of(request: Request, made: Done | None) -> dict[str, str]:
+    """What is known of the data, as an input: their digest, name and licence."""
+    if made is not None:
+        return {"data": digests.of_value(dict(made.contents)), **_named(request)}
+    if request.data is None:
+        return digests.embedded_digits()
+    return {"data": request.seen.tree(request.data), **_named(request)}
+
+
+def with_data(request: Request, made: Done | None) -> Request:
+    """The request with the latents that were made for it."""
+    return request if made is None else replace(request, data=made.folder / "cache")
+
+
+def _training(request: Request, command: str, folder: Path, *more: object) -> str:
+    """`drift pretrain` or `drift train`, from where an earlier attempt left it."""
+    stated = request.template.model_dump(mode="json", by_alias=True)
+    template = folder / TEMPLATE
+    atomic.write_text(template, yaml.safe_dump(stated, sort_keys=False))
+    resumes = any(folder.glob(STEP_FILES))
+    done = _drift(
+        command, template, "--out", folder / RUN, "--seed", request.seed,
+        "--device", request.device, *more,
+        *_given(data=request.data, data_name=request.data_name, data_licence=request.data_licence),
+        *(["--resume"] if resumes else []),
+    )  # fmt: skip
+    return done.replace(f"{folder.parent}/", "")  # as it is typed among the steps
+
+
+def _inside(folder: Path, *words: object) -> str:
+    """`_drift` in a step's own folder: what it writes then names no path of this machine."""
+    with chdir(folder):
+        return f"(cd {folder.name} && {_drift(*words)})"
+
+
+def _drift(*words: object) -> str:
+    """Carry out a command of this program in this process -> the command, as one would type it."""
+    from drift.cli import cli
+
+    arguments = [str(word) for word in words]
+    cli.main(args=arguments, prog_name="drift", standalone_mode=False)
+    return shlex.join(["drift", *(one for one in arguments if one != "--resume")])
+
+
+def _common(request: Request, command: str, packages: tuple[str, ...]) -> dict[str, Any]:
+    """Seed, device, libraries, and the code behind a command."""
+    behind = digests.code_behind(f"drift.commands.{command}", request.root / "code.json")
+    return {
+        "seed": request.seed,
+        "device": request.device,
+        **digests.programs(*packages),
+        **behind,
+    }
+
+
+def _named(request: Request) -> dict[str, Any]:
+    return {"name of the data": request.data_name, "licence of the data": request.data_licence}
+
+
+def _local(judging: Judging) -> bool:
+    return judging.vae is not None and Path(judging.vae).is_dir()
+
+
+def _tokenizer(request: Request) -> dict[str, Any]:
+    vae, judging = request.judging.vae, request.judging
+    known = request.seen.tree(Path(vae)) if vae and _local(judging) else vae
+    return {"autoencoder": known, "revision of the autoencoder": judging.vae_revision}
+
+
+def _decoder(judging: Judging, out: str) -> list[str]:
+    pinned = out.endswith(".safetensors") or judging.vae is None
+    return [] if pinned else _given(vae=judging.vae, vae_revision=judging.vae_revision)
+
+
+def _step_file(step: int) -> str:
+    return STEP_FILES.replace("*", f"{step:08d}")
+
+
+def _of(path: Path | None) -> str | None:
+    return None if path is None else digests.of_file(path)
+
+
+def _given(**options: object) -> list[str]:
+    """--name value of each option that has a value."""
+    return [
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]

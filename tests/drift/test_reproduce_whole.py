@@ -1,0 +1,73 @@
+"""`drift reproduce digits` at a tiny size: killed at ten moments and finished, it is the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.common import small_run
+
+pytestmark = pytest.mark.nightly
+
+SETTINGS = (*small_run.RUN, *small_run.PRETRAIN, "evaluation.samples=40")
+MOMENTS = (2, 9, 15, 22, 28, 34, 40, 46, 52, 58)  # of about sixty renames
+CODE = """
+import os, signal, sys
+from pathlib import Path
+import click
+from drift import cli
+moment, arguments, real = int(sys.argv[1]), sys.argv[2:], Path.replace
+def renamed(self, target):
+    global moment
+    moment -= 1
+    if moment == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target)
+Path.replace = renamed
+code = cli.run(arguments)
+sys.exit(code + (100 if 'torch' in sys.modules else 0))
+"""
+
+
+def reproduced(out: Path, moment: int = 0, *settings: str) -> tuple[int, str]:
+    """Exit code, 100 more where torch was imported, and what was said."""
+    words = [p for one in (*SETTINGS, *settings) for p in ("--set", one)]
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(moment), "reproduce", "digits", "--out", str(out), *words,
+         "--checkpoint-every", "2", "--no-baselines"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def test_killed_at_ten_moments_and_finished_it_gives_the_same(tmp_path: Path) -> None:
+    assert reproduced(tmp_path / "whole")[0] == 100
+    code, said = reproduced(tmp_path / "whole")
+    assert code == 0, said
+    assert said.count("nothing to do") == 5
+    ends = [reproduced(tmp_path / "killed", moment)[0] for moment in MOMENTS]
+    assert ends.count(-9) >= 3  # what one attempt has done, the next need not do
+    reproduced(tmp_path / "killed")
+    for moment in MOMENTS:
+        each = tmp_path / f"at-{moment}"
+        assert reproduced(each, moment)[0] == -9
+        assert reproduced(each)[0] == 100
+        assert report(each) == report(tmp_path / "whole")
+    assert report(tmp_path / "killed") == report(tmp_path / "whole")
+
+
+def report(out: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((out / "report.json").read_text())
+    return found
+
+
+def test_a_changed_setting_redoes_what_follows_from_it(tmp_path: Path) -> None:
+    assert reproduced(tmp_path)[0] == 100
+    code, said = reproduced(tmp_path, 0, "evaluation.samples=50")
+    assert code == 100
+    assert said.count("nothing to do") == 3
+    assert "evaluate: to do: template.evaluation.samples: 40 -> 50" in said
