@@ -192,10 +192,11 @@ def _carry_out(run: Run, say: Callable[[str], None]) -> None:
 
     ranks = run.options.ranks
     shown = f"train {run.template.name}" if ranks.writer else None
+    drawn = pictures.Pictures(run)
     with progress(shown, run.total_steps) as advance:
 
         def listen(window: Window) -> None:
-            _unless_it_fails(lambda: pictures.show(run, window), say)
+            _unless_it_fails(lambda: drawn.show(window), say)
             advance(window.step)
             for alarm in window.alarms:
                 say(f"step {window.step}: {alarm}")

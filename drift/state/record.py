@@ -78,14 +78,18 @@ def _alive(pid: int) -> bool:
 class WindowLog:
     """One JSON row a window of steps. A resumed run drops the rows of steps it will do again.
 
+    kept  whether the row of an earlier step stays
     Raises DriftError, and changes nothing, for a line that is no row among those that are kept.
     """
 
-    def __init__(self, folder: Path, *, after_step: int) -> None:
-        self.path = folder / LOG
+    def __init__(
+        self, folder: Path, *, after_step: int, name: str = LOG,
+        kept: Callable[[int], bool] = lambda step: True,
+    ) -> None:  # fmt: skip
+        self.path = folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        kept = rows(self.path, up_to=after_step)
-        atomic.write_text(self.path, "".join(map(_line, kept)))
+        before = [row for row in rows(self.path, up_to=after_step) if kept(row["step"])]
+        atomic.write_text(self.path, "".join(map(_line, before)))
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row and flush it: whole, or not at all where the disk refuses it.

@@ -16,6 +16,8 @@ from drift.generator.config import code_values
 from drift.ranks import parallel
 from drift.sample import grids
 from drift.state import record
+from drift.train import run as running
+from drift.train.album import Album
 from drift.train.run import Run, Window
 
 PER_CLASS = 8
@@ -58,19 +60,59 @@ def samples_now(run: Run) -> Tensor | None:
 
 def write(path: Path, samples: Tensor, *, columns: int = PER_CLASS) -> None:
     """A PNG grid of samples [N, C, H, W] in [-1, 1]; latents show their first channel, scaled."""
-    if samples.shape[1] not in (1, 3):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(path, grids.png(_grid(samples, columns)))
+
+
+def _grid(samples: Tensor, columns: int) -> Tensor:
+    if not _shows_images(samples):
         first = samples[:, :1]
         samples = first / first.abs().amax().clamp_min(1e-6)
     levels = ((samples.clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(path, grids.png(grids.grid(levels, columns)))
+    return grids.grid(levels, columns)
 
 
-def show(run: Run, window: Window) -> None:
-    """Add the picture of a window to the run's folder: samples/step-00000025.png and so on."""
-    samples = samples_now(run)
-    if samples is not None:
-        write(run.options.folder / "samples" / f"step-{window.step:08d}.png", samples)
+def _shows_images(samples: Tensor) -> bool:
+    return samples.shape[1] in (1, 3)
+
+
+class Pictures:
+    """A picture of every window of a run, in its folder: samples/step-00000025.png and so on.
+
+    The album is opened at the first window, where the folder is this process's alone.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._figure = running.norms(run.template)[-1]
+        self._album: Album | None = None
+
+    def show(self, window: Window) -> None:
+        """Add the picture of a window, and its row to the index; every process has to ask."""
+        samples = samples_now(self._run)
+        if samples is None:
+            return
+        if self._album is None:
+            self._album = Album(self._run.options.folder, self._figure, first=window.step)
+        grid = _grid(samples, PER_CLASS)
+        facts = _facts(self._run, samples, grid)
+        self._album.add(window.step, window.row[self._figure], grids.png(grid), facts)
+
+
+def _facts(run: Run, samples: Tensor, grid: Tensor) -> dict[str, Any]:
+    """What a picture shows, row by row, and how it was drawn."""
+    classes, names = len(samples) // PER_CLASS, run.facts["dataset"]["classes"]
+    return {
+        "classes": list(range(classes)),
+        "class_names": list(names)[:classes] if names else None,
+        "per_class": PER_CLASS,
+        "width": grid.shape[2],
+        "height": grid.shape[1],
+        "shows": "images" if _shows_images(samples) else "the first channel of latents",
+        "seed": run.options.seed,
+        "alpha": run.template.evaluation.alpha,
+        "ema_decay": max(run.state.ema),
+    }
 
 
 def curves(run: Run) -> None:

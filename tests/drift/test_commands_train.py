@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from contracts.common import small_run
 from drift import cli, pretrain
@@ -71,6 +72,20 @@ def test_a_picture_that_cannot_be_drawn_ends_no_run(
     assert said.count("a picture is left out: ValueError: cannot draw") == 3  # two windows, curves
     assert metadata(Path("run"))["status"] == "completed"
     assert [row["step"] for row in rows(Path("run/metrics/windows.jsonl"))] == [2, 4]
+
+
+def test_the_index_of_pictures_is_that_of_the_log(train: Train) -> None:
+    assert train("--out", "run")[0] == 0
+    logged = rows(Path("run/metrics/windows.jsonl"))
+    index = rows(Path("run/samples/index.jsonl"))
+    assert [row["step"] for row in index] == [row["step"] for row in logged] == [2, 4]
+    assert [row["value"] for row in index] == [row["field/0.2"] for row in logged]
+    assert index[0]["tags"] == ["every_window", "best_so_far"]
+    for row in index:
+        assert file_digest(Path("run/samples") / row["file"]) == row["sha256"]
+        with Image.open(Path("run/samples") / row["file"]) as picture:
+            assert picture.size == (row["width"], row["height"])
+        assert row["class_names"] == [str(label) for label in row["classes"]]
 
 
 def test_resuming_a_run_that_is_complete_changes_nothing_of_it(train: Train) -> None:

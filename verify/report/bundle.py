@@ -136,7 +136,7 @@ def opened(bundle: Path) -> tuple[Report, Pins]:
         if path.read_bytes() != RENDERERS[kind](report).encode():
             raise IntegrityError(f"{path}: {_not_as_rendered(report)}")
     pins = hold(bundle / EVIDENCE, report)
-    _hold_rest(bundle, _stated(bundle), pins)
+    _hold_rest(bundle, manifest_of(bundle), pins)
     if bundle.name != name_of(report):
         raise IntegrityError(
             f"{bundle}: found a folder of this name; expected {name_of(report)}, as its evidence "
@@ -182,7 +182,7 @@ def _not_as_rendered(report: Report) -> str:
 
 def _hold_files(bundle: Path) -> None:
     """Every file is stated, as it is stated, and is a file of this folder."""
-    stated, actual = _stated(bundle), _digests(bundle)
+    stated, actual = manifest_of(bundle), _digests(bundle)
     for name in sorted(
         stated.keys() | actual.keys() | {EVIDENCE, *RENDERED, COMMANDS, ENVIRONMENT}
     ):
@@ -212,7 +212,8 @@ def _hold_rest(bundle: Path, stated: Mapping[str, str], pins: Pins) -> None:
             )
 
 
-def _stated(bundle: Path) -> dict[str, str]:
+def manifest_of(bundle: Path) -> dict[str, str]:
+    """Name -> sha256 of every file, as the manifest of a bundle states them."""
     path = bundle / MANIFEST
     if path.is_symlink() or not path.is_file():
         raise UsageError(f"{bundle}: found no {MANIFEST}; expected a sealed bundle")
