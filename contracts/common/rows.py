@@ -1,0 +1,53 @@
+"""Tables of hand-made cases: what is computed of each beside what it has to be or to refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from drift.errors import DriftError
+from verify.api import CheckContext, Measurement
+
+__all__ = ["Refused", "Row", "judge_rows"]
+
+Row = tuple[str, Callable[[], object], object]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error with place, found and expected, whose words hold each of some parts."""
+
+    parts: tuple[str, ...]
+
+    def __init__(self, *parts: str) -> None:
+        object.__setattr__(self, "parts", parts)
+
+
+def judge_rows(ctx: CheckContext, rows: Iterable[Row], what: str) -> Measurement:
+    """Every row (name, call, expected): equal values, or the refusal that is expected."""
+    count = 0
+    for name, call, expected in rows:
+        count += 1
+        problem = _refusal_missed(call, expected) if isinstance(expected, Refused) else (
+            _value_missed(call, expected)
+        )  # fmt: skip
+        if problem:
+            return ctx.decide(False, f"{name}: {problem}")
+    return ctx.decide(count > 0, f"{count} {what}")
+
+
+def _value_missed(call: Callable[[], object], expected: object) -> str:
+    found = call()
+    same = type(found) is type(expected) and found == expected
+    return "" if same else f"found {found!r}, expected {expected!r}"
+
+
+def _refusal_missed(call: Callable[[], object], expected: Refused) -> str:
+    try:
+        found = call()
+    except DriftError as error:
+        lost = [part for part in expected.parts if part not in str(error)]
+        return f"refused without a word of {lost[0]!r}: {error}" if lost else ""
+    except Exception as error:
+        return f"not refused: it breaks with {type(error).__name__}: {error}"
+    return f"taken, with {found!r}"
