@@ -13,7 +13,7 @@ import click
 from drift.config import load_template, override
 from drift.errors import DriftError
 from drift.reproduce import pipeline, report
-from drift.reproduce.steps import Judging, Request
+from drift.reproduce.request import Judging, Request
 
 DEVICE = re.compile(r"cpu|cuda(:\d+)?\Z")
 place = click.Path(path_type=Path, resolve_path=True)

@@ -25,7 +25,9 @@ DIGITS = "datasets/data/digits.csv.gz"
 SETTLED_S = (
     2.0  # a file that is younger may still change within one tick of the file system's clock
 )
-WHEN = "created"  # says when a file was made, and nothing of what is in it
+# Says when a file was made and beside which other code, and nothing of what is in it; the code that
+# a step does depend on is among its inputs.
+CIRCUMSTANCES = frozenset({"created", "code_sha256"})
 HEADER_BYTES = 8
 
 
@@ -47,19 +49,20 @@ def of_file(path: Path) -> str:
 
 
 def of_contents(path: Path) -> str:
-    """`of_file` without the moment at which a record or an artefact was made.
+    """`of_file` without the circumstances under which a record or an artefact was made.
 
-    Two carryings out of one step have the same contents; their files may differ in that moment.
+    Two carryings out of one step have the same contents; their files may differ in these.
     """
     if path.suffix == ".json":
         value = json.loads(path.read_bytes())
-        return of_value({key: value[key] for key in value if key != WHEN})
+        return of_value({key: value[key] for key in value if key not in CIRCUMSTANCES})
     if path.suffix != ".safetensors":
         return of_file(path)
     with path.open("rb") as stream:
         size = int.from_bytes(stream.read(HEADER_BYTES), "little")
         header = json.loads(stream.read(size))
-        header.get("__metadata__", {}).pop(WHEN, None)
+        said = header.pop("__metadata__", {})
+        header["__metadata__"] = {key: said[key] for key in said if key not in CIRCUMSTANCES}
         data = hashlib.file_digest(stream, "sha256").hexdigest()
     return of_value([header, data])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from drift import atomic
 from drift.errors import DriftError
 from drift.reproduce import report, steps, store
-from drift.reproduce.steps import Request
+from drift.reproduce.request import Request, require_whole
 from drift.reproduce.store import Done, Step
 
 Say = Callable[[str], None]
@@ -62,7 +62,7 @@ def reproduce(request: Request, say: Say, *, plans: bool = False) -> Reproduced 
     Raises DriftError for what is wrong with a request before any work, and whatever a step raises:
     the same call then goes on with that step.
     """
-    steps.require_whole(request)
+    require_whole(request)
     request.root.mkdir(parents=True, exist_ok=True)
     try:
         with atomic.locked(request.root, say):

@@ -9,113 +9,27 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import chdir
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from drift import atomic
-from drift.config import Template, fingerprint
-from drift.errors import DriftError
+from drift.config import fingerprint
 from drift.reproduce import digests, report
-from drift.reproduce.digests import Seen
+from drift.reproduce.request import ENCODER, RUN, Judging, Request
 from drift.reproduce.store import Done, Step
 
 COMPUTE = ("torch", "numpy", "safetensors", "scikit-learn")
 ENCODE = (*COMPUTE, "diffusers", "pillow")
 JUDGE = (*COMPUTE, "scipy", "torch-fidelity")
-TEMPLATE, RUN, ENCODER, RECORD = "template.yaml", "run", "encoder.safetensors", "record.json"
+TEMPLATE, RECORD = "template.yaml", "record.json"
 ASKED_LATER = ("evaluation.samples", "evaluation.alpha", "evaluation.weights")
 STEP_FILES = f"{RUN}/checkpoints/step-*.safetensors"
 AGAIN = "whatever the key says"  # an attempt of the same key is always gone on with
 LOG = f"{RUN}/metrics/windows.jsonl"
-
-
-@dataclass(frozen=True)
-class Judging:
-    """How a run is judged, besides what its template says.
-
-    step     of which checkpoint; None: the last
-    alpha    guidance; None: the template's
-    encoder  of digits: whose features are used; None: the encoder of the run
-    """
-
-    step: int | None = None
-    alpha: float | None = None
-    samples: int | None = None
-    encoder: Done | None = None
-    baselines: bool = True
-    statistics: Path | None = None
-    extractor_weights: Path | None = None
-    vae: str | None = None
-    vae_revision: str | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is reproduced: a resolved template, its data, a seed, and where everything goes.
-
-    root    the folder of all steps and of the report
-    data    latent cache or image folder; `images` instead are encoded first
-    shown   samples that are drawn for the eye
-    """
-
-    template: Template
-    root: Path
-    seed: int = 0
-    device: str = "cpu"
-    data: Path | None = None
-    images: Path | None = None
-    data_name: str | None = None
-    data_licence: str | None = None
-    second_encoder: Path | None = None
-    checkpoint_every: int = 250
-    shown: int = 100
-    judging: Judging = Judging()
-
-    @property
-    def store(self) -> Path:
-        """The folder of the steps."""
-        return self.root / "steps"
-
-    @property
-    def leaves(self) -> dict[str, Any]:
-        """The template's fields by their dotted path, those of its header that count, too."""
-        template = self.template
-        head = {name: getattr(template, name) for name in ("column", "fidelity", "semantics")}
-        return {f"template.{k}": v for k, v in (head | template.leaves()).items()}
-
-    @cached_property
-    def seen(self) -> Seen:
-        """Digests of data that were read before."""
-        return Seen(self.root / "files.json")
-
-
-def require_whole(request: Request) -> None:
-    """Raise DriftError for what the last step would lack, before the first one begins."""
-    template, judging = request.template, request.judging
-    digits = template.data.dataset == "digits"
-    given = request.data or request.images
-    if digits and given:
-        raise DriftError("--data", found=str(given), expected="none: the digits are embedded")
-    if not digits and (request.data is None) == (request.images is None):
-        raise DriftError(
-            "--data, --images", found="both" if request.data else "neither", expected="one",
-            remedy=f"The template is about {template.data.dataset}.",
-        )  # fmt: skip
-    if request.images and template.data.tokenizer == "none":
-        raise DriftError("--images", found="a template of pixels", expected="--data with images")
-    if not digits and judging.statistics is None:
-        raise DriftError(
-            "--statistics", found="nothing", expected="statistics of real images",
-            remedy="`drift eval REAL --write-statistics FILE --name NAME` makes them.",
-        )  # fmt: skip
-    if request.second_encoder is None and template.encoder.second_encoder.model != "none":
-        raise DriftError(
-            "--second-encoder", found="nothing", expected=template.encoder.second_encoder.model
-        )
 
 
 def latents(request: Request) -> Step:
@@ -158,7 +72,7 @@ def pretrain(request: Request, data: Mapping[str, str]) -> Step:
         **data,
         **_common(request, "pretrain", COMPUTE),
     }  # fmt: skip
-    act = partial(_training, request, "pretrain")
+    act = partial(training, request, "pretrain")
     outputs = (f"{RUN}/{ENCODER}", STEP_FILES, LOG)
     return Step("pretrain", inputs, outputs, act, resumes=fingerprint(request.template))
 
@@ -176,7 +90,7 @@ def train(request: Request, data: Mapping[str, str], encoder: Done) -> Step:
     }
 
     def act(folder: Path) -> str:
-        return _training(
+        return training(
             request, "train", folder, "--encoder", encoder.folder / RUN / ENCODER,
             "--checkpoint-every", request.checkpoint_every,
             *_given(second_encoder=request.second_encoder),
@@ -192,7 +106,7 @@ def sample(request: Request, run: Done) -> Step:
     shows = request.template.data.tokenizer == "none" or judging.vae is not None
     out = "samples" if shows else "samples.safetensors"
     inputs = {
-        "weights": run.contents[_step_file(request.template.optimizer.training_steps)],
+        "weights": run.contents[step_file(request.template.optimizer.training_steps)],
         "samples": request.shown,
         "template.evaluation.alpha": evaluation.alpha,
         "template.evaluation.weights": evaluation.weights,
@@ -222,7 +136,7 @@ def evaluate(request: Request, run: Done, encoder: Done) -> Step:
         **{k: v for k, v in request.leaves.items() if k.startswith("template.evaluation.")},
         "template.evaluation.samples": samples,
         "template.evaluation.alpha": alpha,
-        "weights": run.contents[_step_file(step)],
+        "weights": run.contents[step_file(step)],
         "step": step,
         "encoder": judge.contents[f"{RUN}/{ENCODER}"],
         "baselines": judging.baselines,
@@ -277,12 +191,14 @@ def with_data(request: Request, made: Done | None) -> Request:
     return request if made is None else replace(request, data=made.folder / "cache")
 
 
-def _training(request: Request, command: str, folder: Path, *more: object) -> str:
-    """`drift pretrain` or `drift train`, from where an earlier attempt left it."""
+def training(
+    request: Request, command: str, folder: Path, *more: object, anew: bool = False
+) -> str:
+    """`drift pretrain` or `drift train`, unless `anew` from where an earlier attempt left it."""
     stated = request.template.model_dump(mode="json", by_alias=True)
     template = folder / TEMPLATE
     atomic.write_text(template, yaml.safe_dump(stated, sort_keys=False))
-    resumes = any(folder.glob(STEP_FILES))
+    resumes = not anew and any(folder.glob(STEP_FILES))
     done = _drift(
         command, template, "--out", folder / RUN, "--seed", request.seed,
         "--device", request.device, *more,
@@ -337,7 +253,8 @@ def _decoder(judging: Judging, out: str) -> list[str]:
     return [] if pinned else _given(vae=judging.vae, vae_revision=judging.vae_revision)
 
 
-def _step_file(step: int) -> str:
+def step_file(step: int) -> str:
+    """Where the checkpoint of a step lies in the folder of a training."""
     return STEP_FILES.replace("*", f"{step:08d}")
 
 

@@ -18,7 +18,7 @@ from drift.config import load_template, override
 from drift.errors import DriftError
 from drift.reproduce import digests, pipeline, steps, store
 from drift.reproduce.pipeline import Carrier, NotDoneError
-from drift.reproduce.steps import Judging, Request
+from drift.reproduce.request import Judging, Request
 from drift.reproduce.store import Done, Step
 
 DIGITS = load_template("digits")
