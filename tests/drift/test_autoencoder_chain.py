@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from contracts.common import small_run
 from contracts.data import cases
@@ -187,3 +188,29 @@ def test_from_a_folder_of_images_to_decoded_samples(
     assert cli.run([*draw, *wrong, "--out", "t.npz"]) == 2
     assert "with which the generator was trained" in capsys.readouterr().err
     assert not Path("t.npz").exists()
+    assert_a_checkpoint_samples_alone(Path("run"), named, capsys)
+
+
+def assert_a_checkpoint_samples_alone(
+    run: Path, named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step file in an empty folder, the run gone: names of classes and the autoencoder's digest
+    are inside, and the samples are those of the run."""
+    alone = Path("alone/one.safetensors")
+    alone.parent.mkdir()
+    newest = run / "checkpoints" / f"step-{checkpoint.steps(run / 'checkpoints')[-1]:08d}"
+    before = load(run).origin
+    assert cli.run(["sample", str(run), "--count", "6", "--out", "run.safetensors"]) == 0
+    alone.write_bytes(newest.with_suffix(".safetensors").read_bytes())
+    run.rename(run.with_name("moved"))
+    found = load(alone)
+    same = ("class_names", "tokenizer", "tokenizer_sha256", "scaling_factor", "dataset",
+            "encoder_sha256", "fingerprint", "step", "bypasses", "run_seed")  # fmt: skip
+    for name in same:
+        assert getattr(found.origin, name) == getattr(before, name), name
+    assert found.origin.class_names == tuple(sorted(p.name for p in Path("images").iterdir()))
+    assert cli.run(["sample", str(alone), "--count", "6", "--out", "alone.safetensors"]) == 0
+    assert torch.equal(*(load_file(name)["samples"] for name in ("run.safetensors",
+                                                                 "alone.safetensors")))  # fmt: skip
+    draw = ["sample", str(alone), "--classes", "0", "--count", "2", *named, "--out", "u.npz"]
+    assert cli.run(draw) == 0, capsys.readouterr().err

@@ -1,0 +1,319 @@
+"""Formats of files that outlive a run: what is written now against the snapshot of its version.
+
+A field that is new, gone or of another type under the old name of the version is a file that one of
+two readers takes for what it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import yaml
+
+from drift import trace, trace_file
+from drift.artifacts import store
+from drift.artifacts.header import read_header
+from drift.config import Template, load_template
+from drift.data import DigitsSource
+from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.evaluate import figures, records
+from drift.features import FeatureExtractor
+from drift.sample import loading, sampler, writing
+from drift.state import checkpoint, record
+from drift.train import build, run
+from verify.api import CheckContext, Measurement, check, mutant
+from verify.report import bundle
+from verify.report.model import Report
+from verify.run import evidence
+
+from ..common import small_run
+
+SNAPSHOT = "interface/formats.yaml"
+Fields = dict[str, str]
+Written = tuple[str, Fields]
+
+
+@check("interface.format")
+def format_of(ctx: CheckContext) -> Measurement:
+    """`params.name` of the snapshot: the version written, its fields, the older versions."""
+    name = ctx.params["name"]
+    frozen = yaml.safe_load(ctx.spec_file(SNAPSHOT).read_text(encoding="utf-8"))["formats"][name]
+    problems = list(departures(frozen, *WRITERS[name]()))
+    decisions = ctx.spec_file("decisions")
+    problems += list(unread(frozen, lambda one: (decisions / f"{one}.md").is_file()))
+    said = problems[0] if problems else f"{name}: every field as frozen"
+    return ctx.decide(not problems, said, details={"problems": problems})
+
+
+def departures(frozen: Mapping[str, Any], version: str, now: Fields) -> Iterator[str]:
+    """In what the files of now are not those that the snapshot of their version describes."""
+    newest = list(frozen)[-1]
+    if version != newest:
+        yield f"found {version} written, expected {newest}, the newest of the snapshot"
+        return
+    then = frozen[version]["fields"]
+    for field in sorted(then.keys() | now.keys()):
+        found, expected = now.get(field, "nothing"), then.get(field, "nothing")
+        if found != expected:
+            yield f"{version}: {field}: found {found}, expected {expected}"
+
+
+def unread(frozen: Mapping[str, Any], decided: Callable[[str], bool]) -> Iterator[str]:
+    """Older versions that nothing reads and no decision drops; numbers that leave one out."""
+    stem = next(iter(frozen)).rpartition("/")[0]
+    wanted = [f"{stem}/{number + 1}" for number in range(len(frozen))]
+    if list(frozen) != wanted:
+        yield f"found the versions {', '.join(frozen)}, expected {', '.join(wanted)}"
+    for version in list(frozen)[:-1]:
+        dropped = frozen[version].get("dropped")
+        if dropped is None or not decided(dropped):
+            yield f"{version}: found no decision that drops it ({dropped}), expected one"
+
+
+# -- what is written now ---------------------------------------------------------------------------
+
+
+def fields_of(value: Any, prefix: str = "", *, whole: frozenset[str] = frozenset()) -> Fields:
+    """Dotted path -> type of plain JSON; `whole` names tables whose keys are data, not fields."""
+    if isinstance(value, Mapping) and prefix not in whole:
+        deeper = (fields_of(v, f"{prefix}.{k}".strip("."), whole=whole) for k, v in value.items())
+        return {path: kind for part in deeper for path, kind in part.items()}
+    return {prefix: _kind(value)}
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "truth", int: "number", float: "number", str: "text", type(None): "null"}
+    if isinstance(value, (list, tuple)):
+        kinds = sorted({_kind(one) for one in value})
+        return f"list of {' or '.join(kinds)}" if kinds else "list"
+    return names.get(type(value), "table")
+
+
+def of_schema(schema: Mapping[str, Any]) -> Fields:
+    """Dotted path -> type, choices included, of a JSON schema as pydantic writes it."""
+    return dict(_schema_fields(schema, schema.get("$defs", {}), "", frozenset()))
+
+
+def _schema_fields(
+    node: Mapping[str, Any], known: Mapping[str, Any], path: str, seen: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    name = node.get("$ref", "").rpartition("/")[2]
+    if name in seen:
+        yield path, f"as {name}"
+        return
+    node, seen = (known[name], seen | {name}) if name else (node, seen)
+    if "properties" in node:
+        for key, part in node["properties"].items():
+            yield from _schema_fields(part, known, f"{path}.{key}".strip("."), seen)
+    elif isinstance(node.get("items"), Mapping):
+        yield from _schema_fields(node["items"], known, f"{path}[]", seen)
+    elif "anyOf" in node:
+        for number, part in enumerate(node["anyOf"]):
+            yield from _schema_fields(part, known, f"{path}|{number}", seen)
+    else:
+        told = ("type", "const", "enum", "pattern", "additionalProperties", "prefixItems")
+        yield path, " ".join(f"{k}={json.dumps(node[k])}" for k in told if k in node)
+
+
+def template_format() -> Written:
+    """The template's typed model; the version is the only value that its schema takes."""
+    schema = Template.model_json_schema(by_alias=True)
+    return schema["properties"]["schema"]["const"], of_schema(schema)
+
+
+def _small_run(folder: Path) -> run.Run:
+    template = build.override(load_template("digits"), small_run.RUN)
+    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
+    encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
+    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
+    options = run.RunOptions(folder=folder)
+    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
+
+
+def checkpoint_format() -> Written:
+    """Facts in the header, and groups of tensors, of a run before its first step."""
+    with tempfile.TemporaryDirectory() as name:
+        path = checkpoint.write(Path(name), run.snapshot(_small_run(Path(name) / "run")))
+        header = read_header(path)
+    said = json.loads((header.metadata or {})["checkpoint"])
+    facts = json.loads(said.pop("facts"))
+    version = str(facts.pop("schema"))
+    found = fields_of(said, "header") | fields_of(
+        facts, "facts", whole=frozenset({"facts.template"})
+    )
+    return version, found | {f"tensors {one}": "group" for one in map(_group, header.tensors)}
+
+
+def _group(name: str) -> str:
+    """queue/positive/samples as it is; of parameters and moments the group alone."""
+    first, _, rest = name.partition("/")
+    return name if first == "queue" else f"{first}/*" if rest else name
+
+
+def run_format() -> Written:
+    """`run_metadata.json` of a run that says nothing of its own, which are a checkpoint's facts."""
+    with tempfile.TemporaryDirectory() as name:
+        record.RunRecord(Path(name), {}).update("running", step=0)
+        said = json.loads((Path(name) / "run_metadata.json").read_bytes())
+    return str(said.pop("schema")), fields_of(said)
+
+
+def record_format() -> Written:
+    """An evaluation record with one figure; what is null there has the type of its annotation."""
+    facts = records.Facts(
+        samples=1, seeds=(0,), alpha=1.0, labels="", weights="ema", checkpoint_sha256="",
+        template_fingerprint="", column=None, dataset="", extractor="", extractor_sha256="",
+        resize="", statistics_sha256="", source="", source_sha256="",
+    )  # fmt: skip
+    one = figures.Figure(
+        value=1.0, low=0.0, high=2.0, interval="", definition="", count=1, better="lower"
+    )
+    said = records.record_of(facts, {"NAME": one}, missing={}, notes=[], collapsed=[])
+    version = str(said.pop("schema"))
+    found = fields_of(said, whole=frozenset({"versions", "missing", "statistics"}))
+    typed = {name: str(kind) for name, kind in records.Facts.__annotations__.items()}
+    return version, found | {name: kind for name, kind in typed.items() if name in found}
+
+
+def artifact_format() -> Written:
+    """Metadata of an artefact, and what its probe holds."""
+    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), trunk_only=True)
+    model = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
+    fields = {
+        "source_layout": "drift-pretrain", "weights": "ema", "tokenizer": "none",
+        "licence": "NOASSERTION", "data": "unknown", "template": "digits 0",
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        said = store.save_artifact(Path(name) / "one.safetensors", model.eval(), fields)
+    version = said.pop("schema")
+    return version, dict.fromkeys(said, "text") | fields_of(json.loads(said["probe"]), "probe")
+
+
+def trace_format() -> Written:
+    """The header of a trace of one stage."""
+    with trace.recording() as recorded:
+        trace.record("stage", torch.zeros(2))
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "trace.safetensors"
+        trace_file.save(recorded, path, inputs={"x": torch.zeros(1)}, seed=0, semantics="")
+        data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    (key,) = header["__metadata__"]
+    said = json.loads(header["__metadata__"][key])
+    (stage,) = said.pop("stages")
+    found = {f"stages[].{name}": kind for name, kind in fields_of(stage).items()}
+    return str(said.pop("schema")), found | {f"{key}.{n}": k for n, k in fields_of(said).items()}
+
+
+def samples_format() -> Written:
+    """What a file of samples says of them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "checkpoints").mkdir()
+        checkpoint.write(folder / "checkpoints", run.snapshot(_small_run(folder / "run")))
+        loaded = loading.load(folder)
+        request = writing.Request(torch.zeros(1, dtype=torch.int64), 1.0, 0)
+        out = folder / "samples.safetensors"
+        writing.write(loaded, sampler.Sampler(loaded.generator), None, request, out)
+        said = dict(read_header(out).metadata or {})
+    version = said.pop("schema")
+    return version, fields_of(json.loads(said.pop("facts"))) | dict.fromkeys(said, "text")
+
+
+def evidence_format() -> Written:
+    """A line of the evidence file, and the names of a bundle's files."""
+    line = json.loads(evidence.linked(0, "", "run", {})[0])
+    names = [bundle.EVIDENCE, bundle.MANIFEST, bundle.COMMANDS, bundle.ENVIRONMENT]
+    found = {f"file {name}": "file" for name in [*names, *bundle.RENDERED]}
+    return evidence.SCHEMA, found | fields_of(line, "line", whole=frozenset({"line.data"}))
+
+
+def report_format() -> Written:
+    """The typed model of `report.json`."""
+    schema = Report.model_json_schema(by_alias=True)
+    return schema["properties"]["schema"]["const"], of_schema(schema)
+
+
+WRITERS: dict[str, Callable[[], Written]] = {
+    "template": template_format,
+    "checkpoint": checkpoint_format,
+    "run": run_format,
+    "record": record_format,
+    "artefact": artifact_format,
+    "samples": samples_format,
+    "trace": trace_format,
+    "evidence": evidence_format,
+    "report": report_format,
+}
+
+
+# -- mutants: the real writers with one field more, one less, one other ----------------------------
+
+
+def _changed(said: dict[str, Any], how: str) -> dict[str, Any]:
+    """One field more, or the last one but the schema's under another name, or as a list."""
+    if how == "more":
+        return {**said, "note": "x"}
+    name = next(key for key in reversed(said) if key != "schema")
+    kept = {key: value for key, value in said.items() if key != name}
+    return {**kept, f"{name}_": said[name]} if how == "renamed" else {**kept, name: [said[name]]}
+
+
+@mutant("formats.checkpoint", run, "snapshot")
+def other_facts(real: Any, *given: Any, how: str) -> Any:
+    """A checkpoint whose facts have another field, under the old version."""
+    kept = real(*given)
+    return checkpoint.Checkpoint(kept.step, kept.tensors, _changed(dict(kept.facts), how))
+
+
+@mutant("formats.record", records, "record_of")
+def other_record(real: Any, *given: Any, how: str, **more: Any) -> Any:
+    """A record with another field, under the old version."""
+    return _changed(real(*given, **more), how)
+
+
+@mutant("formats.samples", writing, "facts_of")
+def other_samples(real: Any, *given: Any, how: str) -> Any:
+    """Samples that say something else of themselves, under the old version."""
+    return _changed(real(*given), how)
+
+
+@mutant("formats.header")
+def other_header(subject: object, *, module: str, how: str) -> Any:
+    """The JSON text that a trace or a run's record is made of has another field."""
+
+    def dumps(value: Any, **more: Any) -> str:
+        return json.dumps(_changed(value, how), **more)
+
+    owner = {"trace": trace_file, "run": record}[module]
+    return patch.object(owner, "json", SimpleNamespace(dumps=dumps, loads=json.loads))
+
+
+@mutant("formats.artefact", store, "_identity")
+def other_identity(real: Any, *given: Any) -> Any:
+    """An artefact with one more word about its model, under the old version."""
+    return {**real(*given), "colour": "grey"}
+
+
+@mutant("formats.model")
+def other_model(subject: object, *, name: str) -> Any:
+    """A typed model with one more field, under the old version."""
+    model = {"template": Template, "report": Report}[name]
+    real = model.model_json_schema
+
+    def schema(*given: Any, **more: Any) -> Any:
+        found = real(*given, **more)
+        return {**found, "properties": {**found["properties"], "note": {"type": "string"}}}
+
+    return patch.object(model, "model_json_schema", schema)
+
+
+other_version = mutant("formats.version", evidence, SCHEMA="verify/evidence/3")
+other_name = mutant("formats.file", bundle, EVIDENCE="evidence.json")
