@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import torch
 import yaml
+from pydantic import BaseModel
 
 from drift import trace, trace_file
 from drift.artifacts import store
@@ -305,7 +306,8 @@ def other_identity(real: Any, *given: Any) -> Any:
 @mutant("formats.model")
 def other_model(subject: object, *, name: str) -> Any:
     """A typed model with one more field, under the old version."""
-    model = {"template": Template, "report": Report}[name]
+    models: dict[str, type[BaseModel]] = {"template": Template, "report": Report}
+    model = models[name]
     real = model.model_json_schema
 
     def schema(*given: Any, **more: Any) -> Any:
