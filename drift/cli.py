@@ -21,6 +21,7 @@ BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 
 # Name -> module that has it as `command`, and what `drift --help` says about it.
 COMMANDS = {
+    "new": ("drift.commands.new", "Look at a folder of images and write a template for it."),
     "toy": ("drift.commands.toy", "Train a small generator in seconds and show what it learned."),
     "overfit": ("drift.commands.overfit", "Learn sixteen digits by heart: the whole path at once."),
     "encode": ("drift.commands.encode", "Make a latent cache from a folder of images."),

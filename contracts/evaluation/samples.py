@@ -105,7 +105,7 @@ def _tier(path: Path) -> str | None:
     except DriftError:
         return None
     labels = torch.cat([named for _, named in opened.images.batches()])
-    facts = run._facts(
+    facts = run.facts_of(
         opened, path, labels, extractor=NONE, extractor_sha256="0" * 64, resize=NONE,
         statistics_sha256="0" * 64,
     )  # fmt: skip

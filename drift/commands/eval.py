@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drift.commands import runs
+from drift.commands import judging, runs
 from drift.commands.device import device_option
+from drift.data.dataset import EMBEDDED_SETS
 from drift.errors import DriftError
 from drift.progress import progress
 
 if TYPE_CHECKING:
     from drift.evaluate.comparison import Rival
-    from drift.evaluate.digits import Encoded
     from drift.evaluate.extractors import Extractor
+    from drift.evaluate.proxy import Encoded
+    from drift.evaluate.real import RealSet
     from drift.evaluate.run import Evaluated, Opened, Options
     from drift.sample import Loaded
 
-PICK = {"digits": "fid_proxy", "images": "fid"}
 Measure = Callable[["Opened"], "Evaluated"]
 Compare = Callable[["Evaluated"], "tuple[Rival, ...]"]
 
@@ -35,9 +36,11 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
 @click.command("eval")
 @click.argument("source", metavar="RUN|FILE|FOLDER", type=click.Path(path_type=Path))
 @_path("--out", help="The record.  [default: evaluations/ in the run, else beside SOURCE]")
-@click.option("--dataset", type=click.Choice(["digits", "images"]),
-              help="[default: digits for a run on digits, else images]")  # fmt: skip
-@_path("--encoder", help="digits: the encoder whose features are used.  [default: the run's]")
+@click.option("--dataset", type=click.Choice([*EMBEDDED_SETS, judging.OWN, judging.IMAGES]),
+              help="What judges: real images that need no download, or --statistics of any.  "
+              "[default: the run's data]")  # fmt: skip
+@_path("--data", help="own: the run's images, where they are no longer where its template says.")
+@_path("--encoder", help="The encoder whose features are used.  [default: the run's]")
 @click.option("--extractor", default="fid-inception-2015-12-05", show_default=True)
 @_path("--extractor-weights", help="Its weights; nothing is ever downloaded.")
 @click.option("--extractor-sha256", metavar="HEX", help="Their pinned digest.")
@@ -56,7 +59,7 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
 @click.option("--last", type=click.IntRange(min=1), help="Sweep the last K checkpoints of a run.")
 @click.option("--alphas", metavar="A,B,...", help="Sweep guidance scales.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True,
-              help="A run on digits: train and measure what it has to beat, too.")  # fmt: skip
+              help="Train and measure what a run has to beat; not with images.")  # fmt: skip
 @click.option("--claim", "claims", multiple=True, metavar="CLAIM-ID",
               help="Refuse an evaluation that is too small for this claim.")  # fmt: skip
 @click.option("--pick", "metric", help="Metric of a sweep.  [default: fid_proxy or fid]")
@@ -68,10 +71,17 @@ def _path(*flags: str, **more: Any) -> Callable[[Any], Any]:
 def command(source: Path, device: str, wait_s: float, **chosen: Any) -> None:
     """Measure the samples of RUN, of FILE (artefact, checkpoint or samples) or of FOLDER (images).
 
-    Digits: features of the run's encoder, a judge trained on real digits, held-out digits as the
-    reference; beside a run the drifting loss on raw pixels, trained as long, and Gaussians fitted
-    to each class, with a picture of all. Everything else: torch-fidelity's metrics against
-    --statistics. A number's evidence axis follows from what is known about it and cannot be stated.
+    A run on an embedded set, or on own images of which its template holds some out (`drift new`):
+    features of the run's encoder, a judge trained on real images, held-out images as the reference;
+    beside a run the drifting loss on raw pixels, trained as long, and Gaussians fitted to each
+    class, with a picture of all. Everything else: torch-fidelity's metrics against --statistics.
+    A number's evidence axis follows from what is known about it and cannot be stated.
+
+    \b
+    Nothing is downloaded. The default extractor reads its weights from --extractor-weights:
+    file    weights-inception-2015-12-05-6726825d.pth
+    source  a release file of torch-fidelity (github.com/toshas/torch-fidelity, v0.2.0)
+    sha256  6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2
     """
     with runs.joined(device, wait_s) as (ranks, own):
         _evaluate(source, ranks=ranks, device=own, **chosen)
@@ -97,9 +107,9 @@ def _evaluate(
         run.draw_along(source, candidates)
         return
     opened = run.open_images(source, candidates[0])
-    kind = dataset or _kind(opened)
-    _require_floors(claims, opened, kind, chosen)
-    encoded = _encoded(source, opened, chosen["encoder"]) if kind == "digits" else None
+    real = judging.real_of(opened, dataset, chosen.pop("data"))
+    _require_floors(claims, opened, real, chosen)
+    encoded = judging.encoded(source, opened, real, chosen["encoder"]) if real else None
     measure = _measure(source, encoded, options, chosen)
     if out is not None or opened.loaded is None or not source.is_dir():
         _refuse(out or _beside(source))
@@ -109,11 +119,11 @@ def _evaluate(
     if len(candidates) == 1:
         click.echo(_finish(source, measure(opened), out, compare))
         return
-    _sweep(source, candidates, measure, metric or PICK[kind], out, compare)
+    _sweep(source, candidates, measure, metric or ("fid_proxy" if real else "fid"), out, compare)
 
 
 def _require_floors(
-    claims: tuple[str, ...], opened: Opened, kind: str, chosen: dict[str, Any]
+    claims: tuple[str, ...], opened: Opened, real: RealSet | None, chosen: dict[str, Any]
 ) -> None:
     """Nothing is drawn or measured for a claim that this evaluation could never support."""
     from drift import gates
@@ -125,7 +135,7 @@ def _require_floors(
         claims,
         samples=opened.images.count,
         steps=opened.loaded.origin.step if opened.loaded else None,
-        extractor_sha256="the digits' own" if kind == "digits" else pinned,
+        extractor_sha256="the run's own encoder" if real else pinned,
     )
 
 
@@ -151,24 +161,20 @@ def _plan(source: Path, options: Options, last: int | None, alphas: str | None) 
     return [replace(options, step=step, alpha=alpha) for step in steps for alpha in scales]
 
 
-def _kind(opened: Opened) -> str:
-    known = opened.images.facts.get("dataset")
-    return "digits" if known == "digits" else "images"
-
-
 def _measure(
     source: Path, encoded: Encoded | None, options: Options, chosen: dict[str, Any]
 ) -> Measure:
-    """How opened images are measured, as digits where `encoded` is; what it needs is read here."""
-    from drift.evaluate import run, statistics
+    """How opened images are measured; without `encoded` by statistics, which are read here."""
+    from drift.evaluate import judged, run, statistics
 
     if encoded is not None:
-        return lambda images: run.evaluate_digits_images(images, source, encoded, seed=options.seed)
+        return lambda images: judged.evaluate_proxy(images, source, encoded, seed=options.seed)
     reference, training = chosen["statistics"], chosen["training"]
     if reference is None:
         raise DriftError(
             "--statistics", found="nothing", expected="statistics of real images",
-            remedy="`drift eval REAL --write-statistics FILE --name NAME` makes them.",
+            remedy="`drift eval REAL --write-statistics FILE --name NAME` makes them; or hold own "
+            "images out with `drift new`, which needs no weights.",
         )  # fmt: skip
     found = statistics.read(reference)
     known = statistics.read(training) if training else None
@@ -187,28 +193,6 @@ def _extractor(chosen: dict[str, Any], device: str) -> Extractor:
     return open_extractor(
         chosen["extractor"], chosen["extractor_weights"], chosen["extractor_sha256"], device=device
     )
-
-
-def _encoded(source: Path, opened: Opened, given: Path | None) -> Encoded:
-    """Real digits under the encoder given, else the one beside the run: RUN/, or RUN-encoder/."""
-    from drift.artifacts import store
-    from drift.encoder import MaskedAutoencoder
-    from drift.evaluate.digits import Encoded
-
-    template = opened.loaded.origin.template if opened.loaded else None
-    usual = [source / "encoder.safetensors", source.with_name(f"{source.name}-encoder")]
-    usual.append(source.parent / f"{template}-encoder")
-    places = [given] if given else [p if p.suffix else p / "encoder.safetensors" for p in usual]
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        raise DriftError(
-            "--encoder", found=f"no {' or '.join(map(str, places))}", expected="an encoder",
-            remedy="`drift pretrain digits` makes one; --encoder names another.",
-        )  # fmt: skip
-    model = store.load_artifact(path).model
-    if not isinstance(model, MaskedAutoencoder):
-        raise DriftError(str(path), found="a generator", expected="a masked autoencoder")
-    return Encoded(model)
 
 
 def _beside(source: Path) -> Path:
@@ -285,16 +269,22 @@ def _finish(
     if found:
         more |= comparison.recorded(evaluated.figures, found)
         assert evaluated.made_by is not None
-        trace = kept.trace(*evaluated.made_by, found)
+        if evaluated.facts.dataset in EMBEDDED_SETS:  # others: whoever has the images, has the run
+            trace = kept.trace(*evaluated.made_by, found)
     components = {**evaluated.components, **comparison.components(found)}
     record = records.write(place, evaluated.record(**more), components, trace)
     said = f"{table.lines(record)}\nrecord {place}"
-    if not found or evaluated.images is None:
+    if not found or evaluated.images is None or evaluated.judged_by is None:
         return said
     picture = place.with_suffix(".png")
     try:
         pictures.comparison(
-            picture, *evaluated.images, evaluated.figures, evaluated.more["real"], found
+            picture,
+            *evaluated.images,
+            evaluated.figures,
+            evaluated.more["real"],
+            evaluated.judged_by,
+            found,
         )
     except Exception as error:  # the record is written; a picture is for the eye
         return f"{said}\npicture left out: {type(error).__name__}: {error}"

@@ -51,10 +51,10 @@ def command(
     resolved = build.override(load_template(template), settings)
     gates.require_column(resolved)
     with runs.joined(device, wait_s) as (ranks, own):
-        _pretrain(resolved, ranks, device=own, **chosen)
+        carry_out(resolved, ranks, device=own, **chosen)
 
 
-def _pretrain(
+def carry_out(
     template: Template, ranks: Ranks, *, data: Path | None, data_name: str | None,
     data_licence: str | None, out: Path | None, mirrors: tuple[str, ...], **same: Any,
 ) -> None:  # fmt: skip
@@ -68,12 +68,15 @@ def _pretrain(
         source = runs.source_of(template, data, data_name, data_licence, say)
     run = pretrain.start(template, source, options, say=say)
     shown = f"pretrain {template.name}" if ranks.writer else None
-    with progress(shown, run.template.encoder.pretrain.steps) as advance:
+    settings = run.template.encoder.pretrain
+    with progress(
+        shown, settings.steps, unit="images", each=settings.batch_size, done=run.done, lines=True
+    ) as advance:
 
-        def listen(row: Mapping[str, Any]) -> None:
-            advance(row["step"])
+        def heard(done: int, figures: Mapping[str, float]) -> None:
+            advance(done, {name: figures[name] for name in pretrain.FIGURES})
 
-        path = pretrain.pretrain(run, listen)
+        path = pretrain.pretrain(run, lambda row: None, heard)
     if not ranks.writer:
         return
     figures = [

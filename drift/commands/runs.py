@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drift.config import Template
-from drift.data import DigitsSource, Source
+from drift.data import Source
 from drift.data.dataset import UNKNOWN, described, stated
+from drift.data.embedded import SETS
 from drift.errors import DriftError
 
 if TYPE_CHECKING:
@@ -57,25 +58,32 @@ def source_of(
     template: Template, data: Path | None, name: str | None = None, licence: str | None = None,
     say: Callable[[str], None] = aloud,
 ) -> Source:  # fmt: skip
-    """The real samples of a template: embedded digits, a latent cache or a folder of images."""
-    if template.data.dataset == "digits":
+    """The real samples of a template: embedded ones, a latent cache or a folder of images."""
+    embedded = SETS.get(template.data.dataset)
+    if embedded is not None:
         if (data, name, licence) != (None, None, None):
             raise DriftError(
                 "--data",
                 found=str(data or name or licence),
-                expected="no folder: the digits are embedded",
+                expected=f"no folder: {embedded.name} is embedded",
             )
-        return DigitsSource()
-    if data is None:
+        return embedded.source()
+    from drift.data import FolderSource, open_own, open_source
+
+    if template.inputs is not None and (name, licence) == (None, None):
+        source: Source = open_own(template, data)
+        data = data or Path(template.inputs.folder)
+    elif data is None:
         raise DriftError(
             "--data", found="nothing", expected=f"the folder of {template.data.dataset}",
-            remedy="`drift encode IMAGES --out DIR` makes a latent cache.",
+            remedy="`drift new NAME --data IMAGES` writes a template that names its folder; "
+            "`drift encode IMAGES --out DIR` makes a latent cache.",
         )  # fmt: skip
-    from drift.data import FolderSource, open_source
-
-    source = open_source(
-        data, template.data, classes=template.generator.num_classes, dataset=stated(name, licence)
-    )
+    else:
+        source = open_source(
+            data, template.data, classes=template.generator.num_classes,
+            dataset=stated(name, licence), grey=template.generator.input_shape[2] == 1,
+        )  # fmt: skip
     for note in source.listing.notes if isinstance(source, FolderSource) else ():
         say(note)
     if described(source)["name"] == UNKNOWN:

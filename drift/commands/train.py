@@ -153,6 +153,9 @@ def _train(
 ) -> None:  # fmt: skip
     """One process of the run, from its gates to its last line."""
     from drift.features import FeatureExtractor
+
+    if encoder is None and template.inputs is not None and ranks.world == 1:
+        _pretrain_first(template, ranks, data, chosen)
     from drift.train import run as running
 
     with ranks.met():
@@ -168,6 +171,24 @@ def _train(
     _carry_out(run, say)
     if ranks.writer:
         _say_end(run)
+
+
+def _pretrain_first(
+    template: Template, ranks: Ranks, data: Path | None, chosen: Mapping[str, Any]
+) -> None:
+    """The encoder of a template for own images, where it is not there yet or was interrupted."""
+    from drift.commands import pretrain
+    from drift.state import checkpoint
+
+    folder = runs.folder_of(template, None, "-encoder")
+    if (folder / "encoder.safetensors").is_file():
+        return
+    begun = bool(checkpoint.steps(folder / "checkpoints"))
+    runs.voice(ranks)(f"no encoder yet: {folder} is {'gone on with' if begun else 'trained'} first")
+    pretrain.carry_out(
+        template, ranks, data=data, data_name=None, data_licence=None, out=folder, mirrors=(),
+        resume=begun, checkpoint_every=500, seed=chosen["seed"], device=chosen["device"],
+    )  # fmt: skip
 
 
 def _options(
@@ -193,15 +214,20 @@ def _carry_out(run: Run, say: Callable[[str], None]) -> None:
     ranks = run.options.ranks
     shown = f"train {run.template.name}" if ranks.writer else None
     drawn = pictures.Pictures(run)
-    with progress(shown, run.total_steps) as advance:
+    field = f"field/{max(run.template.loss.temperatures)}"
+    with progress(
+        shown, run.total_steps, unit="images", each=run.pace.images, done=run.done, lines=True
+    ) as advance:
+
+        def heard(done: int, figures: Mapping[str, float]) -> None:
+            advance(done, {"loss": figures["loss"], field: figures[field]})
 
         def listen(window: Window) -> None:
             _unless_it_fails(lambda: drawn.show(window), say)
-            advance(window.step)
             for alarm in window.alarms:
                 say(f"step {window.step}: {alarm}")
 
-        running.train(run, listen)
+        running.train(run, listen, heard)
     if ranks.writer:
         _unless_it_fails(lambda: pictures.curves(run), say)
 

@@ -76,9 +76,9 @@ IMPLEMENTED: dict[str, tuple[Any, ...]] = {
     "evaluation.precision_recall_k": (3,),
 }
 
-# What the embedded digits are; nothing is cut, mirrored or encoded on the way.
-DIGITS_DATA: dict[str, Any] = {
-    "data.resolution": 8,
+# What the embedded data sets are; nothing is cut, mirrored or encoded on the way.
+EMBEDDED_SIDES = {"digits": 8, "mnist-5k": 28}
+EMBEDDED_DATA: dict[str, Any] = {
     "data.tokenizer": "none",
     "data.mirror": "none",
     "data.crop": "none",
@@ -153,10 +153,10 @@ def _generator(template: Template) -> Iterator[FieldProblem]:
 
 def _data(template: Template, leaves: dict[str, Any]) -> Iterator[FieldProblem]:
     data, second = template.data, template.encoder.second_encoder
-    if data.dataset == "digits":
-        for field, value in DIGITS_DATA.items():
-            if leaves[field] != value:
-                yield FieldProblem(field, str(leaves[field]), f"{value}, as the digits are")
+    side = EMBEDDED_SIDES.get(data.dataset)
+    for field, value in {**EMBEDDED_DATA, "data.resolution": side}.items() if side else ():
+        if leaves[field] != value:
+            yield FieldProblem(field, str(leaves[field]), f"{value}, as {data.dataset} is")
     mirrors = ("flip", "none", "unstated") if data.tokenizer == "none" else ("own-latent", "none")
     if data.mirror not in mirrors:
         yield FieldProblem(

@@ -81,7 +81,7 @@ def load_template(path_or_name: str | Path) -> Template:
         data = path.read_bytes()
         if len(data) > MAX_BYTES:
             raise _refuse(str(path), f"{len(data)} bytes", f"at most {MAX_BYTES}", "shorten it")
-        return parse_template(data.decode("utf-8"), source=str(path))
+        return _at(parse_template(data.decode("utf-8"), source=str(path)), path)
     except UnicodeDecodeError as error:
         raise _refuse(
             str(path),
@@ -93,6 +93,15 @@ def load_template(path_or_name: str | Path) -> Template:
         raise _refuse(
             str(path), f"an unreadable file ({error.strerror})", "a file", "mend"
         ) from None
+
+
+def _at(template: Template, path: Path) -> Template:
+    """The template with its folder of images as it is found from here."""
+    if template.inputs is None:
+        return template
+    folder = str((path.parent / Path(template.inputs.folder).expanduser()).absolute())
+    inputs = template.inputs.model_copy(update={"folder": folder})
+    return template.model_copy(update={"inputs": inputs})
 
 
 def parse_template(text: str, *, source: str) -> Template:

@@ -226,6 +226,21 @@ class Evaluation(Section):
     precision_recall_samples: Count
 
 
+class Inputs(Section):
+    """Where a run's own images lie, so that its commands need no more than the template.
+
+    It decides nothing that the data's digest does not show, so it is no part of the fingerprint.
+
+    folder          of images, one folder a class, or a latent cache; from the template's file on
+    licence         of the images, an SPDX expression; `unknown` where nobody has said it
+    held_out_every  every so many-th image of each class is kept from training, for evaluation
+    """
+
+    folder: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+    held_out_every: Annotated[int, Field(ge=2)] | None
+
+
 SECTIONS: dict[str, type[Section]] = {
     "generator": Generator,
     "encoder": Encoder,

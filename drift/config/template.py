@@ -18,6 +18,7 @@ from drift.config.sections import (
     Encoder,
     Evaluation,
     Generator,
+    Inputs,
     Loss,
     Optimizer,
     Queue,
@@ -46,6 +47,7 @@ class Template(Section):
     fidelity    `faithful`: every field is the column's; `closest-feasible`: but for `deviations`;
                 `free`: nothing is claimed
     semantics   which text the loss follows, see drift.semantics
+    inputs      where the run's own images lie; left out where --data says it
     """
 
     schema_: Annotated[Literal["drift-template/1"], Field(alias="schema")]
@@ -63,6 +65,7 @@ class Template(Section):
     queue: Queue
     data: Data
     evaluation: Evaluation
+    inputs: Inputs | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Template:
@@ -82,9 +85,12 @@ def fingerprint(config: BaseModel) -> str:
 
     Two files that mean the same have the same fingerprint: comments, order, and 3 for 3.0 do not
     count. A faithful template is its column whatever it is called, so its name and title do not
-    count either: numbers of a run under a copy are held against the column's own fingerprint.
+    count either: numbers of a run under a copy are held against the column's own fingerprint. Where
+    its images lie counts for no template; the digest of the data is recorded beside it.
     """
     data = config.model_dump(mode="json", by_alias=True)
+    if isinstance(config, Template):
+        del data["inputs"]
     if isinstance(config, Template) and config.fidelity == "faithful":
         del data["name"], data["title"]
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -102,6 +108,12 @@ def header_problems(template: Template) -> Iterator[FieldProblem]:
         yield FieldProblem(
             "deviations", f"{len(deviations)} with fidelity {fidelity}",
             "at least one for closest-feasible, none otherwise", "list them or change fidelity",
+        )  # fmt: skip
+    own = template.inputs
+    if own is not None and own.held_out_every is not None and template.data.tokenizer != "none":
+        yield FieldProblem(
+            "inputs.held_out_every", str(own.held_out_every), "null for latents",
+            "only images of a folder are held out",
         )  # fmt: skip
     fields = [deviation.field for deviation in deviations]
     leaves = template.leaves()

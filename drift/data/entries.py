@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +65,27 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def part(self, every: int, *, held_out: bool) -> Listing:
+        """Every so many-th image of each class, or the others; which, depends on names alone.
+
+        Raises DataError where a class would have no image in one of the two parts.
+        """
+        seen = [0] * len(self.classes)
+        chosen = []
+        for entry in self.entries:
+            seen[entry.label] += 1
+            if (seen[entry.label] % every == 0) == held_out:
+                chosen.append(entry)
+        few = [name for name, count in zip(self.classes, seen, strict=True) if count < every]
+        if few:
+            raise DataError(
+                str(self.root),
+                found=f"{len(few)} classes of fewer than {every} images: {listed(few)}",
+                expected=f"at least {every} images a class, of which every {every}th is held out",
+                remedy="Add images, or lower inputs.held_out_every in the template.",
+            )
+        return replace(self, entries=chosen)
 
     @property
     def notes(self) -> tuple[str, ...]:

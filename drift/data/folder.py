@@ -26,6 +26,7 @@ class FolderSource:
     channels  3 (RGB) or 1 (grey)
     mirror    count every image twice, as it is and mirrored (see Source)
     workers   threads that read and decode
+    every     leave out every so many-th image of each class, or, where `held_out`, all others
     dataset   what the images are called; None: unknown
 
     Once `digest` was asked for, every image that is read is held to the sha256 it had then.
@@ -40,9 +41,12 @@ class FolderSource:
         channels: Literal[1, 3] = 3,
         mirror: bool = False,
         workers: int = 4,
+        every: int | None = None,
+        held_out: bool = False,
         dataset: Dataset | None = None,
     ) -> None:
-        self.listing: Listing = list_images(Path(root))
+        found = list_images(Path(root))
+        self.listing: Listing = found if every is None else found.part(every, held_out=held_out)
         self.dataset = dataset or Dataset()
         self.size, self.crop, self.channels, self.mirror = size, crop, channels, mirror
         self.workers = workers

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from drift.artifacts.errors import shown
+from drift.config import Template
 from drift.config.sections import Data
-from drift.data.dataset import UNKNOWN, Dataset, joined, require_size
+from drift.data.dataset import UNKNOWN, Dataset, joined, require_size, stated
 from drift.data.folder import FolderSource
 from drift.data.latents import LatentSource
 from drift.data.manifest import MANIFEST, Settings
 from drift.data.source import DataError, Source
 
+GREY: Literal[1] = 1
+RGB: Literal[3] = 3
 OWN_LATENT = {True: "own-latent", False: "none"}
 
 
 def open_source(
-    place: Path, data: Data, *, classes: int | None = None, dataset: Dataset | None = None
-) -> Source:
+    place: Path, data: Data, *, classes: int | None = None, dataset: Dataset | None = None,
+    grey: bool = False, every: int | None = None, held_out: bool = False,
+) -> Source:  # fmt: skip
     """A latent cache or an image folder at `place`, held to the template's data section.
 
     classes  how many classes the generator has; None leaves it unchecked
     dataset  what the caller says the images are called; a cache may say it itself
+    grey     images are read with one channel; `every` and `held_out` as in FolderSource
     A data set with a name has that of the section; one without stays unknown, whatever that says.
     What the section leaves `unstated` for pixels is the ADM centre crop and no mirrored images.
     Raises DataError that names every key that differs.
@@ -36,7 +41,11 @@ def open_source(
         )
     given = dataset or Dataset()
     source: FolderSource | LatentSource
-    source = _latents(place, data) if data.tokenizer != "none" else _images(place, data, given)
+    if data.tokenizer != "none":
+        source = _latents(place, data)
+    else:
+        channels: Literal[1, 3] = GREY if grey else RGB
+        source = _images(place, data, given, channels=channels, every=every, held_out=held_out)
     source.dataset = joined(source.dataset, given, place=str(place))
     named, images = source.dataset.name, len(source.labels) // (2 if source.mirror else 1)
     require_size(source.dataset, classes=source.classes, images=images, place=str(place))
@@ -55,6 +64,27 @@ def open_source(
             expected=f"{classes}, as the generator has",
         )
     return source
+
+
+def open_own(
+    template: Template, folder: Path | None = None, *, held_out: bool = False
+) -> FolderSource | LatentSource:
+    """The images that a template's `inputs` name, or those of `folder`, where they are now.
+
+    held_out  the part that training leaves out, as it is: no mirror images
+    """
+    own = template.inputs
+    assert own is not None
+    data, generator = template.data, template.generator
+    if held_out:
+        data = data.model_copy(update={"mirror": "none"})
+    found = open_source(
+        folder or Path(own.folder), data, classes=generator.num_classes,
+        dataset=stated(data.dataset, own.licence), grey=generator.input_shape[2] == GREY,
+        every=own.held_out_every, held_out=held_out,
+    )  # fmt: skip
+    assert isinstance(found, FolderSource | LatentSource)
+    return found
 
 
 def differences(settings: Settings, data: Data) -> list[str]:
@@ -99,7 +129,7 @@ def _latents(place: Path, data: Data) -> LatentSource:
     return source
 
 
-def _images(place: Path, data: Data, dataset: Dataset) -> FolderSource:
+def _images(place: Path, data: Data, dataset: Dataset, **part: Any) -> FolderSource:
     if data.crop == "squash" or data.mirror == "own-latent":
         raise DataError(
             "template",
@@ -108,5 +138,5 @@ def _images(place: Path, data: Data, dataset: Dataset) -> FolderSource:
         )
     crop: Literal["adm-centre", "none"] = "none" if data.crop == "none" else "adm-centre"
     return FolderSource(
-        place, data.resolution, crop=crop, mirror=data.mirror == "flip", dataset=dataset
+        place, data.resolution, crop=crop, mirror=data.mirror == "flip", dataset=dataset, **part
     )

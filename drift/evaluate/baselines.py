@@ -1,23 +1,25 @@
-"""What a generator of digits has to beat."""
+"""What a generator has to beat, made from the real training images alone."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from drift import digits
 from drift.config import Template
 from drift.data import Source
 from drift.encoder import MaskedAutoencoder
+from drift.evaluate.real import RealSet, embedded
 from drift.features import FeatureExtractor
 from drift.sample.sampler import Sampler, cycled
 from drift.train import build, draw, step
 from drift.train.step import TrainState
 
 RIDGE = 1.0e-6  # on the variances: border pixels are constant in every training image
+MOST_SQUARED = 1024  # values of an image whose covariance is formed; of more, images are mixed
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,47 @@ class Conditions:
 
 
 def class_gaussians(
-    count: int, *, generator: torch.Generator, independent: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Samples [count, 1, 8, 8] of one Gaussian a class, fitted to training pixels, labels [count].
+    count: int, *, generator: torch.Generator, independent: bool = False,
+    real: RealSet | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Samples [count, C, H, W] of one Gaussian a class, fitted to training pixels, labels [count].
 
+    real         whose images; the embedded digits by default
     independent  variances only; otherwise the whole covariance, which leaves out nothing that a
                  Frechet distance of pixels could see
-    Labels go round the ten digits. Values beyond [-1, 1] are left as drawn; they are clipped where
+    Labels go round the classes. Values beyond [-1, 1] are left as drawn; they are clipped where
     samples become bytes, as those of any generator are.
     """
-    training, _ = digits.load()
-    labels = torch.arange(count) % digits.CLASSES
-    samples = torch.empty(count, digits.SIDE**2, dtype=torch.float64)
-    for label in range(digits.CLASSES):
-        real = training.of_class(label).double()
-        covariance = torch.cov(real.T) + RIDGE * torch.eye(real.shape[1], dtype=torch.float64)
-        if independent:
-            covariance = covariance.diagonal().diag()
-        root = torch.linalg.cholesky(covariance)
+    real = real or embedded("digits")
+    labels = torch.arange(count) % len(real.classes)
+    samples = torch.empty(count, math.prod(real.shape), dtype=torch.float64)
+    for label in range(len(real.classes)):
         places = labels == label
-        drawn = torch.randn(int(places.sum()), real.shape[1], generator=generator).double()
-        samples[places] = real.mean(0) + drawn @ root.T
-    return samples.float().reshape(-1, 1, digits.SIDE, digits.SIDE), labels
+        samples[places] = _gaussian(
+            real.of_class(label).double(), int(places.sum()), generator, independent=independent
+        )
+    return samples.float().reshape(-1, *real.shape), labels
+
+
+def _gaussian(real: Tensor, count: int, generator: torch.Generator, *, independent: bool) -> Tensor:
+    """[count, D] with mean and covariance of real [n, D], or with its variances alone."""
+    mean: Tensor = real.mean(0)
+    rows, values = real.shape
+    centred = (real - mean) / max(1, rows - 1) ** 0.5
+    if values > MOST_SQUARED and not independent:
+        # Images mixed with random weights have their covariance, which is never formed.
+        mixed: Tensor = torch.randn(count, rows, generator=generator).double() @ centred
+        return mean + mixed
+    drawn = torch.randn(count, values, generator=generator).double()
+    if values > MOST_SQUARED:
+        scaled: Tensor = drawn * (centred.square().sum(0) + RIDGE).sqrt()
+        return mean + scaled
+    covariance = torch.cov(real.T) if rows > 1 else centred.T @ centred
+    covariance = covariance + RIDGE * torch.eye(values, dtype=torch.float64)
+    if independent:
+        covariance = covariance.diagonal().diag()
+    correlated: Tensor = drawn @ torch.linalg.cholesky(covariance).T
+    return mean + correlated
 
 
 def raw_pixels(

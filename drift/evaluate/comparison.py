@@ -1,4 +1,4 @@
-"""A run on digits beside what it has to beat, measured with the same encoder, judge and count."""
+"""A run beside what it has to beat, measured with the same encoder, judge and count."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.config import Template
-from drift.data import DigitsSource
 from drift.evaluate import baselines
 from drift.evaluate.baselines import Conditions
-from drift.evaluate.digits import Encoded, evaluate_pixels
 from drift.evaluate.figures import Figure
+from drift.evaluate.proxy import Encoded, evaluate_pixels
 from drift.sample import images
 
 COMPARED = ("fid_proxy", "coverage", "class_accuracy", "precision", "recall")
@@ -27,7 +26,7 @@ INDEPENDENT = "class Gaussians, independent pixels"
 
 @dataclass(frozen=True)
 class Rival:
-    """A baseline: its figures, its samples uint8 [N, 1, 8, 8] with labels [N], how it was made.
+    """A baseline: its figures, its samples uint8 [N, C, H, W] with labels [N], how it was made.
 
     components  arrays behind the figures, as those of the run; the reference is the run's
     """
@@ -58,12 +57,13 @@ def rivals(
     run     how the samples were made that the rivals are held against
     listen  called with the steps done by the one that is trained
     """
-    raw = baselines.raw_pixels(template, DigitsSource(), encoded.encoder, run, listen)
+    raw = baselines.raw_pixels(template, encoded.real.training, encoded.encoder, run, listen)
     drawn = {
         name: baselines.class_gaussians(
             run.count,
             generator=torch.Generator().manual_seed(run.seed),
             independent=name == INDEPENDENT,
+            real=encoded.real,
         )
         for name in (INDEPENDENT, GAUSSIANS)
     }

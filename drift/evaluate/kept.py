@@ -1,4 +1,4 @@
-"""What a record of a run on digits keeps so that its samples and features can be had again.
+"""What a record on an embedded set keeps, so that samples and features can be had again.
 
 The weights that drew the samples, the trunk of the encoder that gave the features, and the bytes of
 the baseline that was trained. Gaussians are drawn again from their seed.
@@ -19,7 +19,8 @@ from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import InputError
 from drift.evaluate import baselines, comparison, fid
 from drift.evaluate.comparison import Rival
-from drift.evaluate.digits import Encoded, observe
+from drift.evaluate.proxy import Encoded, observe
+from drift.evaluate.real import embedded
 from drift.generator import Generator, GeneratorConfig
 from drift.sample import images
 from drift.sample.sampler import Sampler, cycled
@@ -105,7 +106,7 @@ def _samples(
     for name in (comparison.INDEPENDENT, comparison.GAUSSIANS):
         drawn, _ = baselines.class_gaussians(
             count, generator=torch.Generator().manual_seed(seed),
-            independent=name == comparison.INDEPENDENT,
+            independent=name == comparison.INDEPENDENT, real=embedded(template.data.dataset),
         )  # fmt: skip
         yield f"baselines/{name}/", images.pixels(drawn)
 
@@ -114,7 +115,7 @@ def _encoded(arrays: Arrays, template: Template) -> Encoded:
     config = EncoderConfig.from_reference(encoder_kwargs(template)).trunk()
     encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
     _fill(encoder.encoder, arrays, ENCODER)
-    return Encoded(encoder)
+    return Encoded(encoder, embedded(template.data.dataset))
 
 
 def _fill(module: nn.Module, arrays: Arrays, part: str) -> None:

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drift.digits import SHA256 as DIGITS_SHA256
 from drift.encoder import MaskedAutoencoder
 from drift.errors import DriftError
 from drift.evaluate import (
@@ -20,10 +19,10 @@ from drift.evaluate import (
     audit,
     bootstrap,
     classes,
-    digits,
     fid,
     inception,
     kid,
+    proxy,
     records,
     sources,
     statistics,
@@ -31,6 +30,7 @@ from drift.evaluate import (
 from drift.evaluate.extractors import Extractor
 from drift.evaluate.features import Features, digesting, extract
 from drift.evaluate.figures import Figure
+from drift.evaluate.real import RealSet
 from drift.evaluate.sources import Images
 from drift.evaluate.statistics import Statistics
 from drift.generator import Generator
@@ -39,8 +39,6 @@ from drift.sample import loading, sampler
 from drift.sample.decoder import decoder_for
 from drift.sample.loading import Loaded
 
-DIGITS = "digits"
-DIGIT_NAMES = tuple("0123456789")
 COUNT, ALPHA = 1000, 1.0  # where no template says them
 
 
@@ -82,7 +80,10 @@ class Evaluated:
     collapsed: tuple[int, ...]
     more: Mapping[str, Any]
     images: tuple[Tensor, Tensor] | None = None  # uint8 pixels and labels, where they are kept
-    made_by: tuple[Generator, MaskedAutoencoder] | None = None  # of digits that a run drew
+    judged_by: RealSet | None = None  # the images that such a run was held against
+    made_by: tuple[Generator, MaskedAutoencoder] | None = (
+        None  # of a run that was judged by its own encoder
+    )
 
     def record(self, **more: Any) -> dict[str, Any]:
         """The record of drift.evaluate.records, without the components."""
@@ -132,56 +133,6 @@ def draw_along(path: Path, candidates: Iterable[Options]) -> None:
             pass
 
 
-def evaluate_digits_images(
-    opened: Opened, path: Path, encoded: digits.Encoded, *, seed: int = 0
-) -> Evaluated:
-    """All digits figures; the 8 x 8 bytes of 50,000 samples are 3 MB, so they are kept."""
-    opened = replace(opened, images=sources.named(opened.images, DIGIT_NAMES, str(path)))
-    taken, digest = digesting(opened.images)
-    parts = list(taken.batches())
-    pixels = torch.cat([part for part, _ in parts])
-    labels = torch.cat([named for _, named in parts])
-    report = digits.evaluate_pixels(pixels, labels, encoded=encoded, seed=seed)
-    reference = [report.components[f"fid_proxy/reference_{name}"] for name in ("mu", "sigma")]
-    contract = statistics.Contract(
-        digits.EXTRACTOR, report.encoder_sha256, "none", statistics.ROUNDING, 599,
-        "digits, held out", DIGITS_SHA256,
-    )  # fmt: skip
-    facts = _facts(
-        opened, path, labels,
-        extractor=digits.EXTRACTOR,
-        extractor_sha256=report.encoder_sha256,
-        resize="none",
-        samples_sha256=digest.hexdigest(),
-        statistics_sha256=statistics.digest(
-            {"mu": reference[0], "sigma": reference[1]}, contract
-        ),
-        statistics=asdict(contract),
-    )  # fmt: skip
-    if facts.dataset is None:
-        facts = replace(facts, dataset=DIGITS)
-    notes = [
-        *opened.images.notes,
-        f"classes covered {report.classes_covered} of {len(report.per_class)}",
-    ]
-    if report.memorised:
-        notes.append("memorisation: samples lie nearer to training digits than held-out digits do")
-    origin = opened.loaded.origin if opened.loaded else None
-    if origin and origin.encoder_sha256 not in (None, encoded.whole_sha256):
-        notes.append("the encoder is not the one the run was trained with")
-    return Evaluated(
-        facts, report.figures, report.components, {}, tuple(notes), report.collapsed,
-        {
-            "real": dict(report.real),
-            "per_class": [_class_json(one) for one in report.per_class],
-            "classes_covered": report.classes_covered,
-            "memorised": report.memorised,
-        },
-        (pixels, labels),
-        (opened.loaded.generator, encoded.encoder) if opened.loaded else None,
-    )  # fmt: skip
-
-
 def evaluate_images(
     opened: Opened,
     path: Path,
@@ -219,7 +170,7 @@ def evaluate_images(
     audited = _audit(found, training, reference, generator) if training else None
     if audited:
         figures |= {"copies_features": audited.copies, "closer_features": audited.closer}
-    facts = _facts(
+    facts = facts_of(
         opened, path, torch.from_numpy(found.labels),
         extractor=extractor.name,
         extractor_sha256=extractor.sha256,
@@ -238,7 +189,7 @@ def evaluate_images(
         tuple(notes),
         tuple(one.label for one in per_class if one.collapsed),
         {
-            "per_class": [_class_json(one) for one in per_class],
+            "per_class": [class_json(one) for one in per_class],
             "classes_covered": sum(one.covered for one in per_class) if per_class else None,
             "memorised": audited.flagged if audited else None,
         },
@@ -280,7 +231,7 @@ def measure(
         why = f"evaluation.precision_recall_samples is {least:,}; these are {compared:,}"
         missing |= dict.fromkeys(("precision", "recall"), why)
     else:
-        near, hits = digits.neighbours(found.pool, reference.features, generator)
+        near, hits = proxy.neighbours(found.pool, reference.features, generator)
         figures |= near
         components |= {f"{name}/hits": hit.astype(np.uint8) for name, hit in hits.items()}
     return figures, components, missing
@@ -311,7 +262,7 @@ def _audit(
     )
 
 
-def _facts(opened: Opened, path: Path, labels: Tensor, **measured: Any) -> records.Facts:
+def facts_of(opened: Opened, path: Path, labels: Tensor, **measured: Any) -> records.Facts:
     """What is known of the images: of the generator, else of the file that holds them."""
     known = opened.images.facts
     seeds = known.get("seeds", [])
@@ -345,5 +296,5 @@ def composition(labels: Tensor, classes: int | None) -> str:
     return records.BALANCED if same else "chosen"
 
 
-def _class_json(report: classes.ClassReport) -> dict[str, Any]:
+def class_json(report: classes.ClassReport) -> dict[str, Any]:
     return {**asdict(report), "covered": report.covered, "collapsed": report.collapsed}

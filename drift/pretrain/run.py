@@ -277,7 +277,9 @@ def _diverged(step: int, found: str, harm: str) -> DriftError:
     )
 
 
-def pretrain(run: PretrainRun, listen: Callable[[Mapping[str, Any]], None]) -> Path:
+def pretrain(
+    run: PretrainRun, listen: Callable[[Mapping[str, Any]], None], heard: loop.Heard = loop.unheard
+) -> Path:
     """The remaining steps with the run's record -> the exported encoder, its averaged weights."""
     made: list[Path] = []
 
@@ -292,6 +294,7 @@ def pretrain(run: PretrainRun, listen: Callable[[Mapping[str, Any]], None]) -> P
             mirror=lambda: mirrors.open_mirror(
                 options.mirrors, options.folder, run.facts, after=run.step, say=run.say
             ),
+            heard=heard,
         )  # fmt: skip
     return options.folder / EXPORTED
 

@@ -53,6 +53,7 @@ class Origin:
     tokenizer    what turns samples into images: `name@revision`, or none; of a local one the
                  revision is the digest of its parameters
     tokenizer_sha256  that digest, of any; None where the file does not say it
+    data_sha256  of the images or latents of the run; None where the file does not say it
     bypasses     what was skipped or changed on the way; they demote every number
     """
 
@@ -73,6 +74,7 @@ class Origin:
     dataset_licence: str = UNKNOWN
     class_names: tuple[str, ...] | None = None
     tokenizer_sha256: str | None = None
+    data_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         scaling_factor=data.scaling_factor,
         run_seed=kept.facts.get("seed"),
         encoder_sha256=kept.facts.get("encoder"),
+        data_sha256=kept.facts.get("data"),
         bypasses=tuple(
             dict.fromkeys([*kept.facts.get("diagnostic", ()), *_run_bypasses(path, template)])
         ),

@@ -24,6 +24,11 @@ from drift.state.stopping import Stop
 
 Row = Mapping[str, Any]
 Say = Callable[[str], None]
+Heard = Callable[[int, Mapping[str, float]], None]
+
+
+def unheard(done: int, figures: Mapping[str, float]) -> None:
+    """Nobody asks after each step."""
 
 
 class Stepping(Protocol):
@@ -72,11 +77,12 @@ class Pace:
 
 
 def advance(
-    run: Stepping, pace: Pace, saved: Callable[[], None] = lambda: None, stop: Stop | None = None
-) -> Iterator[Row]:
+    run: Stepping, pace: Pace, saved: Callable[[], None] = lambda: None, stop: Stop | None = None,
+    heard: Heard = unheard,
+) -> Iterator[Row]:  # fmt: skip
     """Do the remaining steps; yields the row of every window before that step's checkpoint.
 
-    saved  called after each checkpoint
+    saved  called after each checkpoint; heard  after each step, with its figures
     stop   a request to end before the last step: with the row of the window as far as it came, and
            a checkpoint
     """
@@ -96,7 +102,9 @@ def advance(
         save()
     window = _Means()
     while run.done < pace.total and not stopping.asked(stop, ranks):
-        window.add(run.step_once())
+        figures = run.step_once()
+        heard(run.done, figures)
+        window.add(figures)
         if run.done % pace.window == 0 and run.done < pace.total:
             yield run.row(*window.taken())
         if run.done % pace.checkpoint_every == 0 and run.done < pace.total:
@@ -166,10 +174,12 @@ def recorded(
     *,
     mirror: Callable[[], Mirror],
     finish: Callable[[], Mapping[str, Any]] = dict,
+    heard: Heard = unheard,
 ) -> None:
     """`advance` with the run's record: metadata live, one row a window, every end accounted for.
 
     mirror  opens the mirrors, once the log is sound
+    heard   called after each step, on every process
     finish  what is left to do after the last step, on the writer -> facts of the completed run
     Raises Interrupted where a signal ended the run in order: it goes on with --resume. A disk that
     refuses is a DriftError; the record then says failed, where it still can be written. `listen`
@@ -182,7 +192,7 @@ def recorded(
         stop = stack.enter_context(stopping.on_signals(launched=ranks.world > 1))
         try:
             ranks.by_writer(lambda: books[0].running())
-            for row in advance(run, pace, lambda: books[0].running(), stop):
+            for row in advance(run, pace, lambda: books[0].running(), stop, heard):
                 ranks.by_writer(lambda row=row: books[0].add(row))  # type: ignore[misc]
                 listen(row)
             if run.done < pace.total:

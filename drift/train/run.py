@@ -115,7 +115,7 @@ class Run:
         )  # fmt: skip
 
     def step_once(self) -> Mapping[str, float]:
-        """One update under its in-run clauses -> loss and gradient norm.
+        """One update under its in-run clauses -> loss, gradient norm and raw fields.
 
         Raises Breach where one is broken; what was drawn or computed is then not used.
         """
@@ -139,6 +139,7 @@ class Run:
         except step.NotFinite as error:
             raise self.watch.not_finite(error.figure) from error
         figures = {name: float(metrics[name]) for name in ("loss", "grad_norm")}
+        figures |= alarms.field_norms(metrics, self.template.loss.temperatures)
         self.watch.require_finite(figures)
         if first:
             self.watch.require_frozen()
@@ -227,7 +228,7 @@ def start(
     return run
 
 
-def train(run: Run, listen: Callable[[Window], None]) -> None:
+def train(run: Run, listen: Callable[[Window], None], heard: loop.Heard = loop.unheard) -> None:
     """The remaining steps with the run's record, metric log and mirrors.
 
     Raises Breach where an in-run clause is broken, Interrupted where a signal ended it in order,
@@ -241,7 +242,7 @@ def train(run: Run, listen: Callable[[Window], None]) -> None:
     with loop.held(run.pace, done=run.state.step, resumed=options.resume, say=run.say):
         options.ranks.by_writer(lambda: _write_template(run))
         loop.recorded(
-            run, run.pace, facts, lambda row: listen(_window(row)),
+            run, run.pace, facts, lambda row: listen(_window(row)), heard=heard,
             mirror=lambda: mirrors.open_mirror(
                 options.mirrors, options.folder, facts, after=run.state.step, say=run.say
             ),
@@ -251,7 +252,9 @@ def train(run: Run, listen: Callable[[Window], None]) -> None:
 def _write_template(run: Run) -> None:
     folder, stated = run.options.folder, run.template.model_dump(mode="json", by_alias=True)
     try:
-        atomic.write_text(folder / "template.json", _pretty(stated))
+        atomic.write_text(
+            folder / "template.json", json.dumps(stated, indent=1, sort_keys=True) + "\n"
+        )
     except OSError as error:
         raise loop.unwritable(folder, error) from error
 
@@ -315,9 +318,9 @@ def _row(
     run: Run, batch: StepBatch, metrics: Mapping[str, Tensor], means: Mapping[str, float],
     count: int,
 ) -> Mapping[str, Any]:  # fmt: skip
-    temperatures = run.template.loss.temperatures
     with torch.no_grad():
         samples = step.generate(run.state, batch)
+    temperatures = run.template.loss.temperatures
     figures = alarms.diagnose(samples, batch, temperatures, run.options.ranks)
     row = {
         "step": run.state.step,
@@ -343,7 +346,3 @@ def _window(row: Mapping[str, Any]) -> Window:
 
 def _checkpoints(folder: Path) -> Path:
     return folder / "checkpoints"
-
-
-def _pretty(value: object) -> str:
-    return json.dumps(value, indent=1, sort_keys=True) + "\n"

@@ -24,7 +24,7 @@ from drift.config import (
 )
 
 FAITHFUL = ("latent-ablation", "latent-b2", "latent-l2", "pixel-b16", "pixel-l16")
-NAMES = ("closest-feasible", "digits", *FAITHFUL)
+NAMES = ("closest-feasible", "digits", "mnist", *FAITHFUL)
 
 
 def text_of(name: str) -> str:

@@ -10,7 +10,8 @@ from drift import digits as data
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import InputError
 from drift.evaluate import Report, class_gaussians, evaluate_digits
-from drift.evaluate.classifier import digits_classifier
+from drift.evaluate.classifier import judge
+from drift.evaluate.real import embedded
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_the_gaussian_baseline_has_the_moments_of_its_class() -> None:
 
 
 def test_the_judge_names_held_out_digits() -> None:
-    assert digits_classifier().accuracy > 0.98
+    assert judge(embedded("digits")).accuracy > 0.98
 
 
 @pytest.mark.parametrize(
