@@ -23,8 +23,9 @@ from drift.config import (
     template_names,
     unbuildable,
 )
-from drift.config.engine import DIGITS_DATA, IMPLEMENTED, SEMANTIC_SWITCHES
+from drift.config.engine import EMBEDDED_SIDES, IMPLEMENTED, SEMANTIC_SWITCHES
 from drift.config.sections import Section
+from drift.data.embedded import SETS
 from drift.semantics import PAPER, REFERENCE
 from drift.train import build
 
@@ -324,7 +325,7 @@ def test_a_norm_of_queries_that_does_not_match_the_blocks_is_refused() -> None:
 
 
 def test_constants_stated_for_the_builder_are_those_of_the_code() -> None:
-    from drift import digits, schedule
+    from drift import schedule
     from drift.encoder import layers, statistics
     from drift.evaluate import inception, prdc
 
@@ -335,7 +336,7 @@ def test_constants_stated_for_the_builder_are_those_of_the_code() -> None:
     assert IMPLEMENTED["evaluation.inception_splits"] == (inception.SPLITS,)
     assert IMPLEMENTED["evaluation.inception_seed"] == (inception.SEED,)
     assert IMPLEMENTED["evaluation.precision_recall_k"] == (prdc.K,)
-    assert DIGITS_DATA["data.resolution"] == digits.SIDE
+    assert {name: one.side for name, one in SETS.items()} == EMBEDDED_SIDES
 
 
 @pytest.mark.parametrize(

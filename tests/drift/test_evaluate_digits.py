@@ -125,7 +125,7 @@ def test_the_judge_names_held_out_digits() -> None:
         (torch.zeros(9, 64), torch.zeros(9).long(), r"\[N, 1, 8, 8\]"),
         (torch.zeros(9, 1, 8, 8), torch.zeros(8).long(), "labels"),
         (torch.zeros(9, 1, 8, 8), torch.full((9,), 10), "classes 10 to 10"),
-        (torch.zeros(9, 1, 8, 8), torch.full((9,), -1), "each labelled with a digit"),
+        (torch.zeros(9, 1, 8, 8), torch.full((9,), -1), r"each labelled with a class in 0 \.\. 9"),
         (torch.zeros(3, 1, 8, 8), torch.zeros(3).long(), "at least 6 samples"),
         (torch.zeros(0, 1, 8, 8), torch.zeros(0).long(), "at least 6 samples"),
         (torch.full((9, 1, 8, 8), float("nan")), torch.zeros(9).long(), "not finite"),
