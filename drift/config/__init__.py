@@ -3,7 +3,12 @@
 from drift.config.engine import require_buildable, unbuildable
 from drift.config.overrides import override
 from drift.config.problems import FieldProblem, TemplateError
-from drift.config.reading import load_template, parse_template, template_names
+from drift.config.reading import (
+    INPUTS,
+    load_template,
+    parse_template,
+    template_names,
+)
 from drift.config.reference import activation_kwargs, encoder_kwargs, generator_kwargs
 from drift.config.sections import (
     SECTIONS,
@@ -13,6 +18,7 @@ from drift.config.sections import (
     Evaluation,
     Finetune,
     Generator,
+    Inputs,
     Loss,
     Optimizer,
     Pretrain,
@@ -22,6 +28,7 @@ from drift.config.sections import (
 from drift.config.template import Deviation, Template, fingerprint
 
 __all__ = [
+    "INPUTS",
     "SECTIONS",
     "Cfg",
     "Data",
@@ -31,6 +38,7 @@ __all__ = [
     "FieldProblem",
     "Finetune",
     "Generator",
+    "Inputs",
     "Loss",
     "Optimizer",
     "Pretrain",

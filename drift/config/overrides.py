@@ -34,7 +34,7 @@ def override(template: Template, settings: Sequence[str]) -> Template:
         node[leaf] = parse_yaml(text, f"--set {path}")
     if data != template.model_dump(mode="json", by_alias=True):
         data |= {"fidelity": "free", "deviations": []}
-    return parse_template(yaml.safe_dump(data), source="--set")
+    return parse_template(yaml.safe_dump(data), source="--set").beside(template.inputs)
 
 
 def _no_field(path: str, setting: str, leaves: Mapping[str, object]) -> FieldProblem:

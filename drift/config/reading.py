@@ -16,10 +16,12 @@ import yaml
 from pydantic import ValidationError
 
 from drift.config.problems import FieldProblem, TemplateError
-from drift.config.template import Template
+from drift.config.sections import Inputs
+from drift.config.template import OWN_SCHEMA, SCHEMA, Template
 
 MAX_BYTES = 1 << 16
 SUFFIX = ".yaml"
+INPUTS = "inputs.json"  # in the folder of a run, beside its template.json
 
 
 class _TemplateLoader(yaml.SafeLoader):
@@ -100,8 +102,7 @@ def _at(template: Template, path: Path) -> Template:
     if template.inputs is None:
         return template
     folder = str((path.parent / Path(template.inputs.folder).expanduser()).absolute())
-    inputs = template.inputs.model_copy(update={"folder": folder})
-    return template.model_copy(update={"inputs": inputs})
+    return template.beside(template.inputs.model_copy(update={"folder": folder}))
 
 
 def parse_template(text: str, *, source: str) -> Template:
@@ -110,11 +111,32 @@ def parse_template(text: str, *, source: str) -> Template:
     if not isinstance(value, dict):
         found = "an empty file" if value is None else f"a {type(value).__name__}"
         raise _refuse(source, found, "a mapping that starts with `schema: drift-template/1`", "")
+    stated = value.pop("inputs", None) if value.get("schema") == OWN_SCHEMA else None
+    if stated is not None:
+        value["schema"] = SCHEMA
     try:
         # JSON mode is strict about types and yet reads lists as tuples.
-        return Template.model_validate_json(json.dumps(value))
+        found = Template.model_validate_json(json.dumps(value))
+        own = None if stated is None else Inputs.model_validate_json(json.dumps(stated))
     except ValidationError as error:
         raise TemplateError(source, _problems(error)) from None
+    if own is not None and own.held_out_every is not None and found.data.tokenizer != "none":
+        raise _refuse(
+            f"{source}: inputs.held_out_every", str(own.held_out_every), "null for latents",
+            "only images of a folder are held out",
+        )  # fmt: skip
+    return found.beside(own)
+
+
+def inputs_of(folder: Path) -> Inputs | None:
+    """Where the images of a run lie, as its folder says; None where they were given by --data."""
+    place = folder / INPUTS
+    if not place.is_file():
+        return None
+    try:
+        return Inputs.model_validate_json(place.read_bytes())
+    except ValidationError as error:
+        raise TemplateError(str(place), _problems(error)) from None
 
 
 def parse_yaml(text: str, source: str) -> Any:

@@ -229,7 +229,8 @@ class Evaluation(Section):
 class Inputs(Section):
     """Where a run's own images lie, so that its commands need no more than the template.
 
-    It decides nothing that the data's digest does not show, so it is no part of the fingerprint.
+    Stated in a file of schema drift-own/1, which is a template and this section. It decides nothing
+    that the digest of the data does not show, so it is no part of the template or its fingerprint.
 
     folder          of images, one folder a class, or a latent cache; from the template's file on
     licence         of the images, an SPDX expression; `unknown` where nobody has said it

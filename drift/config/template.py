@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from drift.config.consistency import inconsistencies
 from drift.config.problems import FieldProblem, TemplateError
@@ -29,6 +29,9 @@ Text = Annotated[str, Field(min_length=1)]
 Column = Literal["ablation", "B2", "L2", "B16", "L16"]
 Value = bool | int | float | str | tuple[int | float | str, ...]
 
+SCHEMA = "drift-template/1"
+OWN_SCHEMA = "drift-own/1"  # a template together with `inputs`
+
 
 class Deviation(Section):
     """One field that is not what its column says: both values, why, and who decided."""
@@ -47,7 +50,6 @@ class Template(Section):
     fidelity    `faithful`: every field is the column's; `closest-feasible`: but for `deviations`;
                 `free`: nothing is claimed
     semantics   which text the loss follows, see drift.semantics
-    inputs      where the run's own images lie; left out where --data says it
     """
 
     schema_: Annotated[Literal["drift-template/1"], Field(alias="schema")]
@@ -65,7 +67,18 @@ class Template(Section):
     queue: Queue
     data: Data
     evaluation: Evaluation
-    inputs: Inputs | None = None
+    _inputs: Inputs | None = PrivateAttr(None)  # stated beside the template, see `OWN_SCHEMA`
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """Where the run's own images lie; None where --data says it."""
+        return self._inputs
+
+    def beside(self, inputs: Inputs | None) -> Template:
+        """The same decisions with these images."""
+        found = self.model_copy()
+        found._inputs = inputs
+        return found
 
     @model_validator(mode="after")
     def _consistent(self) -> Template:
@@ -85,12 +98,9 @@ def fingerprint(config: BaseModel) -> str:
 
     Two files that mean the same have the same fingerprint: comments, order, and 3 for 3.0 do not
     count. A faithful template is its column whatever it is called, so its name and title do not
-    count either: numbers of a run under a copy are held against the column's own fingerprint. Where
-    its images lie counts for no template; the digest of the data is recorded beside it.
+    count either: numbers of a run under a copy are held against the column's own fingerprint.
     """
     data = config.model_dump(mode="json", by_alias=True)
-    if isinstance(config, Template):
-        del data["inputs"]
     if isinstance(config, Template) and config.fidelity == "faithful":
         del data["name"], data["title"]
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -108,12 +118,6 @@ def header_problems(template: Template) -> Iterator[FieldProblem]:
         yield FieldProblem(
             "deviations", f"{len(deviations)} with fidelity {fidelity}",
             "at least one for closest-feasible, none otherwise", "list them or change fidelity",
-        )  # fmt: skip
-    own = template.inputs
-    if own is not None and own.held_out_every is not None and template.data.tokenizer != "none":
-        yield FieldProblem(
-            "inputs.held_out_every", str(own.held_out_every), "null for latents",
-            "only images of a folder are held out",
         )  # fmt: skip
     fields = [deviation.field for deviation in deviations]
     leaves = template.leaves()

@@ -22,6 +22,7 @@ from torch import Tensor
 from drift.artifacts import header, store
 from drift.artifacts.errors import ArtifactError
 from drift.config import Template, fingerprint, generator_kwargs, load_template, template_names
+from drift.config.reading import inputs_of
 from drift.data.dataset import UNKNOWN, of_artifact, of_run
 from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
@@ -53,7 +54,6 @@ class Origin:
     tokenizer    what turns samples into images: `name@revision`, or none; of a local one the
                  revision is the digest of its parameters
     tokenizer_sha256  that digest, of any; None where the file does not say it
-    data_sha256  of the images or latents of the run; None where the file does not say it
     bypasses     what was skipped or changed on the way; they demote every number
     """
 
@@ -74,16 +74,19 @@ class Origin:
     dataset_licence: str = UNKNOWN
     class_names: tuple[str, ...] | None = None
     tokenizer_sha256: str | None = None
-    data_sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A generator in evaluation mode, its origin, and its template where the file holds one."""
+    """A generator in evaluation mode, its origin, and its template where the file holds one.
+
+    data_sha256  of the run's images or latents; None where the file does not say it
+    """
 
     generator: Generator
     origin: Origin
     template: Template | None
+    data_sha256: str | None = None
 
 
 def load(
@@ -199,7 +202,7 @@ def template_of(kept: Checkpoint, path: Path) -> Template:
                 expected=f"{kept.facts['fingerprint']}, as in the checkpoint",
                 remedy="The template was changed after the run; restore it.",
             )  # fmt: skip
-        return found
+        return found.beside(inputs_of(path.parent.parent))
     nested: dict[str, Any] = {}
     for name, value in kept.facts["template"].items():
         *parents, leaf = name.split(".")
@@ -261,12 +264,11 @@ def _of_checkpoint(path: Path, weights: str, ema_decay: str | None) -> Loaded:
         scaling_factor=data.scaling_factor,
         run_seed=kept.facts.get("seed"),
         encoder_sha256=kept.facts.get("encoder"),
-        data_sha256=kept.facts.get("data"),
         bypasses=tuple(
             dict.fromkeys([*kept.facts.get("diagnostic", ()), *_run_bypasses(path, template)])
         ),
     )
-    return Loaded(generator, origin, template)
+    return Loaded(generator, origin, template, kept.facts.get("data"))
 
 
 def _of_artifact(path: Path, weights: str, ema_decay: str | None) -> Loaded:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from drift import atomic
 from drift.compiling import Policy, compiled
-from drift.config import Template, fingerprint
+from drift.config import INPUTS, Template, fingerprint
 from drift.data import Source
 from drift.data.dataset import described
 from drift.features import FeatureExtractor
@@ -250,11 +250,12 @@ def train(run: Run, listen: Callable[[Window], None], heard: loop.Heard = loop.u
 
 
 def _write_template(run: Run) -> None:
-    folder, stated = run.options.folder, run.template.model_dump(mode="json", by_alias=True)
+    folder, template = run.options.folder, run.template
+    stated = {"template.json": template, **({INPUTS: template.inputs} if template.inputs else {})}
     try:
-        atomic.write_text(
-            folder / "template.json", json.dumps(stated, indent=1, sort_keys=True) + "\n"
-        )
+        for name, one in stated.items():
+            text = json.dumps(one.model_dump(mode="json", by_alias=True), indent=1, sort_keys=True)
+            atomic.write_text(folder / name, text + "\n")
     except OSError as error:
         raise loop.unwritable(folder, error) from error
 
