@@ -116,16 +116,16 @@ def parse_template(text: str, *, source: str) -> Template:
         value["schema"] = SCHEMA
     try:
         # JSON mode is strict about types and yet reads lists as tuples.
-        found = Template.model_validate_json(json.dumps(value))
+        template = Template.model_validate_json(json.dumps(value))
         own = None if stated is None else Inputs.model_validate_json(json.dumps(stated))
     except ValidationError as error:
         raise TemplateError(source, _problems(error)) from None
-    if own is not None and own.held_out_every is not None and found.data.tokenizer != "none":
+    if own is not None and own.held_out_every is not None and template.data.tokenizer != "none":
         raise _refuse(
             f"{source}: inputs.held_out_every", str(own.held_out_every), "null for latents",
             "only images of a folder are held out",
         )  # fmt: skip
-    return found.beside(own)
+    return template.beside(own)
 
 
 def inputs_of(folder: Path) -> Inputs | None:
