@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from drift.errors import DriftError
 
@@ -153,3 +156,23 @@ def test_a_missing_library_takes_its_feature_and_no_more(
     named = DISTRIBUTED.get(blocked, blocked)
     with pytest.raises((ModuleNotFoundError, DriftError), match=f"{blocked}|{named}"):
         getattr(found, feature)(*given.get(feature, ()))
+
+
+def test_every_requirement_has_one_version_in_the_lock_and_it_is_in_its_range() -> None:
+    lines = (ROOT / ".ci/lock.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    locked = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins}
+    assert len(locked) == len(pins)
+    assert all(re.fullmatch(r"==[0-9][0-9A-Za-z.]*", version) for version in locked.values())
+    extras = PROJECT["optional-dependencies"]
+    left_out = {"tensorboard", "wandb"}  # copies of a run's rows, for those who have them anyway
+    texts = [*PROJECT["dependencies"], *(t for name in extras for t in extras[name])]
+    for one in map(Requirement, texts):
+        if one.name in {"drift-verify", *left_out}:
+            continue
+        version = locked[canonicalize_name(one.name)].removeprefix("==")
+        assert one.specifier.contains(version), f"{one}: {version} is locked"
+
+
+def test_no_package_of_ours_has_a_name_of_the_standard_library() -> None:
+    assert OURS & set(sys.stdlib_module_names) == set()

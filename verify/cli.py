@@ -40,6 +40,7 @@ COMMANDS = {
     "status": "What each contract has come to: proposed, partial, functional, discharged.",
     "next": "Which work orders may start, and which wait for what.",
     "attempt": "The ledger of attempts at work orders.",
+    "dogfood": "Walk the first user's path in a clean environment: GO, WARN or NO-GO.",
     "calibrate": "Check a proxy's calibration; rank follow-up work by it, and nothing else.",
     "promote": "Hold a promoted-run record against its evidence; list every blocker.",
     "diff": "Compare two bundles, or the rules of two commits: stricter, looser, neutral.",

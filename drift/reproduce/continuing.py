@@ -54,7 +54,7 @@ def step(
             way = ["--resume", "--reset-learning-rate", restored_rate]
         return steps.training(
             request, "train", folder, "--encoder", encoder.folder / RUN / ENCODER,
-            "--checkpoint-every", request.checkpoint_every, *way, anew=True,
+            *steps.pace(request), *way, anew=True,
         )  # fmt: skip
 
     return Step("continue", inputs, (steps.STEP_FILES, steps.LOG), act)

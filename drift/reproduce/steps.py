@@ -6,6 +6,7 @@ many samples are judged, and at which guidance, changes no training.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import chdir
@@ -26,6 +27,7 @@ COMPUTE = ("torch", "numpy", "safetensors", "scikit-learn")
 ENCODE = (*COMPUTE, "diffusers", "pillow")
 JUDGE = (*COMPUTE, "scipy", "torch-fidelity")
 TEMPLATE, RECORD = "template.yaml", "record.json"
+WINDOW = 25  # steps, as in `drift train`
 ASKED_LATER = ("evaluation.samples", "evaluation.alpha", "evaluation.weights")
 STEP_FILES = f"{RUN}/checkpoints/step-*.safetensors"
 AGAIN = "whatever the key says"  # an attempt of the same key is always gone on with
@@ -92,7 +94,7 @@ def train(request: Request, data: Mapping[str, str], encoder: Done) -> Step:
     def act(folder: Path) -> str:
         return training(
             request, "train", folder, "--encoder", encoder.folder / RUN / ENCODER,
-            "--checkpoint-every", request.checkpoint_every,
+            *pace(request),
             *_given(second_encoder=request.second_encoder),
         )  # fmt: skip
 
@@ -251,6 +253,13 @@ def _tokenizer(request: Request) -> dict[str, Any]:
 def _decoder(judging: Judging, out: str) -> list[str]:
     pinned = out.endswith(".safetensors") or judging.vae is None
     return [] if pinned else _given(vae=judging.vae, vae_revision=judging.vae_revision)
+
+
+def pace(request: Request) -> list[object]:
+    """Options of checkpoints and windows: a window that a checkpoint cuts would have another row
+    after a kill."""
+    every = request.checkpoint_every
+    return ["--checkpoint-every", every, "--window", math.gcd(every, WINDOW)]
 
 
 def step_file(step: int) -> str:

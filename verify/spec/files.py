@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verify.attest.model import KeysFile
 from verify.card.model import CardFile
+from verify.dogfood.model import DogfoodFile
 from verify.guard.model import DigestsFile, Frontier, ProtectedFile
 from verify.hunt.model import WorkOrder
 from verify.mutate.model import EquivalentsFile
@@ -24,4 +25,5 @@ MODELS: dict[str, type[Frozen]] = {
     "verify/equivalents/1": EquivalentsFile,
     "verify/keys/1": KeysFile,
     "verify/work-order/1": WorkOrder,
+    "verify/dogfood/1": DogfoodFile,
 }
