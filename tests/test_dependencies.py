@@ -71,7 +71,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("package", "extras"),
-    [("verify", ("numeric",)), ("drift", ("eval",)), ("contracts", ("engine",))],
+    [("verify", ("numeric", "serve")), ("drift", ("eval",)), ("contracts", ("engine",))],
 )
 def test_what_is_imported_is_declared(package: str, extras: tuple[str, ...]) -> None:
     assert imported(package) - declared(*extras) - HOSTED - OPTIONAL == set()

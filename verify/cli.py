@@ -44,6 +44,7 @@ COMMANDS = {
     "calibrate": "Check a proxy's calibration; rank follow-up work by it, and nothing else.",
     "promote": "Hold a promoted-run record against its evidence; list every blocker.",
     "diff": "Compare two bundles, or the rules of two commits: stricter, looser, neutral.",
+    "serve": "Look at the bundles and runs of a folder in a browser, live.",
     "schema": "Print the JSON Schema of a file format.",
     "init": "Scaffold a pack for another project.",
 }

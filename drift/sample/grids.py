@@ -15,6 +15,19 @@ LEAST_SIDE = 32  # smaller images are enlarged, pixel by pixel
 MOST = 400  # images of a grid
 
 
+def shows_images(samples: Tensor) -> bool:
+    """Whether samples [N, C, H, W] are images, not latents."""
+    return samples.shape[1] in (1, 3)
+
+
+def levels(samples: Tensor) -> Tensor:
+    """[N, C, H, W] in [-1, 1] -> uint8; of latents the first channel, scaled to its largest."""
+    if not shows_images(samples):
+        first = samples[:, :1]
+        samples = first / first.abs().amax().clamp_min(1e-6)
+    return ((samples.clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
+
+
 def grid(images: Tensor, columns: int) -> Tensor:
     """uint8 [N, C, H, W] -> uint8 [C, rows (H+2)+2, columns (W+2)+2], white between, row by row."""
     if images.dtype != torch.uint8 or images.ndim != 4 or not len(images) or columns < 1:

@@ -61,19 +61,7 @@ def samples_now(run: Run) -> Tensor | None:
 def write(path: Path, samples: Tensor, *, columns: int = PER_CLASS) -> None:
     """A PNG grid of samples [N, C, H, W] in [-1, 1]; latents show their first channel, scaled."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(path, grids.png(_grid(samples, columns)))
-
-
-def _grid(samples: Tensor, columns: int) -> Tensor:
-    if not _shows_images(samples):
-        first = samples[:, :1]
-        samples = first / first.abs().amax().clamp_min(1e-6)
-    levels = ((samples.clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
-    return grids.grid(levels, columns)
-
-
-def _shows_images(samples: Tensor) -> bool:
-    return samples.shape[1] in (1, 3)
+    atomic.write_bytes(path, grids.png(grids.grid(grids.levels(samples), columns)))
 
 
 class Pictures:
@@ -94,7 +82,7 @@ class Pictures:
             return
         if self._album is None:
             self._album = Album(self._run.options.folder, self._figure, first=window.step)
-        grid = _grid(samples, PER_CLASS)
+        grid = grids.grid(grids.levels(samples), PER_CLASS)
         facts = _facts(self._run, samples, grid)
         self._album.add(window.step, window.row[self._figure], grids.png(grid), facts)
 
@@ -108,7 +96,7 @@ def _facts(run: Run, samples: Tensor, grid: Tensor) -> dict[str, Any]:
         "per_class": PER_CLASS,
         "width": grid.shape[2],
         "height": grid.shape[1],
-        "shows": "images" if _shows_images(samples) else "the first channel of latents",
+        "shows": "images" if grids.shows_images(samples) else "the first channel of latents",
         "seed": run.options.seed,
         "alpha": run.template.evaluation.alpha,
         "ema_decay": max(run.state.ema),

@@ -68,8 +68,11 @@ def _bar(number: int, name: str, value: float) -> str:
     )
 
 
-def curves(drawn: Curves) -> Markup:
-    """Values over their index, each curve in a style of its own; gaps where nothing is finite."""
+def curves(drawn: Curves, *, ends: tuple[str, str] | None = None) -> Markup:
+    """Values over their index, each curve in a style of its own; gaps where nothing is finite.
+
+    ends  what the first and the last index stand for
+    """
     finite = [v for _, values in drawn.curves for v in values if v is not None]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if low == high:
@@ -84,11 +87,17 @@ def curves(drawn: Curves) -> Markup:
     )
     longest = max(len(values) for _, values in drawn.curves)
     label = escape(printable(f"{drawn.title}: {longest} values from {low:.4g} to {high:.4g}"))
+    first, last = (escape(printable(end)) for end in ends or ("", ""))
+    under = (
+        f'<text class="axis" x="{4 * MARGIN:g}" y="{HEIGHT + 12:g}">{first}</text>'
+        f'<text class="axis" x="{WIDTH:g}" y="{HEIGHT + 12:g}" text-anchor="end">{last}</text>'
+    )
+    height = HEIGHT + 16 if ends else HEIGHT
     return Markup(
-        f'<svg class="curves" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{label}">'
+        f'<svg class="curves" viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{label}">'
         f'<text class="axis" x="0" y="11">{high:.4g}</text>'
         f'<text class="axis" x="0" y="{HEIGHT - 2:g}">{low:.4g}</text>'
-        f"{''.join(lines)}</svg><p>{names}</p>"
+        f"{''.join(lines)}{under if ends else ''}</svg><p>{names}</p>"
     )
 
 

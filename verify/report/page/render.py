@@ -43,10 +43,11 @@ def render(report: Report) -> str:
 
 
 @cache
-def templates() -> Environment:
-    """The templates of this folder: everything is escaped, a missing name is an error."""
+def templates(*folders: Path) -> Environment:
+    """The templates of other folders and of this one: everything is escaped, a missing name is an
+    error."""
     found = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader([*folders, HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
