@@ -190,8 +190,8 @@ def _beside(place: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
 def read_components(path: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """The components of a record at `path`; raises RecordError where they are not its own."""
     named = record.get("components", {})
-    beside = path.with_name(Path(str(named.get("file", ""))).name)
-    if not beside.is_file() or beside == path.parent:
+    beside = path.with_name(Path(str(named.get("file", ""))).name or "no name")
+    if not beside.is_file():
         raise RecordError(str(path), found="no file of components", expected=str(named.get("file")))
     found = file_digest(beside)
     if found != named.get("sha256"):
