@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from drift.config import load_template, override
-from drift.errors import DriftError
+from drift.errors import DriftError, Interrupted
 from drift.reproduce import pipeline, report
 from drift.reproduce.request import Judging, Request
 
@@ -64,7 +64,10 @@ def command(
         resolved, out or Path("runs") / f"{resolved.name}-reproduction",
         judging=Judging(**judging), **chosen,
     )  # fmt: skip
-    found = pipeline.reproduce(request, lambda text: click.echo(text, err=True), plans=dry_run)
+    try:
+        found = pipeline.reproduce(request, lambda text: click.echo(text, err=True), plans=dry_run)
+    except Interrupted as error:
+        raise Interrupted("in order; the same command goes on with that step") from error
     if found is not None:
         count = f"{found.redone} of {len(found.steps)} steps done" if found.redone else "no change"
         click.echo(f"reproduce {resolved.name}: {count}; {request.root / report.TEXT}")

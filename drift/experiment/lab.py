@@ -131,12 +131,12 @@ def _neutral(experiment: Experiment, stage: Stage, request: Request, carry: Carr
     base = _planned(experiment, stage).arms[0]
     template, seed = _template(experiment, stage, base), request.seed + NEUTRAL
     other = replace(request, template=template, seed=seed)
-    return carry(steps.pretrain(other, steps.data_of(other, None)))
+    return carry(steps.pretrain(other, steps.known_of(carry(steps.data(other)))))
 
 
 def _continued(request: Request, how: tuple[int, bool, float], carry: Carrier) -> Done:
     at, restored, rate = how
-    known = steps.data_of(request, None)
+    known = steps.known_of(carry(steps.data(request)))
     encoder = carry(steps.pretrain(request, known))
     base = carry(steps.train(request, known, encoder))
     request = request if restored else continuing.reset(request, at, rate)

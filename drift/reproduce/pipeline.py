@@ -81,8 +81,7 @@ def _reproduced(request: Request, carry: Carrier) -> Reproduced:
     judged = measured(request, carry)
     request = judged.request
     drawn = carry(steps.sample(request, judged.run))
-    made = [one for one in (judged.latents,) if one is not None]
-    chain = [*made, judged.encoder, judged.run, drawn, judged.record]
+    chain = [judged.data, judged.encoder, judged.run, drawn, judged.record]
     chain.append(carry(steps.summary(request, chain)))
     _shown(request.root, chain[-1])
     return Reproduced(tuple(chain), carry.redone)
@@ -102,7 +101,7 @@ class Judged:
     """A run that was trained and measured, with everything it came from."""
 
     request: Request
-    latents: Done | None
+    data: Done
     encoder: Done
     run: Done
     record: Done
@@ -110,8 +109,8 @@ class Judged:
 
 def measured(request: Request, carry: Carrier) -> Judged:
     """The steps up to the record of an evaluation."""
-    made = carry(steps.latents(request)) if request.images is not None else None
-    known = steps.data_of(request, made)
+    made = carry(steps.data(request))
+    known = steps.known_of(made)
     request = steps.with_data(request, made)
     encoder = carry(steps.pretrain(request, known))
     run = carry(steps.train(request, known, encoder))

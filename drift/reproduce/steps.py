@@ -6,6 +6,7 @@ many samples are judged, and at which guidance, changes no training.
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterable, Mapping
@@ -20,13 +21,14 @@ import yaml
 from drift import atomic
 from drift.config import fingerprint
 from drift.reproduce import digests, report
+from drift.reproduce.digests import embedded_digits
 from drift.reproduce.request import ENCODER, RUN, Judging, Request
 from drift.reproduce.store import Done, Step
 
 COMPUTE = ("torch", "numpy", "safetensors", "scikit-learn")
 ENCODE = (*COMPUTE, "diffusers", "pillow")
 JUDGE = (*COMPUTE, "scipy", "torch-fidelity")
-TEMPLATE, RECORD = "template.yaml", "record.json"
+TEMPLATE, RECORD, DATA = "template.yaml", "record.json", "data.json"
 WINDOW = 25  # steps, as in `drift train`
 ASKED_LATER = ("evaluation.samples", "evaluation.alpha", "evaluation.weights")
 STEP_FILES = f"{RUN}/checkpoints/step-*.safetensors"
@@ -34,15 +36,28 @@ AGAIN = "whatever the key says"  # an attempt of the same key is always gone on 
 LOG = f"{RUN}/metrics/windows.jsonl"
 
 
-def latents(request: Request) -> Step:
+def data(request: Request) -> Step:
+    """The real samples: `drift encode` of --images, else the digest of what is there."""
+    if request.images is not None:
+        return _latents(request, request.images)
+    known = embedded_digits() if request.data is None else {"data": request.seen.tree(request.data)}
+    inputs = {**known, **_named(request)}
+
+    def act(folder: Path) -> str:
+        atomic.write_text(folder / DATA, json.dumps(inputs, indent=1, sort_keys=True) + "\n")
+        return "# the data are there"
+
+    return Step("data", inputs, (DATA,), act, resumes=AGAIN)
+
+
+def _latents(request: Request, images: Path) -> Step:
     """`drift encode` of --images."""
-    assert request.images is not None
-    data, judging = request.template.data, request.judging
+    stated, judging = request.template.data, request.judging
     inputs = {
-        "images": request.seen.tree(request.images),
-        "template.data.resolution": data.resolution,
-        "template.data.posterior": data.posterior,
-        "template.data.mirror": data.mirror,
+        "images": request.seen.tree(images),
+        "template.data.resolution": stated.resolution,
+        "template.data.posterior": stated.posterior,
+        "template.data.mirror": stated.mirror,
         **_named(request),
         **_tokenizer(request),
         **_common(request, "encode", ENCODE),
@@ -50,19 +65,19 @@ def latents(request: Request) -> Step:
 
     def act(folder: Path) -> str:
         pinned = _given(vae=judging.vae, revision=None if _local(judging) else judging.vae_revision)
-        posterior = data.posterior if data.posterior in ("sample", "mean") else "sample"
+        posterior = stated.posterior if stated.posterior in ("sample", "mean") else "sample"
         return _drift(
-            "encode", request.images, "--out", folder / "cache", *pinned,
-            "--resolution", data.resolution, "--posterior", posterior,
-            "--no-mirror" if data.mirror == "none" else "--mirror",
+            "encode", images, "--out", folder / "cache", *pinned,
+            "--resolution", stated.resolution, "--posterior", posterior,
+            "--no-mirror" if stated.mirror == "none" else "--mirror",
             "--seed", request.seed, "--device", request.device,
             *_given(name=request.data_name, licence=request.data_licence),
         )  # fmt: skip
 
-    return Step("latents", inputs, ("cache/*",), act, resumes=AGAIN)
+    return Step("data", inputs, ("cache/*",), act, resumes=AGAIN)
 
 
-def pretrain(request: Request, data: Mapping[str, str]) -> Step:
+def pretrain(request: Request, known: Mapping[str, str]) -> Step:
     """`drift pretrain`: of the template the encoder, the data, and what shape a sample has."""
     about = ("encoder.", "data.", "generator.input_shape", "generator.num_classes",
              "column", "fidelity")  # fmt: skip
@@ -71,7 +86,7 @@ def pretrain(request: Request, data: Mapping[str, str]) -> Step:
             name: value for name, value in request.leaves.items()
             if name.removeprefix("template.").startswith(about) and ".second_encoder." not in name
         },
-        **data,
+        **known,
         **_common(request, "pretrain", COMPUTE),
     }  # fmt: skip
     act = partial(training, request, "pretrain")
@@ -79,12 +94,12 @@ def pretrain(request: Request, data: Mapping[str, str]) -> Step:
     return Step("pretrain", inputs, outputs, act, resumes=fingerprint(request.template))
 
 
-def train(request: Request, data: Mapping[str, str], encoder: Done) -> Step:
+def train(request: Request, known: Mapping[str, str], encoder: Done) -> Step:
     """`drift train`: the whole template but for what is asked when its run is judged."""
     later = {f"template.{name}" for name in ASKED_LATER}
     inputs = {
         **{name: value for name, value in request.leaves.items() if name not in later},
-        **data,
+        **known,
         "encoder": encoder.contents[f"{RUN}/{ENCODER}"],
         "second encoder": _of(request.second_encoder),
         "steps between checkpoints": request.checkpoint_every,
@@ -179,18 +194,14 @@ def summary(request: Request, done: Iterable[Done]) -> Step:
     return Step("report", inputs, (report.TEXT, report.DATA), act, resumes=AGAIN)
 
 
-def data_of(request: Request, made: Done | None) -> dict[str, str]:
-    """What is known of the data, as an input: their digest, name and licence."""
-    if made is not None:
-        return {"data": digests.of_value(dict(made.contents)), **_named(request)}
-    if request.data is None:
-        return digests.embedded_digits()
-    return {"data": request.seen.tree(request.data), **_named(request)}
+def known_of(made: Done) -> dict[str, str]:
+    """The data, as an input of what follows."""
+    return {"data": digests.of_value(dict(made.contents))}
 
 
-def with_data(request: Request, made: Done | None) -> Request:
+def with_data(request: Request, made: Done) -> Request:
     """The request with the latents that were made for it."""
-    return request if made is None else replace(request, data=made.folder / "cache")
+    return replace(request, data=made.folder / "cache") if request.images else request
 
 
 def training(

@@ -207,7 +207,7 @@ def keys(root: Path, *settings: str, **more: object) -> dict[str, str]:
     """The key of each step of the digits under these settings."""
     template = override(DIGITS, settings)
     request = replace(Request(template, root), **more)  # type: ignore[arg-type]
-    data = steps.data_of(request, None)
+    data = {"data": "d"}
     made = {
         "pretrain": steps.pretrain(request, data),
         "train": steps.train(request, data, ENCODER),
@@ -323,7 +323,7 @@ def test_a_plan_does_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     request = Request(DIGITS, tmp_path, judging=Judging(baselines=False))
     assert pipeline.reproduce(request, said.append, plans=True) is None
-    assert said[0] == "pretrain: would be done: not done yet"
+    assert said[0] == "data: would be done: not done yet"
     assert not (tmp_path / "steps").exists()
     with pytest.raises(NotDoneError):
         Carrier(tmp_path, said.append, plans=True)(first(1))
