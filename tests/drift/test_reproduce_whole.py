@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from contracts.common import small_run
 from contracts.data import cases
@@ -107,3 +109,28 @@ def test_from_a_folder_of_images_to_decoded_samples(tmp_path: Path) -> None:
     one.with_name("again.png").write_bytes(one.read_bytes())
     assert not set(carried()) & set(first)
     assert said[0].startswith("data: to do: images: ")
+
+
+def test_own_images_go_from_a_folder_to_a_report(tmp_path: Path) -> None:
+    """`drift new` and `drift reproduce`, with no other option than a small size."""
+    draws = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / "shapes" / label).mkdir(parents=True)
+        for number in range(30):
+            pixels = draws.integers(0, 255, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "shapes" / label / f"{number}.png")
+    drift = [sys.executable, "-m", "drift.cli"]
+    subprocess.run([*drift, "new", "shapes", "--data", "shapes"], cwd=tmp_path, check=True)
+    small = ("optimizer.training_steps=4", "optimizer.warmup_steps=1", "encoder.pretrain.steps=4",
+             "encoder.pretrain.warmup_steps=1", "encoder.finetune.steps=2",
+             "encoder.finetune.ramp_steps=1", "evaluation.samples=20")  # fmt: skip
+    words = [p for one in small for p in ("--set", one)]
+    for repeated in (False, True):
+        done = subprocess.run(
+            [*drift, "reproduce", "shapes.yaml", "--no-baselines", "--count", "4", *words],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert (done.stderr.count("nothing to do") == 6) == repeated
+    found = report(tmp_path / "runs/shapes-reproduction")
+    assert found["axis"] == "proxy"
