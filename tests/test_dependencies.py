@@ -170,6 +170,7 @@ def test_every_requirement_has_one_version_in_the_lock_and_it_is_in_its_range() 
     for one in map(Requirement, texts):
         if one.name in {"drift-verify", *left_out}:
             continue
+        assert canonicalize_name(one.name) in locked, f"{one} has no line in .ci/lock.txt: add it"
         version = locked[canonicalize_name(one.name)].removeprefix("==")
         assert one.specifier.contains(version), f"{one}: {version} is locked"
 
