@@ -159,7 +159,7 @@ def test_a_missing_library_takes_its_feature_and_no_more(
 
 
 def test_every_requirement_has_one_version_in_the_lock_and_it_is_in_its_range() -> None:
-    lines = (ROOT / ".ci/lock.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "tests/lock.txt").read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if not line.startswith("#")]
     locked = {canonicalize_name(pin.name): str(pin.specifier) for pin in pins}
     assert len(locked) == len(pins)
@@ -170,7 +170,7 @@ def test_every_requirement_has_one_version_in_the_lock_and_it_is_in_its_range() 
     for one in map(Requirement, texts):
         if one.name in {"drift-verify", *left_out}:
             continue
-        assert canonicalize_name(one.name) in locked, f"{one} has no line in .ci/lock.txt: add it"
+        assert canonicalize_name(one.name) in locked, f"{one} has no line in tests/lock.txt: add it"
         version = locked[canonicalize_name(one.name)].removeprefix("==")
         assert one.specifier.contains(version), f"{one}: {version} is locked"
 
