@@ -1,0 +1,263 @@
+"""Checks of the parts of a step by hand: batches, settings, updates, beginnings of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from drift.config import load_template, override
+from drift.state import modules
+from drift.state.checkpoint import Checkpoint
+from drift.train import batch, beginning, build, step
+from drift.train.batch import StepBatch
+from drift.train.config import TrainConfig
+from verify.api import CheckContext, Measurement, check, mutant
+
+from ..common.rows import Refused, Row, judge_rows
+
+
+def _batch(labels: int = 3, generated: int = 2) -> StepBatch:
+    """Every value tells its label."""
+    n = torch.arange(labels)
+    rows = n.repeat_interleave(generated)
+    return StepBatch(
+        labels=n, positives=n.reshape(-1, 1, 1, 1, 1).expand(-1, 4, 1, 1, 1) * 1.0,
+        unconditional=n.reshape(-1, 1, 1, 1, 1) * 10.0, noise=rows.reshape(-1, 1, 1, 1) * 100.0,
+        style=rows[:, None], alpha=n * 1000.0,
+    )  # fmt: skip
+
+
+def _told(one: StepBatch) -> tuple[object, ...]:
+    """Labels by every part; how many count, and the most of any process."""
+    parts = {
+        tuple(one.labels.tolist()), tuple(int(v) for v in one.positives[:, 0].flatten()),
+        tuple(int(v) // 10 for v in one.unconditional.flatten()),
+        tuple(int(v) // 1000 for v in one.alpha),
+        tuple(int(v) // 100 for v in one.noise.flatten()[:: one.generated]),
+        tuple(one.style.flatten()[:: one.generated].tolist()),
+    }  # fmt: skip
+    return parts, one.generated, one.counted, one.most
+
+
+@check("train.parts")
+def parts(ctx: CheckContext) -> Measurement:
+    """Batches cut and shared, settings refused, updates of one number, beginnings of a run."""
+    rows = chain(_batches(), _settings(), _updates(), _begun())
+    return judge_rows(ctx, rows, "facts of parts")
+
+
+def _batches() -> Iterator[Row]:
+    whole = _batch()
+    yield "a batch", lambda: _told(whole), ({(0, 1, 2)}, 2, 3, 3)
+    yield "some rows", lambda: _told(batch.rows(whole, 1, 3)), ({(1, 2)}, 2, 2, 2)
+    for rank, wanted in ((0, ({(0, 1)}, 2, 2, 2)), (1, ({(0,)}, 2, 0, 2)), (2, ({(2,)}, 2, 1, 2))):
+        yield (
+            f"the share of {rank}",
+            partial(lambda r: _told(batch.share(whole, (2, 0, 1), r)), rank),
+            wanted,
+        )
+    for sizes in ((2, 2), (4, -1), (1, 1)):
+        yield (
+            f"shares {sizes}",
+            partial(batch.share, whole, sizes, 0),
+            Refused("share", "3 labels in all"),
+        )
+    cut = batch.split(whole, 2)
+    yield "passes", lambda: [_told(one) for one in cut], [({(0, 1)}, 2, 2, 2), ({(2,)}, 2, 1, 1)]
+    yield "one pass", lambda: len(batch.split(whole, 3)), 1
+    small = batch.share(whole, (1, 2), 0)
+    yield "idle passes", lambda: [one.counted for one in batch.split(small, 1)], [1, 0]
+    yield "of the most", lambda: [one.most for one in batch.split(small, 1)][1:], [2]
+    yield "repeated", lambda: batch.per_sample(torch.tensor([3, 5]), 2).tolist(), [3, 3, 5, 5]
+    yield "on its device", lambda: whole.to("cpu") is whole, True
+    two = whole.to("meta")
+    yield "on another", lambda: {t.device.type for t in vars(two).values()}, {"meta"}
+    for name in ("positives", "unconditional", "alpha"):
+        odd: Any = {name: getattr(whole, name)[:2]}
+        wrong = replace(whole, **odd)
+        yield (
+            f"fewer {name}",
+            partial(getattr, wrong, "generated"),
+            Refused(f"StepBatch.{name}", "3 labels"),
+        )
+    for name, changes in (("noise", {"noise": whole.noise[:5], "style": whole.style[:5]}),
+                          ("style", {"style": whole.style[:3]})):  # fmt: skip
+        uneven = replace(whole, **changes)
+        yield (
+            f"fewer {name}",
+            partial(getattr, uneven, "generated"),
+            Refused("a multiple of the labels"),
+        )
+
+
+SOUND: dict[str, Any] = {"learning_rate": 0.1, "warmup_steps": 1, "total_steps": 5}
+
+
+def _settings() -> Iterator[Row]:
+    for taken in (
+        {"weight_decay": 0.0},
+        {"ema_decays": (0.0, 0.5)},
+        {"betas": (0.0, 0.99)},
+        {"labels_per_pass": 1},
+    ):
+        yield (
+            f"{taken}",
+            partial(lambda more: TrainConfig(**SOUND, **more) is not None, taken),
+            True,
+        )
+    nan = float("nan")
+    for name, value, words in (
+        ("learning_rate", 0.0, "above 0"), ("learning_rate", nan, "above 0"), ("weight_decay",
+         -0.1, "at least 0"),
+        ("eps", 0.0, "above 0"), ("gradient_clip", 0.0, "above 0"), ("labels_per_pass", 0,
+         "above 0"),
+        ("betas", (0.9, 1.0), "in [0, 1)"), ("betas", (-0.1, 0.9), "in [0, 1)"), ("ema_decays",
+         (1.0,), "in [0, 1)"),
+        ("ema_decays", (0.5, 0.5), "no twins"), ("gradient_clip", float("inf"), "above 0"),
+    ):  # fmt: skip
+        made = partial(lambda more: TrainConfig(**{**SOUND, **more}), {name: value})
+        yield f"{name} {value}", made, Refused("TrainConfig.", name.split("_")[0], words)
+    described = {
+        "optimizer": {"adamw": {"weight_decay": 0.2, "adam_b1": 0.3, "adam_b2": 0.4}, "eps": 0.5,
+                      "lr_schedule": {"learning_rate": 0.1, "warmup_steps": 2, "total_steps": 9,
+                                      "lr_schedule": "cosine"}},
+        "max_grad_norm": 3.0, "ema_decay": 0.6, "loss_kwargs": {"R_list": [0.7]},
+    }  # fmt: skip
+    found = TrainConfig.from_reference(described)
+    names = ("learning_rate", "warmup_steps", "total_steps", "schedule", "weight_decay", "betas",
+        "eps",
+             "gradient_clip", "ema_decays", "temperatures")  # fmt: skip
+    yield "from the release's", lambda: [getattr(found, one) for one in names], [
+        0.1, 2, 9, "cosine", 0.2, (0.3, 0.4), 0.5, 3.0, (0.6,), (0.7,)
+    ]  # fmt: skip
+    template = load_template("digits")
+    ours, stated = build.train_config(template), template.optimizer
+    yield "of a template", lambda: [getattr(ours, one) for one in names], [
+        stated.learning_rate, stated.warmup_steps, stated.training_steps, stated.schedule,
+        stated.weight_decay, stated.betas, stated.eps, stated.gradient_clip, stated.ema_decay,
+        template.loss.temperatures,
+    ]  # fmt: skip
+    yield "no second encoder", lambda: build.second_encoder(template, None), None
+    more = partial(build.second_encoder, template, Path("x"))
+    yield "one too many", more, Refused("--second-encoder: found x", "none in this template")
+    pixel = partial(build.second_encoder, load_template("pixel-b16"), None)
+    yield (
+        "one too few",
+        pixel,
+        Refused("encoder.second_encoder", "no weights", "--second-encoder FILE"),
+    )
+    raw = override(template, ("loss.feature_taps=none", "loss.vanilla_term=absent"))
+    yield (
+        "no feature left",
+        partial(build.feature_config, raw),
+        Refused("loss.vanilla_term", "no feature"),
+    )
+    model = nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+        model.bias.fill_(-2.0)
+    text = b"bias (1,) torch.float32\0\0\0\xc0weight (1, 1) torch.float32\0\0\x80?"
+    yield (
+        "a digest of weights",
+        partial(build.parameters_digest, model),
+        hashlib.sha256(text).hexdigest(),
+    )
+
+
+def _updates() -> Iterator[Row]:
+    gradients = [torch.tensor([3.0]), torch.tensor([[4.0]])]
+    yield "a norm", lambda: float(step.global_norm(gradients)), 5.0
+    for limit, wanted in ((2.5, [1.5, 2.0]), (5.0, [3.0, 4.0]), (6.0, [3.0, 4.0])):
+
+        def clipped(limit: float = limit) -> list[float]:
+            held = [one.clone() for one in gradients]
+            step.clip(held, torch.tensor(5.0), limit)
+            return [float(one) for one in held]
+
+        yield f"clipped at {limit}", clipped, wanted
+    left = nn.Linear(1, 1)
+    left.weight.grad = torch.ones(1, 1)
+    state: Any = SimpleNamespace(step=4, optimizer=torch.optim.SGD(left.parameters(), lr=1.0))
+
+    def finite(value: float) -> object:
+        try:
+            step.require_finite("loss", torch.tensor(value), state)
+        except step.NotFinite as error:
+            return error.figure, str(error)[:24], left.weight.grad
+        return "taken"
+
+    yield "a number", partial(finite, 1.0), "taken"
+    yield "its gradient", lambda: left.weight.grad is not None, True
+    yield "no number", partial(finite, float("inf")), ("loss inf", "step 4: found loss inf; ", None)
+
+
+def _begun() -> Iterator[Row]:
+    """How a run may begin, and what it takes over from another."""
+    one = beginning.require_one
+    for given in (
+        (False, None, None),
+        (True, None, None),
+        (True, None, 0.1),
+        (False, Path("x"), None),
+    ):
+        yield f"begun {given}", partial(one, *given), None
+    yield (
+        "two beginnings",
+        partial(one, True, Path("x"), None),
+        Refused("--model-from: found x with --resume"),
+    )
+    yield (
+        "a rate of a new run",
+        partial(one, False, None, 0.1),
+        Refused("0.1 for a new run", "--set optim"),
+    )
+    model = nn.Linear(1, 1)
+    state: Any = SimpleNamespace(generator=model, ema=modules.averages(model, (0.5,)))
+    held = {"model/weight": torch.full((1, 1), 7.0), "model/bias": torch.zeros(1),
+            "ema/0.5/weight": torch.full((1, 1), 8.0), "ema/0.5/bias": torch.zeros(1)}  # fmt: skip
+
+    def inherit(facts: dict[str, Any] | None = None, **changes: Tensor | None) -> object:
+        tensors = {k: v for k, v in {**held, **changes}.items() if v is not None}
+        kept = Checkpoint(9, tensors, {"diagnostic": ["x"], **(facts or {})})
+        said = beginning.inherit(kept, state)
+        return said, float(model.weight.detach()), float(state.ema[0.5]["weight"])
+
+    yield "taken over", inherit, (["x", "parameters of step 9 of another run"], 7.0, 8.0)
+    encoder = partial(inherit, {"kind": "pretrain"})
+    yield (
+        "an encoder's",
+        encoder,
+        Refused("checkpoint of step 9", "pre-training", "a generator's run"),
+    )
+    no_average = partial(inherit, **{"ema/0.5/weight": None, "ema/0.5/bias": None})
+    yield "no average", no_average, Refused("no average of decay 0.5", "optimizer.ema_decay")
+    for name, changed in (("a tensor less", {"model/bias": None}), ("another shape",
+        {"model/bias": torch.zeros(2)}),
+                          ("an average less", {"ema/0.5/bias": None})):  # fmt: skip
+        other = partial(inherit, **changed)
+        yield (
+            name,
+            other,
+            Refused("checkpoint of step 9", "the parameters of the template's generator"),
+        )
+
+
+@mutant("train.passes_not_idle", batch, "resting")
+def passes_not_idle(real: Any, one: StepBatch, largest: int) -> Any:
+    """What only takes part counts."""
+    return batch.held(batch.rows(one, 0, 1), largest)
+
+
+# Any beginning goes with any other.
+ANY_BEGINNING = mutant(
+    "train.any_beginning", beginning, require_one=lambda resume, model_from, rate: None
+)
