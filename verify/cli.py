@@ -45,6 +45,7 @@ COMMANDS = {
     "promote": "Hold a promoted-run record against its evidence; list every blocker.",
     "diff": "Compare two bundles, or the rules of two commits: stricter, looser, neutral.",
     "serve": "Look at the bundles and runs of a folder in a browser, live.",
+    "docs": "Write every clause as pages to read, for a documentation site.",
     "schema": "Print the JSON Schema of a file format.",
     "init": "Scaffold a pack for another project.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify.problems import Problem
@@ -27,6 +27,7 @@ class Binding:
     file: str
     line: int
     needs: tuple[str, ...] = ()  # of a check: the capabilities of the subject that it uses
+    doc: str = ""  # the first sentence of what it says of itself
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def _registrations(tree: ast.Module, module: str, label: str) -> Iterator[Bindin
     for node in tree.body:
         for call, name in registering(node):
             needs = _needs(call, constants)
-            yield _registration(call, name, module, label, needs)
+            found = _registration(call, name, module, label, needs)
+            yield replace(found, doc=_doc(node)) if isinstance(found, Binding) else found
 
 
 def registering(node: ast.stmt) -> Iterator[tuple[ast.Call, str]]:
@@ -144,6 +146,13 @@ def _registration(
         "a string literal as first argument",
         "write the name out: lint reads names without running code",
     )
+
+
+def _doc(node: ast.stmt) -> str:
+    """The first paragraph of a function's or class's docstring, on one line."""
+    holds = isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    text = ast.get_docstring(node) if holds else None  # type: ignore[arg-type]
+    return " ".join((text or "").partition("\n\n")[0].split())
 
 
 def _twice(binding: Binding, earlier: Binding) -> Problem:
