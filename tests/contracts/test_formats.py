@@ -17,8 +17,8 @@ from contracts.interface import formats
 PATH = Path(__file__).parents[2] / "specs" / formats.SNAPSHOT
 HEAD = """\
 # Fields of every format whose files outlive a run, by version. The newest version is the one that
-# is written; an older one names the decision that dropped it. tests/contracts/test_formats.py adds
-# a version and never rewrites one.
+# is written; an older one names a sample that is read, or the decision that dropped it.
+# tests/contracts/test_formats.py adds a version and never rewrites one.
 """
 XY = {"x": "text", "y": "number"}
 FROZEN: dict[str, Any] = {"a/1": {"fields": XY}}
@@ -42,12 +42,23 @@ def test_a_field_changes_with_its_version_only(
 
 def test_an_older_version_is_dropped_by_a_decision_that_exists_and_none_is_left_out() -> None:
     two = {**FROZEN, "a/2": {"fields": {}}}
-    assert "found no decision" in next(formats.unread(two, lambda name: True))
+    assert "found no decision" in next(formats.unread(two, lambda name: True, never))
     dropped = {"a/1": {"fields": {}, "dropped": "DEC-9999"}, "a/2": {"fields": {}}}
-    assert "DEC-9999" in next(formats.unread(dropped, lambda name: False))
-    assert list(formats.unread(dropped, lambda name: True)) == []
+    assert "DEC-9999" in next(formats.unread(dropped, lambda name: False, never))
+    assert list(formats.unread(dropped, lambda name: True, never)) == []
     gap = {"a/1": {"fields": {}, "dropped": "DEC-9999"}, "a/3": {"fields": {}}}
-    assert "expected a/1, a/2" in next(formats.unread(gap, lambda name: True))
+    assert "expected a/1, a/2" in next(formats.unread(gap, lambda name: True, never))
+
+
+def never(sample: str) -> str | None:
+    raise AssertionError(sample)
+
+
+def test_an_older_version_with_a_sample_has_to_be_read() -> None:
+    kept = {"a/1": {"fields": {}, "sample": "interface/a-1.json"}, "a/2": {"fields": {}}}
+    assert list(formats.unread(kept, lambda name: False, lambda sample: None)) == []
+    (said,) = formats.unread(kept, lambda name: False, lambda sample: "KeyError: x")
+    assert said == "a/1: interface/a-1.json: found KeyError: x, expected it to be read"
 
 
 def test_types_of_nested_values_lists_and_choices_are_fields() -> None:
