@@ -22,6 +22,7 @@ COOKIE = "verify-serve"
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 READS = ("GET", "HEAD")
 LONGEST_PATH = 1024
+MOST_HEADERS = 16384
 OPEN = ("/login", "/style.css", "/serve.js")  # what the page that asks for the token needs
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 
@@ -58,6 +59,8 @@ class Guard:
 
     def admit(self, scope: MutableMapping[str, Any]) -> None:
         """Raises Refusal for a request or a websocket that is not answered."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADERS:
+            raise Refusal(431, "headers", found="more", expected=f"at most {MOST_HEADERS} bytes")
         headers = _headers(scope)
         host = self._host(headers)
         if len(scope["path"]) > LONGEST_PATH or not scope["path"].isprintable():

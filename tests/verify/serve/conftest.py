@@ -126,7 +126,7 @@ def root(sealed: Finished, tmp_path: Path) -> Path:
 @pytest.fixture
 def studio(root: Path) -> Iterator[Studio]:
     """Without a token, as on one's own machine."""
-    found = studio_over(root, Guard())
+    found = studio_over(root, Guard(), Sessions(lambda: None))
     with found.client:
         yield found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,21 @@ from verify.serve.guard import Guard
 from verify.serve.header import header_of
 from verify.serve.sessions import Sessions
 
-from .conftest import HOST, SECRET, TOKEN, Answer, Headers, Studio, ask, lines, picture, studio_over
+from .conftest import (
+    HOST,
+    SECRET,
+    TOKEN,
+    Answer,
+    Headers,
+    Studio,
+    ask,
+    lines,
+    picture,
+    png,
+    record,
+    row,
+    studio_over,
+)
 
 Request = tuple[str, bytes, Headers | None, bytes]
 OWN = (b"host", HOST.encode())
@@ -77,6 +92,7 @@ def table(bundle: str = "B", run: str = "R") -> Iterator[Request]:
     for host in HOSTS:
         yield "GET", b"/api/bundles", [] if host is None else [(b"host", host)], b""
     yield "GET", b"/api/bundles", [OWN, OWN], b""
+    yield "GET", b"/api/bundles", [OWN, (b"x", b"y" * 20_000)], b""
     run_body = json.dumps({"run": run}).encode()
     for origin in ORIGINS:
         yield "POST", b"/api/sessions", [OWN, JSON, (b"origin", origin)], run_body
@@ -151,15 +167,34 @@ def test_what_a_hostile_bundle_names_stays_outside(studio: Studio) -> None:
 
 def test_what_a_hostile_run_links_to_is_not_read(studio: Studio) -> None:
     run, secret = studio.root / "runs/digits", studio.root / "secret.txt"
-    data = secret.read_bytes()
-    for name in ("metrics/windows.jsonl", "samples/step-00000025.png", "template.json"):
+    targets = {"metrics/windows.jsonl": studio.root / "rows", "samples/step-00000025.png": secret,
+               "template.json": studio.root / "template"}  # fmt: skip
+    lines(targets["metrics/windows.jsonl"], [row(25, alarms=[SECRET])])
+    targets["template.json"].write_text(json.dumps({"name": SECRET}))
+    secret.write_bytes(png() + SECRET.encode())
+    for name, target in targets.items():
         (run / name).unlink(missing_ok=True)
-        (run / name).symlink_to(secret)
-    lines(run / "samples/index.jsonl", [picture(25, data)])
+        (run / name).symlink_to(target)
+    lines(run / "samples/index.jsonl", [picture(25, secret.read_bytes())])
     held(studio, ask(studio.app, f"/runs/{studio.run}/samples/step-00000025.png".encode()))
     for address in (f"/runs/{studio.run}", f"/api/runs/{studio.run}/windows"):
         answer = ask(studio.app, address.encode())
         assert (answer.status, SECRET in answer.body.decode()) == (200, False)
+
+
+def test_names_and_texts_with_markup_are_shown_as_text(studio: Studio) -> None:
+    markup = "<img src=x onerror=alert(1)>"
+    odd = studio.root / "runs" / os.fsdecode(f"{markup.replace('/', '')}\u2028".encode() + b"\xff")
+    record(odd, status="failed", error=f"{markup}\x1b[31m")
+    lines(odd / "metrics/windows.jsonl", [row(1, alarms=[markup], loss=markup)])
+    shutil.copytree(next((studio.root / "reports").iterdir()), odd.parent / f"b{markup}")
+    runs = studio.client.get("/api/runs").json()["items"]
+    slug = next(one["slug"] for one in runs if one["state"] == "failed")
+    for address in ("/", "/runs", "/bundles", f"/runs/{slug}", "/claims", "/sampling", "/trends"):
+        text = studio.client.get(address).text
+        assert "<img src=x" not in text, address
+        assert "\x1b" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in studio.client.get(f"/runs/{slug}").text
 
 
 @pytest.mark.parametrize("name", ["manifest.sha256", "run_metadata.json"])
@@ -186,6 +221,29 @@ def test_a_page_out_of_a_bundle_can_reach_nothing(studio: Studio) -> None:
     assert policy.startswith("sandbox allow-scripts; default-src 'none'")
     assert "connect-src" not in policy
     assert "allow-same-origin" not in policy
+
+
+FORMS = (b"", b"text/plain", b"application/x-www-form-urlencoded", b"multipart/form-data",
+         b"text/json", b"application/jsonp")  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_what_a_form_of_another_page_can_send_changes_nothing(studio: Studio, kind: bytes) -> None:
+    body = json.dumps({"run": studio.run}).encode()
+    for method, target in (("POST", b"/api/sessions"), ("DELETE", b"/api/sessions/x")):
+        answer = ask(
+            studio.app, target, method=method, headers=[OWN, (b"content-type", kind)], body=body
+        )
+        assert answer.status == 403
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_a_page_of_another_origin_changes_nothing(studio: Studio, origin: bytes) -> None:
+    body = json.dumps({"run": studio.run}).encode()
+    headers = [OWN, JSON, (b"origin", origin)]
+    assert (
+        ask(studio.app, b"/api/sessions", method="POST", headers=headers, body=body).status == 403
+    )
 
 
 def test_an_own_page_may_ask_and_a_program_without_a_page_sends_json(studio: Studio) -> None:

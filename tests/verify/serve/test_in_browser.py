@@ -33,17 +33,16 @@ def address(root: Path, sealed: Finished) -> Iterator[str]:
     """A server of its own, over many bundles."""
     for number in range(60):
         shutil.copytree(sealed.bundle, root / "many" / f"copy-{number}")
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "verify", "serve", str(root), "--port", "0"],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    assert server.stdout is not None
-    server.stdout.readline()
-    found = re.search(r"http://\S+/", server.stdout.readline())
-    assert found
-    yield found[0].rstrip("/")
-    server.terminate()
-    server.wait()
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        server.stdout.readline()
+        found = re.search(r"http://\S+/", server.stdout.readline())
+        assert found
+        yield found[0].rstrip("/")
+        server.terminate()
 
 
 def slug(address: str, kind: str) -> str:
@@ -108,7 +107,7 @@ def test_a_new_window_is_seen_without_reload(browser: Any, address: str, root: P
     record(run, step=75)
     with (run / "metrics/windows.jsonl").open("a") as stream:
         stream.write(json.dumps(row(75, alarms=["collapse: rung"])) + "\n")
-    page.wait_for_function("document.body.innerText.includes('collapse: rung')", timeout=SEEN_MS)
+    page.wait_for_selector("text=collapse: rung", timeout=SEEN_MS)
     page.wait_for_selector("text=step 75, field/0.2", timeout=SEEN_MS)
     assert "step 75" in page.inner_text("#said")
     record(run, step=75, status="completed")
@@ -140,7 +139,8 @@ def test_a_report_opens_in_its_sandbox(browser: Any, address: str, sealed: Finis
     page.on("pageerror", lambda error: wrong.append(str(error)))
     name = sealed.report.troubled[0].id
     page.goto(f"{address}/bundles/{slug(address, 'bundles')}/report.html#{name}")
-    assert page.evaluate("document.activeElement.closest('details').id") == name
+    assert page.evaluate("name => document.getElementById(name).open", name) is True
+    assert page.evaluate("document.documentElement.className") == "scripted"
     assert page.evaluate("self.origin") == "null"
     assert page.evaluate("fetch('/api/bundles').then(() => 'read', () => 'refused')") == "refused"
     assert wrong == []
@@ -170,10 +170,11 @@ def test_samples_are_drawn_on_the_page(browser: Any, root: Path, tmp_path: Path)
         page.select_option("article.session select", "1")
         page.click("text=draw one")
         page.wait_for_selector("text=class b, alpha 1, seed 0, place 0")
-        assert page.evaluate("document.querySelector('.drawn img').naturalWidth") == 36
+        drawn = "document.querySelector('.drawn img')"
+        assert page.evaluate(f"{drawn}.decode().then(() => {drawn}.naturalWidth)") == 36
         page.reload()
         page.wait_for_selector("text=class b, alpha 1, seed 0, place 0")
-        page.click("text=delete")
+        page.click("button.delete")
         page.wait_for_selector("article.session", state="detached")
         assert "deleted" in page.inner_text("#said")
     finally:
