@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from drift import convnext, loss, trace
+from drift import convnext, loss, spans, trace
 from drift.convnext import ConvNextFeatures
 from drift.encoder import MaskedAutoencoder, layers
 from drift.errors import InputError
@@ -214,7 +214,7 @@ def sample_loss(
     _check_groups(samples, positives, alpha)
     gen = generated_features(extractor, samples, labels=len(alpha))
     real = real_features(extractor, positives, unconditional, chunk=chunk)
-    with layers.without_autocast(samples):
+    with spans.span("loss"), layers.without_autocast(samples):
         return loss.feature_loss(
             first_labels(gen, counted),
             first_labels(real, counted),
@@ -231,6 +231,7 @@ def first_labels(found: Mapping[str, Tensor], count: int | None) -> dict[str, Te
     return {name: value[:count] for name, value in found.items()}
 
 
+@spans.span("encode_generated")
 def generated_features(
     extractor: FeatureExtractor, samples: Tensor, *, labels: int
 ) -> dict[str, Tensor]:
@@ -241,6 +242,7 @@ def generated_features(
     return {name: by_label(value, labels) for name, value in flat.items()}
 
 
+@spans.span("encode_real")
 def real_features(
     extractor: FeatureExtractor,
     positives: Tensor,

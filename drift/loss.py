@@ -161,7 +161,7 @@ class _Pull(torch.autograd.Function):
         if torch.is_grad_enabled():
             # Otherwise the second derivative would be zero without a word.
             raise RuntimeError("drift_loss has no second derivative; drop create_graph=True")
-        gradient = gradient_of_sum(*ctx.saved_tensors) * grad_loss[:, None, None]
+        gradient = gradient_of_sum(*ctx.saved_tensors).mul_(grad_loss[:, None, None])
         return gradient.to(ctx.dtype), None
 
 

@@ -34,7 +34,7 @@ def distances(x: Tensor, y: Tensor) -> Tensor:
     """
     norm = y.square().sum(dim=-1)
     own = norm[:, : x.shape[1]]
-    squared = torch.baddbmm(own[:, :, None] + norm[:, None, :], x, y.mT, alpha=-2.0)
+    squared = (own[:, :, None] + norm[:, None, :]).baddbmm_(x, y.mT, alpha=-2.0)
     squared.diagonal(dim1=-2, dim2=-1).fill_(torch.inf)
     if (squared.amin(dim=-1) < CLOSE * (own + norm.amax(dim=-1, keepdim=True))).any():
         _subtract_close(squared, x, y, CLOSE * (own[:, :, None] + norm[:, None, :]))

@@ -208,6 +208,7 @@ def _options(
 
 def _carry_out(run: Run, say: Callable[[str], None]) -> None:
     """All steps, with a picture of each window and its alarms."""
+    from drift import spans
     from drift.train import pictures
     from drift.train import run as running
 
@@ -218,11 +219,14 @@ def _carry_out(run: Run, say: Callable[[str], None]) -> None:
     with progress(
         shown, run.total_steps, unit="images", each=run.pace.images, done=run.done, lines=True
     ) as advance:
+        spent = dict[str, float]()  # on what, in the last window
 
         def heard(done: int, figures: Mapping[str, float]) -> None:
-            advance(done, {"loss": figures["loss"], field: figures[field]})
+            advance(done, {"loss": figures["loss"], field: figures[field], **spent})
 
         def listen(window: Window) -> None:
+            spent.clear()
+            spent.update(spans.longest(window.row["seconds"]))
             _unless_it_fails(lambda: drawn.show(window), say)
             for alarm in window.alarms:
                 say(f"step {window.step}: {alarm}")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from drift import rng, schedule
+from drift import rng, schedule, spans
 from drift.artifacts import store
 from drift.config import Template, encoder_kwargs, fingerprint, require_buildable
 from drift.config.sections import Finetune, Pretrain
@@ -235,16 +235,18 @@ def update(run: PretrainRun) -> dict[str, float]:
         run.template.encoder,
         run.options.ranks,
     )
-    with ranks.agreed():
+    with spans.span("load"), ranks.agreed():
         samples, labels, mask = batch(run)
     device, count = run.options.device, ranks.sizes(settings.batch_size)[ranks.rank]
     share = lambda_at(run.step, settings, encoder.finetune)
     network = run.model if run.network is None else run.network
-    loss, metrics = network(
-        samples.to(device), labels.to(device), mask=mask.to(device), lambda_cls=share
-    )
+    with spans.span("forward"):
+        loss, metrics = network(
+            samples.to(device), labels.to(device), mask=mask.to(device), lambda_cls=share
+        )
     run.optimizer.zero_grad(set_to_none=True)
-    (loss.mean() * (count / settings.batch_size)).backward()
+    with spans.span("backward"):
+        (loss.mean() * (count / settings.batch_size)).backward()
     gradients = [p.grad for p in run.model.parameters() if p.grad is not None]
     norm = global_norm(gradients)
     if not torch.isfinite(norm):

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from drift import atomic
+from drift import atomic, spans
 from drift.errors import DriftError, Interrupted
 from drift.ranks import ALONE, Ranks
 from drift.ranks.processes import Elsewhere
 from drift.state import checkpoint, environment, stopping
 from drift.state.checkpoint import Checkpoint
 from drift.state.mirrors import Mirror
-from drift.state.record import RunRecord, WindowLog
+from drift.state.record import LOG, SECONDS, RunRecord, WindowLog
 from drift.state.stopping import Stop
 
 Row = Mapping[str, Any]
@@ -102,17 +102,24 @@ def advance(
         save()
     window = _Means()
     while run.done < pace.total and not stopping.asked(stop, ranks):
-        figures = run.step_once()
+        with spans.span("other"):
+            figures = run.step_once()
         heard(run.done, figures)
         window.add(figures)
         if run.done % pace.window == 0 and run.done < pace.total:
-            yield run.row(*window.taken())
+            yield _row(run, window)
         if run.done % pace.checkpoint_every == 0 and run.done < pace.total:
             save()
     if window.count:
-        yield run.row(*window.taken())
+        yield _row(run, window)
     if not _is_saved(run, pace):
         save()
+
+
+def _row(run: Stepping, window: _Means) -> Row:
+    """What a row takes is no part of a step."""
+    with spans.listening():
+        return run.row(*window.taken())
 
 
 def _is_saved(run: Stepping, pace: Pace) -> bool:
@@ -190,11 +197,15 @@ def recorded(
         books: list[_Books] = []
         ranks.by_writer(lambda: books.append(_Books.opened(run, pace, facts, mirror, stack)))
         stop = stack.enter_context(stopping.on_signals(launched=ranks.world > 1))
+        spent = stack.enter_context(spans.listening())
+        timed = run.done
         try:
             ranks.by_writer(lambda: books[0].running())
             for row in advance(run, pace, lambda: books[0].running(), stop, heard):
-                ranks.by_writer(lambda row=row: books[0].add(row))  # type: ignore[misc]
-                listen(row)
+                seconds = _seconds(spent, row["step"] - timed)
+                timed = row["step"]
+                ranks.by_writer(lambda row=row, s=seconds: books[0].add(row, s))  # type: ignore[misc]
+                listen({**row, "seconds": seconds})
             if run.done < pace.total:
                 raise _interrupted(run, pace, stop)
             ranks.by_writer(lambda: books[0].completed(finish()))
@@ -208,6 +219,12 @@ def recorded(
             raise settled from error
 
 
+def _seconds(spent: spans.Spent, steps: int) -> dict[str, float]:
+    """Of one step, by what they were spent on, the most first."""
+    found = {name: total / steps for name, total in spent.taken().items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
 @dataclass
 class _Books:
     """What the writer keeps of a run: its record, the metric log, their copies, the pace."""
@@ -216,6 +233,7 @@ class _Books:
     pace: Pace
     record: RunRecord
     log: WindowLog
+    seconds: WindowLog
     copies: Mirror
     meter: environment.Meter
 
@@ -225,16 +243,17 @@ class _Books:
         stack: ExitStack,
     ) -> _Books:  # fmt: skip
         """The record and the log of a run that begins or goes on."""
-        record, log = _begin(run, pace, facts)
+        kept = _begin(run, pace, facts)
         copies = stack.enter_context(closing(mirror()))
-        return cls(run, pace, record, log, copies, environment.Meter(run.done, pace.images))
+        return cls(run, pace, *kept, copies, environment.Meter(run.done, pace.images))
 
     def running(self) -> None:
         self.record.update("running", step=self.run.done, **newest(self.pace))
 
-    def add(self, row: Row) -> None:
-        """A window that has ended."""
+    def add(self, row: Row, seconds: Mapping[str, float]) -> None:
+        """A window that has ended, and the seconds of one of its steps."""
         self.log.append(dict(row))
+        self.seconds.append({"step": row["step"], **seconds})
         self.copies.write(row)
         self.record.update(
             "running", step=self.run.done, latest_window=self.run.done,
@@ -261,16 +280,21 @@ def _told(error: BaseException, settled: BaseException) -> BaseException:
     return settled if isinstance(error, RuntimeError) else error
 
 
-def _begin(run: Stepping, pace: Pace, facts: Mapping[str, Any]) -> tuple[RunRecord, WindowLog]:
+def _begin(
+    run: Stepping, pace: Pace, facts: Mapping[str, Any]
+) -> tuple[RunRecord, WindowLog, WindowLog]:
     whole = {**facts, "total": pace.total, "environment": environment.environment(pace.device)}
     try:
         pace.folder.mkdir(parents=True, exist_ok=True)
         for name in ("", "checkpoints", "metrics", "samples"):
             atomic.sweep(pace.folder / name)
-        log = WindowLog(pace.folder / "metrics", after_step=run.done)
+        log, seconds = (
+            WindowLog(pace.folder / "metrics", after_step=run.done, name=name)
+            for name in (LOG, SECONDS)
+        )
     except OSError as error:
         raise unwritable(pace.folder, error) from error
-    return RunRecord(pace.folder, whole), log
+    return RunRecord(pace.folder, whole), log, seconds
 
 
 def newest(pace: Pace) -> dict[str, int | None]:

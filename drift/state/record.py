@@ -16,6 +16,7 @@ from drift.errors import DriftError
 SCHEMA = "drift-run/1"
 SHOWN = 60  # characters of a line that is no row
 LOG = "windows.jsonl"
+SECONDS = "seconds.jsonl"  # where the time of a step went: beside the log, which a seed determines
 MOST_BYTES = 1 << 20  # of a row
 
 

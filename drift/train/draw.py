@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from drift import cfg, rng
+from drift import cfg, rng, spans
 from drift.config import Template
 from drift.data import Loader, Source
 from drift.errors import DriftError
@@ -93,7 +93,8 @@ def push(feed: Feed, n: int) -> Tensor:
         with feed.ranks.agreed():
             _push_shares(feed, places)
         return source.labels[places]
-    samples, labels = source.get(places), source.labels[places]
+    with spans.span("load"):
+        samples, labels = source.get(places), source.labels[places]
     for queue, of in ((feed.by_class, labels), (feed.overall, torch.zeros_like(labels))):
         assert isinstance(queue, SampleQueue)
         queue.push(samples, of)
@@ -108,7 +109,8 @@ def _push_shares(feed: Feed, places: Tensor) -> None:
     pairs = [(feed.by_class, labels), (feed.overall, torch.zeros_like(labels))]
     queues = [(q, of, q.mine(of)) for q, of in pairs if isinstance(q, ShardedQueue)]
     read = torch.stack([mine for _, _, mine in queues]).any(0)
-    samples = source.get(places[read]) if bool(read.any()) else torch.empty(0, *source.shape)
+    with spans.span("load"):
+        samples = source.get(places[read]) if bool(read.any()) else torch.empty(0, *source.shape)
     for queue, of, mine in queues:
         queue.push(places, of, samples[mine[read]])
 
@@ -141,6 +143,7 @@ def draw(feed: Feed, template: Template, *, seed: int, step: int) -> StepBatch:
     return draw_traced(feed, template, seed=seed, step=step).batch
 
 
+@spans.span("queue")
 def draw_traced(feed: Feed, template: Template, *, seed: int, step: int) -> Drawn:
     """`draw`, and where the positives come from."""
     pushed = push(feed, template.queue.push_per_step)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from drift import features, schedule, trace
+from drift import features, schedule, spans, trace
 from drift import loss as drifting
 from drift.encoder import MaskedAutoencoder
 from drift.features import FeatureExtractor
@@ -104,7 +104,8 @@ def gradients(state: TrainState, batch: StepBatch) -> tuple[Tensor, dict[str, Te
         return accumulate(state, batch, state.config.labels_per_pass)
     loss, info = sample_and_compare(state, batch)
     require_finite("loss", loss.detach(), state)
-    loss.backward()  # type: ignore[no-untyped-call]
+    with spans.span("backward"):
+        loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach(), info
 
 
@@ -126,15 +127,16 @@ def accumulate(
     real = features.real_features(
         state.extractor, batch.positives, batch.unconditional, chunk=len(parts[0].noise)
     )
-    loss, info = drifting.feature_loss(
-        leaves,
-        features.first_labels(real, batch.counted),
-        batch.alpha[: batch.counted],
-        positives=batch.positives.shape[1],
-        temperatures=state.config.temperatures,
-        semantics=state.config.semantics,
-        group=state.ranks.group,
-    )
+    with spans.span("loss"):
+        loss, info = drifting.feature_loss(
+            leaves,
+            features.first_labels(real, batch.counted),
+            batch.alpha[: batch.counted],
+            positives=batch.positives.shape[1],
+            temperatures=state.config.temperatures,
+            semantics=state.config.semantics,
+            group=state.ranks.group,
+        )
     require_finite("loss", loss.detach(), state)
     wanted = list(leaves)
     upstream = torch.autograd.grad(loss, [leaves[name] for name in wanted])
@@ -143,9 +145,10 @@ def accumulate(
         stop = start + part.counted
         with parallel.pass_of(state.network, last=i == len(parts)):
             again = _features(state, part)
-            torch.autograd.backward(
-                [again[name] for name in wanted], [one[start:stop] for one in upstream]
-            )
+            with spans.span("backward"):
+                torch.autograd.backward(
+                    [again[name] for name in wanted], [one[start:stop] for one in upstream]
+                )
         start = stop
     return loss.detach(), info
 
@@ -173,6 +176,7 @@ def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dic
     )
 
 
+@spans.span("generate")
 def generate(state: TrainState, batch: StepBatch) -> Tensor:
     """The samples [B*G, C, H, W] of a batch."""
     generated = batch.generated
@@ -196,6 +200,7 @@ def require_finite(name: str, value: Tensor, state: TrainState) -> None:
     raise NotFinite(state.step, name, value.item())
 
 
+@spans.span("optimiser")
 def update(state: TrainState) -> tuple[Tensor, float]:
     """Clip the gradients, AdamW with the rate of this update, averages -> (norm before, rate)."""
     config = state.config

@@ -22,7 +22,7 @@ from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError, Interrupted
 from drift.features import FeatureExtractor
 from drift.state import checkpoint, stopping
-from drift.state.record import rows
+from drift.state.record import SECONDS, rows
 from drift.train import build, draw, run
 from drift.train.watch import Breach
 
@@ -109,6 +109,18 @@ def test_the_last_checkpoint_holds_everything(whole: Path) -> None:
     assert groups == {"model", "ema", "optimizer", "queue"}
     assert kept.facts["position"] == rows(whole / "metrics/windows.jsonl")[-1]["real_samples"]
     assert [row["step"] for row in rows(whole / "metrics/windows.jsonl")] == [2, 4, 6, 8]
+
+
+PARTS = ("load", "queue", "generate", "encode_real", "encode_generated", "loss", "backward",
+         "optimiser", "other")  # fmt: skip
+
+
+def test_the_parts_of_a_step_are_timed_beside_the_log_that_the_seed_determines(whole: Path) -> None:
+    logged = rows(whole / "metrics" / SECONDS)
+    assert [row.pop("step") for row in logged] == [2, 4, 6, 8]
+    for row in logged:
+        assert row.keys() == set(PARTS)
+        assert min(row.values()) > 0.0
 
 
 def test_a_damaged_checkpoint_is_passed_over(whole: Path, tmp_path: Path) -> None:
