@@ -2,6 +2,7 @@
 
 Test processes share the cores, and no figure may depend on them. `HYPOTHESIS_PROFILE=nightly` or
 `--hypothesis-profile=nightly` tries each property that states no number of its own on 2,000.
+`TESTS_BEGIN_AT=2028-02-29T00:00:10Z` moves the clock of the harness there, as if they began then.
 """
 
 from __future__ import annotations
@@ -14,9 +15,23 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # Triton decides at its first import whether kernels are interpreted, its own ones with them.
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
+from datetime import UTC, datetime, tzinfo  # noqa: E402
+
 from hypothesis import settings  # noqa: E402
+
+from verify import clock  # noqa: E402
 
 _ALWAYS = settings(deadline=None, database=None, derandomize=True)
 settings.register_profile("fast", _ALWAYS, max_examples=100)
 settings.register_profile("nightly", _ALWAYS, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+if begin := os.environ.get("TESTS_BEGIN_AT"):
+    _moved = datetime.fromisoformat(begin) - datetime.now(UTC)
+
+    class _Moved(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + _moved
+
+    vars(clock)["datetime"] = _Moved  # its only reading of the time
