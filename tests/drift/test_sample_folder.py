@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from diffusers import DiffusionPipeline
+from huggingface_hub import ModelCard
 
 from contracts.metrics import cases
 from drift.cli import cli
@@ -64,7 +67,7 @@ def test_options_of_the_pipeline_need_it(run: Path, tmp_path: Path) -> None:
 def test_the_card_invents_no_licence_and_no_figure(run: Path) -> None:
     origin = loading.load(run, ema_decay="0.9").origin
     text = folder.card(replace(origin, dataset_licence="CC0-1.0"), "model", latents=False)
-    assert "license: other" in text
+    assert "license: unknown" in text
     assert "licence CC0-1.0" in text
     assert "Apache" not in text
     assert "FID" not in text
@@ -101,3 +104,44 @@ def test_a_precision_is_chosen_as_diffusers_users_expect(tmp_path: Path) -> None
     assert half.transformer.dtype == torch.bfloat16
     assert half(1, generator=seeded(), output_type="pt").images.isfinite().all()
     assert half.to(torch.float32).transformer.dtype == torch.float32
+
+
+def test_the_hub_reads_the_card_and_a_figure_only_of_these_weights(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    origin = loading.load(copy, ema_decay="0.9").origin
+    figure = {"value": 2.5, "interval": [2.25, 2.75]}
+    record = {
+        "axis": "proxy", "checkpoint_sha256": origin.sha256, "weights": "ema", "ema_decay": "0.9",
+        "dataset": "digits", "samples": 100,
+        "metrics": {"fid_proxy": figure, "copies_pixels": figure},
+    }  # fmt: skip
+    others = (
+        {"axis": "paper-eval"}, {"checkpoint_sha256": "0" * 64}, {"weights": "raw"},
+        {"ema_decay": "0.99"},
+    )  # fmt: skip
+    (copy / "evaluations").mkdir()
+    for number, change in enumerate(others):
+        text = json.dumps({**record, **change})
+        (copy / "evaluations" / f"{number}.json").write_text(text, encoding="utf-8")
+    folder.write(copy, tmp_path / "without", vae=None, revision=None, ema_decay="0.9")
+    plain = ModelCard.load(tmp_path / "without/README.md").data
+    assert plain.eval_results is None
+    assert (plain.license, plain.datasets) == ("unknown", ["digits"])
+    (copy / "evaluations" / "0a.json").write_text(json.dumps(record), encoding="utf-8")
+    folder.write(copy, tmp_path / "with", vae=None, revision=None, ema_decay="0.9")
+    (result,) = ModelCard.load(tmp_path / "with/README.md").data.eval_results or ()
+    assert (result.metric_type, result.metric_value) == ("fid_proxy", 2.5)
+    assert result.metric_name == "fid_proxy [proxy], 95 % interval 2.25 to 2.75, 100 samples"
+    assert not result.verified
+    text = (tmp_path / "with/README.md").read_text(encoding="utf-8")
+    assert "compare with nothing published" in text
+
+
+def test_words_of_a_data_set_cannot_change_the_front_matter(run: Path) -> None:
+    origin = replace(loading.load(run, ema_decay="0.9").origin, dataset="a: b\n---\nlicense: mit")
+    found = ModelCard(folder.card(origin, "x", latents=False))
+    assert found.data.license == "unknown"
+    assert found.data.datasets == ["a: b\n---\nlicense: mit"]
