@@ -22,6 +22,7 @@ from drift.sample.loading import file_digest
 from drift.state import checkpoint, loop
 from drift.state.record import rows
 from drift.train import build, pictures, run
+from verify.serve.runs import Picture
 
 SMALL = (*small_run.RUN, *small_run.PRETRAIN)
 Train = Callable[..., tuple[int, str]]
@@ -86,6 +87,7 @@ def test_the_index_of_pictures_is_that_of_the_log(train: Train) -> None:
         with Image.open(Path("run/samples") / row["file"]) as picture:
             assert picture.size == (row["width"], row["height"])
         assert row["class_names"] == [str(label) for label in row["classes"]]
+        assert Picture.model_validate(row).model_dump(by_alias=True) == row  # what the studio reads
 
 
 def test_resuming_a_run_that_is_complete_changes_nothing_of_it(train: Train) -> None:
