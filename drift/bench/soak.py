@@ -24,8 +24,8 @@ WARM_UP = 2  # cycles in which libraries take what they keep
 FEWEST = 3
 MEBI = 2**20
 ALLOWED = {
-    "heap_mib": 2.0,  # what is allocated: freed pages that a heap keeps hide a leak from the next
-    "resident_mib": 8.0,
+    "heap_mib": 0.5,  # what is allocated: freed pages that a heap keeps hide a leak from the next
+    "resident_mib": 4.0,
     "descriptors": 0.0,
     "threads": 0.0,
     "disk_bytes": 0.0,
