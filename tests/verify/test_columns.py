@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,6 +140,68 @@ def test_a_mutant_that_changes_nothing_survives_as_an_error(
     assert (run.killed, run.outcome) == (False, Outcome.ERROR)
     assert "it is the right value everywhere" in run.reason
     assert report.verdict.exit_code == 1
+
+
+def test_a_verdict_names_every_departing_column_with_its_place(table: MiniPack) -> None:
+    loaded = table.load()
+    width = next(c for c in loaded.pack.clauses if c.field == "model.width")
+    right = columns.templates(loaded)
+    wrong = {name: replaced(one, "model.width", 7) for name, one in right.items()}
+    good, both = columns.judge(width, loaded, right), columns.judge(width, loaded, wrong)
+    assert (good.measured, good.unit) == (0.0, "columns departing")
+    assert good.reason == "model.width agrees with book:model.width on S, L"
+    said = {
+        name: f"model.width: found 7, expected {stated} (book:model.width, row 0; {width.id})"
+        for name, stated in (("S", 64), ("L", 128))
+    }
+    assert (both.outcome, both.measured, both.unit) == (Outcome.FAIL, 2.0, "columns")
+    assert both.reason == f"column S: {said['S']}"
+    lines = {
+        name: 1
+        + (table.root / f"templates/{name.lower()}.yaml")
+        .read_text()
+        .split("\n")
+        .index(f"  width: {stated}")
+        for name, stated in (("S", 64), ("L", 128))
+    }
+    assert both.details == {
+        "departures": [f"{name}: {text}" for name, text in said.items()],
+        "places": [{"file": f"templates/{n.lower()}.yaml", "line": lines[n]} for n in said],
+    }
+    one = columns.judge(width, loaded, {**right, "L": wrong["L"]})
+    assert (one.measured, one.reason) == (1.0, f"column L: {said['L']}")
+
+
+def test_every_falsifier_is_tried_on_every_column_alone(table: MiniPack) -> None:
+    loaded = table.load()
+    heads = next(c for c in loaded.pack.clauses if c.field == "model.heads")
+    runs = list(columns.falsify(heads, loaded, columns.templates(loaded)))
+    labels = {run.label for run in runs}
+    assert len(runs) == len(labels) == 2 * len(heads.falsifiers)
+    assert {label[-3:] for label in labels} == {"[S]", "[L]"}
+    assert {run.clause for run in runs} == {heads.id}
+    assert {(run.verdict.outcome, run.verdict.measured) for run in runs} == {(Outcome.FAIL, 1.0)}
+
+
+def test_the_value_of_a_fact_is_by_column_where_it_names_every_column() -> None:
+    def stated(value: Any, column: str) -> Any:
+        fact: Any = SimpleNamespace(value=value)
+        return columns.expected_value(fact, column, ("S", "L"))
+
+    assert stated({"S": 1, "L": 2}, "L") == 2
+    assert stated({"S": 1, "L": 2, "more": 3}, "S") == 1
+    assert stated({"S": 1}, "S") == {"S": 1}
+    assert stated({}, "S") == {}
+    assert stated(5, "L") == 5
+
+
+def test_changes_are_the_stated_ones() -> None:
+    wanted = [(True, False), (0, 1), (5, 10), (-3, 0), (0.25, 1.25), ("a", "not-a"),
+              ([], ["one more"]), ([1, 2], [2, 2]), ({"a": 1, "b": 2}, {"a": 2, "b": 2}), ({}, "something"),
+              (None, "something")]  # fmt: skip
+    for value, other in wanted:
+        found = changed(value)
+        assert (type(found), found) == (type(other), other)
 
 
 def test_config_clauses_without_columns_are_not_applicable(mini: MiniPack) -> None:
