@@ -39,7 +39,7 @@ def headers(ctx: CheckContext) -> Measurement:
 def _tables(root: Path) -> Iterator[Row]:
     place = root / "x"
 
-    def entries(table: object, data: bytes) -> object:
+    def entries(table: object, data: bytes) -> tuple[object, ...]:
         found = header.read_header(_file(place, table, data))
         rows = [(e.name, e.dtype, e.shape, e.begin, e.end, e.size) for e in found.tensors.values()]
         return rows, found.metadata, found.data_bytes
@@ -72,6 +72,9 @@ def _tables(root: Path) -> Iterator[Row]:
         partial(entries, deep, bytes(1)),
         ([("a", "U8", (1,) * 8, 0, 1, 1)], None, 1),
     )
+    words = {"__metadata__": {"k": "\u00e4", "\u00e9": "e"}, "a": ONE}
+    read = partial(entries, words, bytes(8))
+    yield "letters of any tongue", lambda: read()[1], words["__metadata__"]
     held = header.read_header(_file(place, two, bytes(range(12))))
     yield "shapes", lambda: held.shapes, {"a": (2,), "b": (1, 2), "c": (0,)}
     yield "a piece", lambda: b"".join(header.data_chunks(held, 3, 9)), bytes(range(3, 9))

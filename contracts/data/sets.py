@@ -115,6 +115,17 @@ def _read(root: Path) -> Iterator[Row]:
     yield "as large as may be", partial(limited, 5), b"12345"
     yield "larger", partial(limited, 4), Refused("a/x.png", "5 bytes", "at most 4")
     yield "the largest file", lambda: entries.MAX_FILE_BYTES, 1 << 28
+    parts = _listing(2, 5, 3)
+    for held_out, names in ((True, ["a/1", "b/1", "b/3", "c/1"]),
+                            (False, ["a/0", "b/0", "b/2", "b/4", "c/0", "c/2"])):  # fmt: skip
+        part_of = partial(parts.part, 2, held_out=held_out)
+        yield f"held out {held_out}", partial(_names, part_of), names
+    small = partial(parts.part, 3, held_out=True)
+    yield (
+        "too few of a class",
+        small,
+        Refused("1 classes of fewer than 3 images: 'a'", "held_out_every"),
+    )
     longer, shorter = first._replace(size=4), first._replace(size=6)
     for name, wrong in (("grown", longer), ("cut", shorter)):
         yield name, partial(found.read, wrong), Refused("a/x.png", "another length", "Start again")
@@ -128,6 +139,21 @@ def _read(root: Path) -> Iterator[Row]:
     held = [first, found.entries[1], first]
     yield "seen before", lambda: entries.again(held, ["k", "l", "k"]), (first,)
     yield "never seen", lambda: entries.again(held, ["k", "l", "m"]), ()
+
+
+def _names(made: Callable[[], entries.Listing]) -> list[str]:
+    return [one.name for one in made().entries]
+
+
+def _listing(*counts: int) -> entries.Listing:
+    """So many images of the classes a, b and so on."""
+    names = "abc"[: len(counts)]
+    held = [
+        entries.Entry(f"{name}/{i}", label, 1)
+        for label, (name, count) in enumerate(zip(names, counts, strict=True))
+        for i in range(count)
+    ]
+    return entries.Listing(Path(), tuple(names), held)
 
 
 def _refused(root: Path) -> Iterator[Row]:

@@ -16,6 +16,8 @@ from unittest.mock import patch
 import numpy as np
 from safetensors.numpy import save
 
+from drift import atomic
+from drift.errors import DriftError
 from drift.evaluate import extractors, fid, records, statistics
 from drift.evaluate.features import Features
 from drift.evaluate.figures import Figure
@@ -264,6 +266,14 @@ def _tiers() -> Iterator[Row]:
         yield name, partial(standing, **changes), wanted
 
 
+def _error_of(call: Any) -> Exception | None:
+    try:
+        call()
+    except DriftError as error:
+        return error
+    return None
+
+
 def _written(root: Path) -> Iterator[Row]:
     place = root / "records" / "one.json"
     parts = {"fid/mu": np.array([1.0, 2.0]), "precision/hits": np.array([1, 0, 1, 1], np.uint8)}
@@ -293,6 +303,11 @@ def _written(root: Path) -> Iterator[Row]:
         over = partial(records.write, root / "way" / "one.json", {}, parts, {"w": np.zeros(1)})
         yield f"{way} in the way", over, Refused("a file there", "Choose another --out")
         (root / "way" / way).unlink()
+    with patch.object(atomic, "write_bytes", side_effect=OSError(28, "full")):
+        refused = str(_error_of(partial(records.write, root / "new" / "x.json", {}, parts)))
+    yield "no room at all", lambda: ("cannot be written" in refused, "a new file" in refused), (
+        True, True
+    )  # fmt: skip
     moments = {f"fid/{side}{part}": value for side in ("", "reference_")
                for part, value in (("mu", np.full(2, 3.0 if side else 0.0)), ("sigma",
                    np.eye(2)))}  # fmt: skip

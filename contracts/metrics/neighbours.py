@@ -166,6 +166,9 @@ def _copies() -> Iterator[Row]:
         lambda: (found.copies.definition[-3:], found.closer.definition[-3:]),
         (", s", ", s"),
     )
+    with patch.object(audit, "MOST_COPIES", found.copies.low):
+        edge = audit.memorisation(fake, training, held_out, np.random.default_rng(0), space="s")
+    yield "at the limit", lambda: edge.flagged, False
     fresh = audit.memorisation(held_out, training, held_out, np.random.default_rng(0), space="s")
     yield (
         "fresh",

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -18,13 +17,14 @@ import torch
 
 from drift import atomic
 from drift.errors import DriftError, Interrupted
-from drift.state import checkpoint, environment, loop, record, stopping
+from drift.state import checkpoint, loop, record, stopping
 from drift.state.mirrors import Mirror
 from drift.state.stopping import Stop
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
+from .costs import costs
 
 
 class Counting:
@@ -206,7 +206,7 @@ def _held(root: Path) -> Iterator[Row]:
 def record_and_log(ctx: CheckContext) -> Measurement:
     """Statuses, rows that are taken, dropped and refused, what no row covers, what it costs."""
     with folder() as root:
-        rows = chain(_statuses(root), _logs(root), _covered(), _costs())
+        rows = chain(_statuses(root), _logs(root), _covered(), costs())
         return judge_rows(ctx, rows, "facts of records")
 
 
@@ -304,28 +304,6 @@ def _covered() -> Iterator[Row]:
         ([{"step": 2}, {"step": 4}], 4, []), ([{"step": 2, "steps": 2}], 2, []),
     ):  # fmt: skip
         yield f"covered {kept} to {until}", partial(record.missing, kept, until), wanted
-
-
-def _costs() -> Iterator[Row]:
-    def meter() -> dict[str, float]:
-        clock = SimpleNamespace(perf_counter=iter([10.0, 12.0, 16.0]).__next__)
-        with patch.object(environment, "time", clock):
-            made = environment.Meter(100, 8)
-            made.read(104)
-            return made.read(106)
-
-    yield "rates", meter, {"steps_per_s": 0.5, "images_per_s": 4.0, "steps_per_s_mean": 1.0,
-                           "images_per_s_mean": 8.0}  # fmt: skip
-    found = environment.memory("cpu")
-    least = 30 < float(found["peak_resident_mib"] or 0) < 1 << 16
-    yield "memory", lambda: (least, found["peak_accelerator_mib"]), (True, None)
-    names = {"python", "platform", "cpu_count", "threads", "device", "accelerator", "packages",
-             "git_commit", "code_sha256"}  # fmt: skip
-    held = environment.environment("cpu")
-    yield "surroundings", lambda: set(held), names
-    yield "threads", lambda: (held["threads"], held["cpu_count"], held["device"]), (
-        torch.get_num_threads(), os.cpu_count(), "cpu"
-    )  # fmt: skip
 
 
 @mutant("train.windows_run_on")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from drift.config import load_template, override
+from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.state import modules
 from drift.state.checkpoint import Checkpoint
 from drift.train import batch, beginning, build, step
@@ -23,6 +24,7 @@ from drift.train.config import TrainConfig
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.rows import Refused, Row, judge_rows
+from ..metrics import cases
 
 
 def _batch(labels: int = 3, generated: int = 2) -> StepBatch:
@@ -184,6 +186,22 @@ def _updates() -> Iterator[Row]:
             return [float(one) for one in held]
 
         yield f"clipped at {limit}", clipped, wanted
+    config = TrainConfig(
+        **SOUND, weight_decay=0.25, betas=(0.5, 0.75), eps=0.125, ema_decays=(0.5,)
+    )
+    encoder = MaskedAutoencoder(
+        EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
+        generator=torch.Generator().manual_seed(0),
+    )
+    created = step.TrainState.create(cases.generator(), encoder, config)
+    group = created.optimizer.param_groups[0]
+    given = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay")}
+    yield "an optimiser", lambda: given, {
+        "lr": 0.1, "betas": (0.5, 0.75), "eps": 0.125, "weight_decay": 0.25
+    }  # fmt: skip
+    held = {id(one) for one in group["params"]}
+    yield "of the generator", lambda: held == {id(p) for p in created.generator.parameters()}, True
+    yield "its averages", lambda: (list(created.ema), created.step), ([0.5], 0)
     left = nn.Linear(1, 1)
     left.weight.grad = torch.ones(1, 1)
     state: Any = SimpleNamespace(step=4, optimizer=torch.optim.SGD(left.parameters(), lr=1.0))

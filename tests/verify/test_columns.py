@@ -197,8 +197,8 @@ def test_the_value_of_a_fact_is_by_column_where_it_names_every_column() -> None:
 
 def test_changes_are_the_stated_ones() -> None:
     wanted = [(True, False), (0, 1), (5, 10), (-3, 0), (0.25, 1.25), ("a", "not-a"),
-              ([], ["one more"]), ([1, 2], [2, 2]), ({"a": 1, "b": 2}, {"a": 2, "b": 2}), ({}, "something"),
-              (None, "something")]  # fmt: skip
+              ([], ["one more"]), ([1, 2], [2, 2]), ({"a": 1, "b": 2}, {"a": 2, "b": 2}),
+              ({}, "something"), (None, "something")]  # fmt: skip
     for value, other in wanted:
         found = changed(value)
         assert (type(found), found) == (type(other), other)
