@@ -19,6 +19,7 @@ from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.features import FeatureExtractor, freeze
 from drift.generator import Generator, GeneratorConfig
 from drift.train import build
+from drift.train.room import size
 
 FLOAT32 = 4
 BACKWARD = 2  # a backward pass costs about two forward ones; one where only inputs need gradients
@@ -146,12 +147,3 @@ def _meta_sample(template: Template) -> Tensor:
 
 def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def size(count: float) -> str:
-    """Bytes for a person to read."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

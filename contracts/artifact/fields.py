@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from drift.artifacts import claims, quality, schema
 from drift.artifacts.header import Header, read_header
+from drift.config.bounds import LARGEST
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder
@@ -70,7 +71,7 @@ def _stored() -> Iterator[Row]:
     patch_ = {"width": "08", "tier": "B"}
     yield "two fields", lambda: schema.validated(patch_, place="p"), {"width": "8", "tier": "B"}
     yield "an option", lambda: schema.FIELDS["patch_size"].option, "--patch-size"
-    yield "the most JSON", lambda: (schema.MAX_JSON, schema.MAX_TEXT, schema.LARGEST), (
+    yield "the most JSON", lambda: (schema.MAX_JSON, schema.MAX_TEXT, LARGEST), (
         1 << 16, 200, 1 << 24
     )  # fmt: skip
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from drift.artifacts import schema, strict_json
+from drift.artifacts import strict_json
 from drift.artifacts.errors import ArtifactError, shown
 from drift.artifacts.evidence import Evidence, split_patch
 from drift.artifacts.schema import GENERATOR, MAE
 from drift.config import Template, encoder_kwargs, generator_kwargs
+from drift.config.bounds import LARGEST, MOST_LAYERS, MOST_TOKENS
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
@@ -26,8 +27,6 @@ from drift.interop import encoder_layout, generator_layout
 Config = GeneratorConfig | EncoderConfig
 Model = Generator | MaskedAutoencoder
 
-MOST_LAYERS = 1024  # blocks or style tables; the largest column has 32
-MOST_TOKENS = 4096  # the published models have 272
 CONFIGS: Mapping[str, type[GeneratorConfig] | type[EncoderConfig]] = {
     GENERATOR: GeneratorConfig,
     MAE: EncoderConfig,
@@ -178,16 +177,16 @@ def _not_enough(place: str) -> ArtifactError:
 def _require_sane(config: Config) -> None:
     """Refuses numbers that would only serve to exhaust the machine."""
     for name, value in _numbers(config):
-        most = MOST_LAYERS if name in ("depth", "style_tokens", "blocks") else schema.LARGEST
+        most = MOST_LAYERS if name in ("depth", "style_tokens", "blocks") else LARGEST
         if value > most:
             raise ArtifactError(f"config.{name}", found=shown(value), expected=f"at most {most}")
     if isinstance(config, GeneratorConfig):
         tokens = config.grid**2 + config.register_tokens
-        if tokens > MOST_TOKENS or config.mlp_width > schema.LARGEST:
+        if tokens > MOST_TOKENS or config.mlp_width > LARGEST:
             raise ArtifactError(
                 "config",
                 found=f"{tokens} tokens and an MLP of {shown(config.mlp_width)}",
-                expected=f"at most {MOST_TOKENS} tokens and an MLP of {schema.LARGEST}",
+                expected=f"at most {MOST_TOKENS} tokens and an MLP of {LARGEST}",
             )
 
 

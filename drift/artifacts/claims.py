@@ -20,6 +20,7 @@ from drift.artifacts import schema, strict_json
 from drift.artifacts.errors import ArtifactError
 from drift.artifacts.evidence import Evidence, split_patch
 from drift.artifacts.schema import GENERATOR, MAE
+from drift.config.bounds import LARGEST
 
 FROM_NAME = "the file's name"
 FROM_CONFIG = "config"
@@ -205,7 +206,7 @@ def _usable(field: str, value: object) -> bool:
     """Whether a value of the embedded configuration has the type of its field."""
     if field == "blocks":
         return isinstance(value, list) and all(_usable("", item) for item in value)
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= schema.LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
 
 def _text(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from drift.artifacts import strict_json
 from drift.artifacts.errors import ArtifactError, shown
+from drift.config.bounds import LARGEST
 
 SCHEMA = "drift-artifact/1"
 GENERATOR, MAE = "drift-generator", "drift-mae"
@@ -23,7 +24,6 @@ TIERS = ("A", "B", "C", "none")
 AXES = ("paper-eval", "repo-eval", "proxy", "smoke")
 MAX_TEXT = 200
 MAX_JSON = 1 << 16
-LARGEST = 1 << 24  # no width, depth or patch comes near it
 
 # Fields that no person sets: they attest to the tensors, or say what the others mean.
 ATTESTED = ("schema", "tensors_sha256", "probe", "stamped", "source_metadata")

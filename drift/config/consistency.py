@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from drift.config import bounds
 from drift.config.problems import FieldProblem
 from drift.config.sections import (
     Cfg,
@@ -75,6 +76,12 @@ def generator_fits(template: Sections) -> Iterator[FieldProblem]:
         yield FieldProblem(
             "generator.patch_size", str(g.patch_size), f"a divisor of {height}",
             "choose one, or another generator.input_shape",
+        )  # fmt: skip
+    tokens = (height // g.patch_size) ** 2 + g.register_tokens
+    if tokens > bounds.MOST_TOKENS:
+        yield FieldProblem(
+            "generator.patch_size", f"{g.patch_size}, which makes {tokens:,} tokens of a sample",
+            f"at most {bounds.MOST_TOKENS:,}", "cut larger patches, or smaller samples",
         )  # fmt: skip
     if g.positional_embedding != NONE:
         yield from _divides(

@@ -12,8 +12,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
+from drift.config import bounds
+
+Width = Annotated[int, Field(ge=1, le=bounds.LARGEST)]  # or channels, or rows of a table
+Rows = Annotated[int, Field(ge=0, le=bounds.LARGEST)]
+Side = Annotated[int, Field(ge=1, le=bounds.MOST_SIDE)]
+Layers = Annotated[int, Field(ge=1, le=bounds.MOST_LAYERS)]
+Tables = Annotated[int, Field(ge=0, le=bounds.MOST_LAYERS)]
+Tokens = Annotated[int, Field(ge=0, le=bounds.MOST_TOKENS)]
+Count = Annotated[int, Field(ge=1, le=bounds.MOST_SAMPLES)]
+Whole = Annotated[int, Field(ge=0, le=bounds.MOST_SAMPLES)]
+Steps = Annotated[int, Field(ge=1, le=bounds.MOST_STEPS)]
+SomeSteps = Annotated[int, Field(ge=0, le=bounds.MOST_STEPS)]
+Seed = Annotated[int, Field(ge=0, le=bounds.LARGEST_SEED)]
+Ratio = Annotated[float, Field(gt=0, le=bounds.MOST_RATIO)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -32,19 +44,19 @@ class Section(BaseModel):
 class Generator(Section):
     """The DiT generator (paper Table 8, A.2; reference models/generator.py)."""
 
-    input_shape: tuple[Count, Count, Count]  # height, width, channels
-    num_classes: Count
-    patch_size: Count
-    hidden_size: Count
-    cond_dim: Count
-    depth: Count
-    num_heads: Count
-    mlp_ratio: Positive
+    input_shape: tuple[Side, Side, Width]  # height, width, channels
+    num_classes: Width
+    patch_size: Side
+    hidden_size: Width
+    cond_dim: Width
+    depth: Layers
+    num_heads: Width
+    mlp_ratio: Ratio
     ffn: Literal["swiglu", "gelu"]
-    ffn_inner: Count
-    register_tokens: Whole
-    style_tokens: Whole
-    style_codes: Whole  # rows of a style table; 0: no tables
+    ffn_inner: Width
+    register_tokens: Tokens
+    style_tokens: Tables
+    style_codes: Rows  # rows of a style table; 0: no tables
     style_tables: Literal["separate", "shared"]
     style_draw: Literal["uniform", "index-0"]
     positional_embedding: Literal["learned-sincos-init", "fixed-sincos", "none"]
@@ -58,7 +70,7 @@ class Generator(Section):
     norm_eps: Positive
     norm_statistics: Precision
     alpha_embedding: Literal["sinusoid-mlp-rmsnorm", "scalar-mlp"]
-    alpha_embedding_dim: Count
+    alpha_embedding_dim: Width
     alpha_embedding_scale: Positive
     class_embedding_std: Positive
     output_head: Literal["adaln-zero-linear", "plain-linear"]
@@ -73,12 +85,12 @@ class Pretrain(Section):
     optimizer: Literal["adamw", "adam", "sgd"]
     learning_rate: Positive
     weight_decay: NonNegative
-    warmup_steps: Whole
+    warmup_steps: SomeSteps
     schedule: Schedule
     gradient_clip: Positive
     batch_size: Count
-    epochs: Count
-    steps: Count
+    epochs: Steps
+    steps: Steps
     ema_decay: Decay
     augmentation: Literal["random-resized-crop", "none"]
 
@@ -86,10 +98,10 @@ class Pretrain(Section):
 class Finetune(Section):
     """Classification fine-tuning at the end of the pre-training; 0 steps: none."""
 
-    steps: Whole
+    steps: SomeSteps
     objective: Literal["joint", "classification-only", "none"]
     lambda_max: Share
-    ramp_steps: Whole
+    ramp_steps: SomeSteps
 
 
 class SecondEncoder(Section):
@@ -103,18 +115,18 @@ class SecondEncoder(Section):
 class Encoder(Section):
     """The masked autoencoder whose features the loss compares (paper A.3, Table 8)."""
 
-    base_width: Count
+    base_width: Width
     block_type: Literal["basic", "bottleneck"]
-    blocks_per_stage: tuple[Count, Count, Count, Count]
-    stage_sizes: tuple[Count, Count, Count, Count]
-    input_patchify: Count
-    num_classes: Count
+    blocks_per_stage: tuple[Layers, Layers, Layers, Layers]
+    stage_sizes: tuple[Side, Side, Side, Side]
+    input_patchify: Side
+    num_classes: Width
     stage_norm: Literal["groupnorm", "none"]
-    groupnorm_max_groups: Count
+    groupnorm_max_groups: Width
     groupnorm_eps: Positive
     decoder: Literal["bridge-4-up", "no-bridge-3-up"]
     mask_ratio: Share
-    mask_patch: Count
+    mask_patch: Side
     dropout: Share
     activation_dtype: Precision
     pretrain: Pretrain
@@ -131,12 +143,12 @@ class Optimizer(Section):
     learning_rate: Positive
     weight_decay: NonNegative
     weight_decay_scope: Literal["all-parameters", "matrices-only"]
-    warmup_steps: Whole
+    warmup_steps: SomeSteps
     warmup_start: NonNegative
     schedule: Schedule
     gradient_clip: Positive
     gradient_clip_kind: Literal["global-norm", "per-parameter"]
-    training_steps: Count
+    training_steps: Steps
     ema_decay: Annotated[tuple[Decay, ...], Field(min_length=1)]
     parameter_dtype: Precision
 
@@ -164,9 +176,9 @@ class Loss(Section):
     vanilla_term: Literal["normalised", "unnormalised", "absent"]
     input_statistic: Literal["root-mean-square", "mean-square", "absent"]
     feature_taps: Literal["stem-stages-blocks", "blocks-and-stages", "none"]
-    tap_every_blocks: Count
+    tap_every_blocks: Layers
     statistics: tuple[Literal["mean", "std"], ...]
-    patch_sizes: tuple[Count, ...]
+    patch_sizes: tuple[Side, ...]
     patch_statistics: Literal["separate-keys", "shared-key"]
     statistics_eps: NonNegative
     dtype: Literal["float32", "autocast"]
@@ -191,14 +203,14 @@ class Queue(Section):
     replacement: Literal["without", "fallback", "with"]
     class_labels_from: Literal["just-loaded", "uniform", "sampled"]
     resume: Literal["refill", "saved", "global-only"]
-    resume_prefill_steps: Whole
+    resume_prefill_steps: SomeSteps
 
 
 class Data(Section):
     """Images and their tokenizer (paper section 4; reference dataset/)."""
 
     dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$")]  # its own name
-    resolution: Count
+    resolution: Side
     # A model repository with a commit, `local:NAME` with the digest of its parameters (or none: the
     # digest in the cache is recorded), or `none`.
     tokenizer: Annotated[str, Field(min_length=1)]
@@ -221,7 +233,7 @@ class Evaluation(Section):
     rounding: Literal["truncate", "round"]
     statistics: Literal["released", "own-training", "own-validation"]
     inception_splits: Count
-    inception_seed: Whole
+    inception_seed: Seed
     precision_recall_k: Count
     precision_recall_samples: Count
 

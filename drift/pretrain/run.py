@@ -27,6 +27,7 @@ from drift.ranks import ALONE, Ranks, parallel
 from drift.state import checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
+from drift.train import room
 from drift.train.step import clip, global_norm
 
 BETAS = (0.9, 0.95)
@@ -115,6 +116,7 @@ def start(
             remedy="Pass --set encoder.pretrain.augmentation=none; then it is no faithful encoder.",
         )
     trial.require_source(template, source)
+    room.require_for_pretraining(template, options.device, world=options.ranks.world)
     seen = _epochs(template, source, say)
     config = EncoderConfig.from_reference(encoder_kwargs(template))
     model = MaskedAutoencoder(config, generator=rng.stream(options.seed, "encoder"))

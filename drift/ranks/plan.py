@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from drift import plan as counted
 from drift.config import Template
 from drift.errors import InputError
-from drift.plan import FLOAT32, Plan, size
+from drift.plan import FLOAT32, Plan
 from drift.ranks.parallel import Kind
+from drift.train.room import size
 
 FLOAT64 = 8
 ROOM = 0.9  # of a device's memory; the rest is for kernels, fragments and the transport

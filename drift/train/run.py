@@ -29,7 +29,7 @@ from drift.sample.loading import BYPASSED, NO_GATES
 from drift.state import checkpoint, loop, mirrors, modules, record, trial
 from drift.state.checkpoint import Checkpoint
 from drift.state.loop import Pace
-from drift.train import alarms, beginning, build, draw, step, watch
+from drift.train import alarms, beginning, build, draw, room, step, watch
 from drift.train.batch import StepBatch
 from drift.train.draw import Feed
 from drift.train.step import TrainState
@@ -181,6 +181,9 @@ def start(
     with ranks.met():
         beginning.require_one(options.resume, options.model_from, options.learning_rate)
         trial.require_source(template, source)
+        room.require_for_training(
+            template, options.device, world=ranks.world, labels_per_pass=options.labels_per_pass
+        )
         generator = build.generator(template, seed=options.seed).to(options.device)
         config = dataclasses.replace(
             build.train_config(template), labels_per_pass=options.labels_per_pass
