@@ -16,6 +16,7 @@ from drift import __version__
 from drift.errors import DriftError, Interrupted
 from verify import streams
 from verify.lazy import LazyGroup
+from verify.problems import refused_by_system
 
 BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
 
@@ -69,10 +70,31 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except Exception:
+    except Exception as error:
+        return _unforeseen(error)
+    return code if isinstance(code, int) else 0
+
+
+def _unforeseen(error: Exception) -> int:
+    """What the operating system or the lack of memory refuses is said; the rest is our defect."""
+    said = refused_by_system(error) or _out_of_memory(error)
+    if said is None:
         traceback.print_exc()
         return INTERNAL
-    return code if isinstance(code, int) else 0
+    click.echo(f"error: {said}", err=True)
+    return BAD_INPUT
+
+
+def _out_of_memory(error: Exception) -> str | None:
+    """torch has a class of its own for a device, and a sentence for the host."""
+    text = " ".join(str(error).split())
+    lacking = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if not lacking and "can't allocate memory" not in text:
+        return None
+    return (
+        f"memory: found {text[:200] or 'none left'}; expected room for it. Ask for less at "
+        "once: a smaller batch, --labels-per-pass, fewer samples; `drift plan` counts a run"
+    )
 
 
 def main() -> None:

@@ -156,6 +156,7 @@ def load_pretrained(file: Path | str, config: ConvNextConfig = BASE) -> ConvNext
     classifier in it is not used. Raises InputError that names the parameters which are missing,
     surplus or misshapen: none is ever left at its random value.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not Path(file).is_file():
@@ -165,9 +166,18 @@ def load_pretrained(file: Path | str, config: ConvNextConfig = BASE) -> ConvNext
             expected="a safetensors file of ConvNeXt-V2 in the layout of transformers",
             remedy="Download model.safetensors of facebook/convnextv2-base-22k-224.",
         )
+    try:
+        held = load_file(file)
+    except SafetensorError as error:
+        raise InputError(
+            f"ConvNeXt-V2 weights in {file}",
+            found=f"a damaged file ({' '.join(str(error).split())[:200]})",
+            expected="a whole safetensors file",
+            remedy="Download it again.",
+        ) from error
     given = {
         "backbone." + name.removeprefix("convnextv2."): tensor.float()
-        for name, tensor in load_file(file).items()
+        for name, tensor in held.items()
         if not name.startswith("classifier.")
     }
     features = ConvNextFeatures(config)

@@ -10,7 +10,13 @@ import click
 
 from verify import __version__, streams
 from verify.lazy import LazyGroup
-from verify.problems import IntegrityError, NothingSelectedError, PackError, UsageError
+from verify.problems import (
+    IntegrityError,
+    NothingSelectedError,
+    PackError,
+    UsageError,
+    refused_by_system,
+)
 
 COMMANDS = {
     "run": "Evaluate clauses and their falsifiers; report what may be claimed.",
@@ -101,8 +107,9 @@ def main() -> None:
         _fail(str(error), 3)
     except IntegrityError as error:
         _fail(str(error), 4)
-    except Exception:
-        _defect()
+    except Exception as error:
+        said = refused_by_system(error)
+        _defect() if said is None else _fail(said, 2)
     why = streams.lost(sys.stdout)
     if why and not code:
         _fail(f"standard output cannot be written ({why})", 3)  # no gate may read that as a pass

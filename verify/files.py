@@ -19,6 +19,23 @@ NO_FOLDER_SYNC = frozenset(
 )
 
 
+def read(path: Path, expected: str) -> bytes:
+    """All bytes of a file that somebody named; raises UsageError for what is none.
+
+    A pipe or a device may never end, and opening one may already wait for ever.
+    """
+    try:
+        if path.is_file():
+            return path.read_bytes()
+        why = "not a regular file" if path.exists() else "no such file"
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise UsageError(
+        f"{path}: found a file that cannot be read ({why}); expected {expected}; remedy: correct "
+        "the path"
+    )
+
+
 def write(path: Path, text: str) -> None:
     """`write_bytes` of UTF-8; raises UsageError. Lone surrogates are written as `\\udcff`."""
     try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+LONGEST_NAME = 300  # characters of a file's name in a message
 
 
 @dataclass(frozen=True, order=True)
@@ -47,6 +50,25 @@ class NothingSelectedError(Exception):
 
 class IntegrityError(Exception):
     """A pin, digest or hash chain does not match (exit code 4)."""
+
+
+def refused_by_system(error: Exception) -> str | None:
+    """`FILE: found ...` of a file that the operating system refuses; None for any other error.
+
+    For the edge of a program: a name that is too long, a loop of links, a lack of permission, a
+    disk that fails are nobody's defect, whichever call meets them first.
+    """
+    name, why = getattr(error, "filename", None), getattr(error, "strerror", None)
+    if not isinstance(error, OSError) or name is None or why is None:
+        # Before Python 3.13 a loop that `Path.resolve` meets is no OSError.
+        before, loop, path = str(error).partition("Symlink loop from ")
+        if not (isinstance(error, RuntimeError) and loop and not before):
+            return None
+        name, why = path.strip("'"), "a loop of links"
+    shown = os.fsdecode(name) if isinstance(name, bytes | str | os.PathLike) else str(name)
+    if len(shown) > LONGEST_NAME:
+        shown = f"{shown[:LONGEST_NAME]}..."
+    return f"{shown}: found {why[0].lower()}{why[1:]}; expected a file or folder that can be used"
 
 
 def format_path(parts: Iterable[str | int]) -> str:

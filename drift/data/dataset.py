@@ -20,7 +20,8 @@ DIGITS, MNIST = "digits", "mnist-5k"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$"
 LICENCE = r"^[A-Za-z0-9][A-Za-z0-9 ._+():/-]{0,119}$"
 # (classes, training images) of data sets whose name others compare figures by.
-SIZES = {"imagenet": (1_000, 1_281_167)}
+_IMAGENET = (1_000, 1_281_167)
+SIZES = dict.fromkeys(("imagenet", "imagenet1k", "ilsvrc2012", "ilsvrc"), _IMAGENET)
 _FIELD = re.compile(r"(\S+) sha256:[0-9a-f]{64}, licence (.+)")
 MOST_NAMES = 1 << 16  # characters of class names that a record carries
 
@@ -75,7 +76,8 @@ def joined(held: Dataset, given: Dataset, *, place: str) -> Dataset:
 
 def require_size(dataset: Dataset, *, classes: int, images: int, place: str) -> None:
     """Raise DataError where a well-known name is given to a set of another size."""
-    expected = SIZES.get(dataset.name, (classes, images))
+    plain = re.sub(r"[^a-z0-9]", "", dataset.name.lower())
+    expected = SIZES.get(plain, (classes, images))
     if expected != (classes, images):
         raise DataError(
             place,

@@ -123,7 +123,7 @@ def read(path: Path) -> Statistics:
         metadata = header.read_header(path).metadata or {}
         tensors = load(path.read_bytes())
         contract = Contract(**json.loads(metadata["contract"]))
-    except (ArtifactError, OSError, KeyError, TypeError, ValueError) as error:
+    except (ArtifactError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _bad(path, str(error)) from error
     if metadata.get("schema") != SCHEMA:
         raise _bad(path, f"schema {metadata.get('schema')!r}")
@@ -152,7 +152,7 @@ def _classes(path: Path, tensors: Mapping[str, NDArray[Any]]) -> tuple[str, ...]
         return tuple(map(str, range(highest + 1))) if known else None
     try:
         names = json.loads(tensors[CLASSES].tobytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(path, "names of classes that are no JSON") from error
     if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
         raise _bad(path, "names of classes that are no list of names")

@@ -329,7 +329,7 @@ def _run_bypasses(path: Path, template: Template) -> tuple[str, ...]:
     if record.is_file():
         try:
             gates = json.loads(record.read_bytes()).get("gates")
-        except (ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise SampleError(
                 str(record), found=f"no JSON ({error})", expected="a run's record"
             ) from error

@@ -250,9 +250,13 @@ def _streams(
         generator.seed()
     if isinstance(generator, torch.Generator):
         return [generator] * count
-    if len(generator) != count:
-        raise InputError("generator", found=len(generator), expected=f"one, or {count}")
-    return list(generator)
+    given = list(generator) if isinstance(generator, Sequence) else [generator]
+    if len(given) != count or not all(isinstance(one, torch.Generator) for one in given):
+        raise InputError(
+            "generator", found=f"{len(given)} of {', '.join({type(g).__name__ for g in given})}",
+            expected=f"one, or {count}, each a torch.Generator",
+        )  # fmt: skip
+    return given
 
 
 def _shown(samples: Tensor, output_type: str) -> Any:

@@ -44,12 +44,15 @@ class RunRecord:
 
 def status_of(folder: Path) -> str:
     """running, completed, interrupted, failed, stale or unknown."""
+    place = folder / "run_metadata.json"
+    if not place.is_file():  # a pipe would be waited for
+        return "unknown"
     try:
-        facts = json.loads((folder / "run_metadata.json").read_text(encoding="utf-8"))
+        facts = json.loads(place.read_text(encoding="utf-8"))
         status = str(facts.get("status", "unknown"))
         if status == "running" and not _alive(int(facts.get("pid", 0))):
             return "stale"
-    except (OSError, ValueError, AttributeError, TypeError, OverflowError):
+    except (OSError, ValueError, AttributeError, TypeError, ArithmeticError, RecursionError):
         return "unknown"
     return status
 

@@ -72,6 +72,12 @@ def test_one_label_and_one_generator_a_sample_are_accepted(pipe: Any) -> None:
         pipe([1, 2, 3], generator=[seeded(), seeded()])
 
 
+def test_a_generator_that_is_none_is_refused_by_its_kind(pipe: Any) -> None:
+    for given, found in ((5, "1 of int"), ([5, 5], "2 of int"), ("ab", "2 of str")):
+        with pytest.raises(InputError, match=f"generator: found {found}"):
+            pipe([1, 2], generator=given)
+
+
 def test_without_a_generator_two_calls_differ(pipe: Any) -> None:
     assert not torch.equal(pipe(1, output_type="pt").images, pipe(1, output_type="pt").images)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from verify import strict_json
 from verify.commands.common import wanted_outputs
-from verify.files import write
+from verify.files import read, write
 from verify.problems import UsageError
 from verify.report.model import ExitCode
 from verify.report.words import printable
@@ -89,9 +90,9 @@ def _same_input(a: Trace, b: Trace) -> None:
 
 def _own(path: Path) -> dict[str, float]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))["tolerance"]["absolute"]
+        said = strict_json.loads(read(path, "a case of `verify record`"))["tolerance"]["absolute"]
         return {str(name): float(value) for name, value in said.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{path}: found no tolerance.absolute by stage ({type(error).__name__}); expected a "
             "case of `verify record`; remedy: name its .json"

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.files import write_bytes
+from verify.files import read, write_bytes
 from verify.problems import UsageError
 
 __all__ = ["SCHEMA", "Trace", "digest_of", "read_trace", "write_trace"]
@@ -79,10 +79,7 @@ def digest_of(inputs: Mapping[str, Any]) -> str:
 
 def read_trace(path: Path) -> Trace:
     """A file of `write_trace`, of `drift.trace_file.save`, or a text; raises UsageError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _wrong(path, f"a file that cannot be read ({error.strerror})") from None
+    data = read(path, "a trace")
     if path.suffix == ".safetensors":
         return _tensors(path, data)
     return _text(path, data)
@@ -98,7 +95,7 @@ def _tensors(path: Path, data: bytes) -> Trace:
         said = json.loads(header["__metadata__"][KEY])
         order = [one["name"] for one in said["stages"]]
         types = {one["name"]: {k: one[k] for k in ("dtype", "device")} for one in said["stages"]}
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _wrong(path, f"no whole trace ({type(error).__name__}: {error})") from None
     if said.get("schema") != SCHEMA:
         raise _wrong(path, f"the schema {said.get('schema')!r}")

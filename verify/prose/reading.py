@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from verify import files
 from verify.problems import UsageError
 from verify.prose.page import WHOLE, Block, Comment, Page, Prose, Sentence
 from verify.prose.text import bag
@@ -22,13 +23,12 @@ MAX_BYTES = 1 << 20
 
 def read(path: Path) -> Prose:
     """Read a file by its suffix: .md, .markdown, .html, .tex; anything else is plain text."""
+    raw = files.read(path, "UTF-8 text")
     try:
-        raw = path.read_bytes()
         source = raw.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
+    except ValueError:
         raise UsageError(
-            f"{path}: found a file that cannot be read ({why}); expected UTF-8 text; remedy: "
+            f"{path}: found a file that cannot be read (not UTF-8); expected UTF-8 text; remedy: "
             "correct the path"
         ) from None
     if len(raw) > MAX_BYTES:

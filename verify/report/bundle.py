@@ -128,7 +128,7 @@ def opened(bundle: Path) -> tuple[Report, Pins]:
     Its files are those of its manifest and no others, plain files each; its chain is whole; claims,
     score, verdict and reports are what the records come to; its name is that of its head.
     """
-    bundle = bundle.resolve()
+    bundle = bundle.resolve() if bundle.is_dir() else bundle  # a message names what was given
     _hold_files(bundle)
     report = from_evidence(bundle / EVIDENCE)
     for name, kind in RENDERED.items():

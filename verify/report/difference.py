@@ -193,6 +193,6 @@ def _environment(bundle: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         packages = {f"package {name}": version for name, version in found.pop("packages").items()}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"{path}: not the environment of a run ({error})") from None
     return {**found, **packages}
