@@ -37,7 +37,8 @@ def hold(sentence: Sentence, evidence: Evidence) -> Said:
     text = latin(sentence.text)
     if sentence.form is Form.QUOTE:  # in it, "we" are whom it quotes
         text = lex.OURS.sub(" ", text)
-    asserted = "; ".join(said(sentence)) if sentence.form is not Form.QUOTE else text
+    parts = said(sentence) if sentence.form is not Form.QUOTE else (text,)
+    asserted = "; ".join(part for part in parts if not _disowned(part))
     kept = _NOT_OURS.sub(" ", f"{asserted} {labels}")
     ours = bool(lex.OURS.search(kept)) or _subject(text, evidence)
     found = _figures(text) if text else []
@@ -110,6 +111,11 @@ def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
     if not found and lex.FOREIGN.search(text):
         found.add(_FOREIGN)
     return found
+
+
+def _disowned(part: str) -> bool:
+    """A clause that has no figure and says what we have not done."""
+    return bool(lex.NEGATION.search(part)) and not figures(part)
 
 
 # Before an authority's name these make its figure somebody else's achievement.

@@ -13,6 +13,7 @@ from verify.prose.text import bag
 _EMPTY = re.compile(r"<!--?-?>")  # an empty comment, however it is closed
 _HIDDEN = frozenset(("script", "style", "template", "del", "s"))
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "caption", "figcaption"))
+_DESCRIBES = re.compile(r"description|title|abstract|summary|alt", re.I)  # names of a page's <meta>
 _WIDEST = 100  # columns of one cell
 _INLINE = bag(
     "a abbr b bdi bdo code em font i img ins kbd mark q samp small span strong sub sup tt u var wbr"
@@ -85,9 +86,9 @@ class _Parser(HTMLParser):
             self.header += [block.text] * min(self.span, _WIDEST)
             return block
         column = self.header[at] if at < len(self.header) else ""
-        return Block(
-            block.pieces, block.form, Context(row=self.row[0] if at else "", column=column)
-        )
+        row = self.row[0] if at else ""
+        around = Context(lead="".join(self.header[:1]), row=row, column=column)
+        return Block(block.pieces, block.form, around)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -106,9 +107,12 @@ class _Parser(HTMLParser):
             self.form = Form.HEADING
         if tag == "img":
             self.markup.images.append((given.get("src", ""), self._line()))
-        for name in ("alt", "title", "aria-label"):
-            if given.get(name):
-                piece = ((given[name], self._line()),)
+        said = [given.get(name, "") for name in ("alt", "title", "aria-label")]
+        if tag == "meta" and _DESCRIBES.search(given.get("name", given.get("property", ""))):
+            said.append(given.get("content", ""))
+        for text in said:
+            if text:
+                piece = ((text, self._line()),)
                 self.markup.blocks.append(Block(piece, Form.CAPTION))
 
     def handle_endtag(self, tag: str) -> None:

@@ -276,7 +276,7 @@ class _Walk:
             for at, (pieces, text, _) in enumerate(row):
                 form = Form.LABEL if number < heads else Form.CELL
                 context = Context(
-                    lead=self.item_lead,
+                    lead=" ".join(filter(None, (self.item_lead, *header[:1]))),
                     row=row[0][1] if at and number >= heads else "",
                     column=header[at] if at < len(header) and form is Form.CELL else "",
                 )  # fmt: skip

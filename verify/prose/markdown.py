@@ -135,7 +135,9 @@ class _Walk:
             self._put(inline.pieces, Form.LABEL)
             return
         column = self.header[at] if at < len(self.header) else ""
-        self._put(inline.pieces, Form.CELL, row=self.row[0] if at else "", column=column)
+        lead = " ".join(filter(None, (self.lead, *self.header[:1])))  # whose models the rows name
+        row = self.row[0] if at else ""
+        self._put(inline.pieces, Form.CELL, row=row, column=column, lead=lead)
 
     def _on_fence(self, token: Token) -> None:
         language = (token.info.split() or [""])[0].lower().strip("{}.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from verify.prose import learned
 from verify.prose import lexicon as lex
 from verify.prose.page import Form, Sentence
 from verify.prose.plain import beside, unplain
@@ -48,7 +49,20 @@ def catches(sentence: Sentence) -> tuple[Catch, ...]:
     found = dict[Catch, None]()
     for spell in _spellings(sentence):
         found.update(dict.fromkeys(_caught(sentence, spell(sentence.text), spell)))
-    return tuple(found)
+    return _weighed(sentence, tuple(found))
+
+
+_READ = (Form.PROSE, Form.HEADING, Form.QUOTE, Form.CAPTION, Form.BADGE)
+
+
+def _weighed(sentence: Sentence, found: tuple[Catch, ...]) -> tuple[Catch, ...]:
+    """What the words caught, and what is learnt of sentences: it adds, and lets praise alone go."""
+    odds = learned.score(sentence.text, sentence.form) if sentence.form in _READ else 0
+    if odds < learned.INNOCENT:
+        return tuple(catch for catch in found if catch.act is Act.FIGURE)
+    if not found and odds > learned.CLAIM:
+        return (Catch(Act.QUALITY, learned.cue(sentence.text, sentence.form)),)
+    return found
 
 
 def said(sentence: Sentence) -> tuple[str, ...]:

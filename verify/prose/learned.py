@@ -1,0 +1,69 @@
+"""How much a sentence reads like a claim, as learnt from labelled sentences.
+
+Nobody can list how people overclaim, but many have written down what is an overclaim and what is
+not. A logistic regression over the words, the pairs of words and the pieces of five letters of a
+sentence learns from them; its weights are data, written by tests/verify/prose/fit.py, and a weight
+above zero speaks for a claim. Logistic regression: Cox 1958; pieces of letters: Cavnar, Trenkle 1994.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from functools import cache
+from importlib.resources import files
+
+from verify.prose.text import latin, stem
+
+CLAIM = 0.5  # log odds from which a sentence is a claim whatever its words
+INNOCENT = -0.5  # log odds below which words of praise alone are none
+_TOKEN = re.compile(r"[a-z']+|\d+(?:[.,]\d+)?|[^\s\w]|[^\W\d_a-z]")
+_PIECE = 5  # letters
+
+
+def features(text: str, form: str) -> dict[str, str]:
+    """The features of a sentence, each with the words of it that it stands for."""
+    folded = latin(text)
+    said = _TOKEN.findall(folded)
+    words = [_word(token) for token in said]
+    found = {f"form {form}": ""}
+    bare = re.sub(r"[^\w ]", "", folded)
+    for at in range(len(bare) - _PIECE + 1):
+        found.setdefault(f"~{bare[at : at + _PIECE]}", "")
+    pairs = zip(["^", *words], [*words, "$"], ["", *said], [*said, ""], strict=True)
+    for first, second, *named in pairs:
+        found.setdefault(f"{first} {second}", " ".join(named).strip())
+    found.update(zip(words, said, strict=True))
+    return found
+
+
+def _word(token: str) -> str:
+    if token[0].isdigit():
+        return "#.#" if re.search("[.,]", token) else "#"
+    return stem(token) if token.isascii() and token.isalpha() else token
+
+
+def score(text: str, form: str) -> float:
+    """Log odds that a sentence is a claim."""
+    found, weights = features(text, form), _weights()
+    total = sum(weights.get(one, 0) for one in found)
+    return float(_data()["bias"] + _data()["unit"] * total / math.sqrt(len(found)))
+
+
+def cue(text: str, form: str) -> str:
+    """The words of a sentence that speak most for a claim."""
+    found, weights = features(text, form), _weights()
+    return max((one for one in found if found[one]), key=lambda one: weights.get(one, 0), default="")
+
+
+@cache
+def _data() -> dict[str, float | dict[str, list[str]]]:
+    source = files("verify.prose").joinpath("data", "weights.json").read_text(encoding="utf-8")
+    return json.loads(source)  # type: ignore[no-any-return]
+
+
+@cache
+def _weights() -> dict[str, int]:
+    """Whole weights by feature, in `unit`; the file has the features of each weight."""
+    return {one: int(weight) for weight, listed in _data()["weights"].items() for one in listed}
