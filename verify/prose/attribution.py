@@ -38,7 +38,8 @@ def hold(sentence: Sentence, evidence: Evidence) -> Said:
     if sentence.form is Form.QUOTE:  # in it, "we" are whom it quotes
         text = lex.OURS.sub(" ", text)
     parts = said(sentence) if sentence.form is not Form.QUOTE else (text,)
-    asserted = "; ".join(part for part in parts if not _disowned(part))
+    pieces = [one for part in parts for one in re.split(r"[;,]\s", part)]
+    asserted = "; ".join(one for one in pieces if not _disowned(one))
     kept = _NOT_OURS.sub(" ", f"{asserted} {labels}")
     ours = bool(lex.OURS.search(kept)) or _subject(text, evidence)
     found = _figures(text) if text else []
