@@ -13,11 +13,12 @@ from dataclasses import replace
 
 import pytest
 
-from verify.prose import lexicon
+from verify.prose import learned, lexicon
 from verify.prose.accuracy import HELD_OUT, Accuracy
 from verify.prose.evidence import Evidence
 from verify.prose.text import pattern
 
+from . import fit
 from .conftest import Entry, entries, flagged, voices
 
 RECALL, PRECISION = 0.95, 0.9
@@ -58,18 +59,13 @@ def test_recall_and_precision(held_out: bool, evidence: Evidence) -> None:
 @pytest.mark.parametrize(
     ("name", "part"),
     [(name, "") for name in ("unseen.yaml", "earlier.yaml", "independent.yaml", "siblings.yaml")]
+    + [("independent_third.yaml", ""), ("independent_fourth.yaml", "")]
+    + [("independent_second.yaml", "")]
     + [("phrasings.yaml", part) for part in ("first", "second", "third", "fourth", "fifth")],
 )
 def test_other_voices_are_caught_as_well(name: str, part: str, evidence: Evidence) -> None:
     found = measure(entries(name, part), evidence)
     assert found.recall >= RECALL
-    assert found.precision >= PRECISION
-
-
-def test_the_second_independent_set_stays_above_what_it_was(evidence: Evidence) -> None:
-    """Three of its 48 are still missed: a setting, a condition and a caption take them back."""
-    found = measure(entries("independent_second.yaml"), evidence)
-    assert found.recall >= 45 / 48
     assert found.precision >= PRECISION
 
 
@@ -95,10 +91,46 @@ def test_the_held_out_texts_are_no_tuned_ones() -> None:
     assert len(held) > 75
 
 
+def test_the_weights_are_those_of_the_sets_and_the_features() -> None:
+    assert learned._data()["fitted_to"] == fit.digest(), "run: python tests/verify/prose/fit.py"
+
+
+def test_no_text_that_is_held_out_is_fitted_to() -> None:
+    fitted = {entry.text for _, entry in fit.sets()}
+    assert not fitted & {text.text for text in voices("held_out")}
+
+
+def test_what_is_learnt_adds_and_lets_go(
+    monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    texts = list(entries("independent_fourth.yaml"))
+    with_it = measure(texts, evidence)
+    monkeypatch.setattr(learned, "score", lambda text, form: 0.0)
+    without = measure(texts, evidence)
+    assert with_it.recall > without.recall
+    assert with_it.alarms[0] < without.alarms[0]
+
+
+def test_a_figure_beside_its_metric_is_caught_whatever_is_learnt(
+    monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    monkeypatch.setattr(learned, "score", lambda text, form: -9.0)
+    assert flagged("Our model has an FID of 1.57 on ImageNet.", "a.md", evidence)
+    assert not flagged("Our samples are stunning.", "a.md", evidence)
+
+
+@pytest.fixture
+def rules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The net without what is learnt of whole sentences, which would make up for a rule's loss."""
+    monkeypatch.setattr(learned, "score", lambda text, form: 0.0)
+
+
 @pytest.fixture(scope="module")
 def intact(evidence: Evidence) -> Accuracy:
-    """What the whole net finds."""
-    return measure(entries("sentences.yaml"), evidence)
+    """What all rules find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learned, "score", lambda text, form: 0.0)
+        return measure(entries("sentences.yaml"), evidence)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +146,7 @@ def intact(evidence: Evidence) -> Accuracy:
         "AFFIRMED",
     ],
 )
+@pytest.mark.usefixtures("rules_alone")
 def test_the_measurement_notices_a_net_with_a_hole(
     part: str, monkeypatch: pytest.MonkeyPatch, evidence: Evidence, intact: Accuracy
 ) -> None:
@@ -122,6 +155,7 @@ def test_the_measurement_notices_a_net_with_a_hole(
     assert measure(entries("sentences.yaml"), evidence) != intact
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_idioms_are_caught_by_what_they_speak_of(
     monkeypatch: pytest.MonkeyPatch, evidence: Evidence
 ) -> None:
@@ -148,6 +182,7 @@ def test_idioms_are_caught_by_what_they_speak_of(
         ("default", "DRIFT_SUBJECT"),
     ],
 )
+@pytest.mark.usefixtures("rules_alone")
 def test_each_kind_of_sibling_is_caught_by_what_it_has_in_common(
     kind: str, name: str, monkeypatch: pytest.MonkeyPatch, evidence: Evidence
 ) -> None:
