@@ -38,9 +38,8 @@ def hold(sentence: Sentence, evidence: Evidence) -> Said:
     if sentence.form is Form.QUOTE:  # in it, "we" are whom it quotes
         text = lex.OURS.sub(" ", text)
     parts = said(sentence) if sentence.form is not Form.QUOTE else (text,)
-    pieces = [one for part in parts for one in re.split(r"[;,]\s", part)]
-    asserted = "; ".join(one for one in pieces if not _disowned(one))
-    kept = _NOT_OURS.sub(" ", f"{asserted} {labels}")
+    pieces = [one for part in (*parts, labels) for one in re.split(r"[;,]\s|[()|]", part)]
+    kept = _NOT_OURS.sub(" ", "; ".join(one for one in pieces if not _disowned(one)))
     ours = bool(lex.OURS.search(kept)) or _subject(text, evidence)
     found = _figures(text) if text else []
     about = [f for f in evidence.facts if _is_about(f, f"{text} {labels}")]
@@ -91,6 +90,8 @@ _FOREIGN = "others"
 
 def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
     """The authorities to which a sentence attributes what it says."""
+    if lex.THIRD.search(text) and (lex.OTHERS.search(text) or lex.RIVAL.search(text)):
+        return {_FOREIGN}
     found = set[str]()
     for authority in evidence.authorities:
         name = _names(authority)
@@ -115,8 +116,9 @@ def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
 
 
 def _disowned(part: str) -> bool:
-    """A clause that has no figure and says what we have not done."""
-    return bool(lex.NEGATION.search(part)) and not figures(part)
+    """A clause without a figure that says what we have not done, and praises nothing by it."""
+    praise = any(words.search(part) for words in (lex.LACK, lex.FAULT, lex.BETTER, lex.AGREES))
+    return bool(lex.NEGATION.search(part)) and not praise and not figures(part)
 
 
 # Before an authority's name these make its figure somebody else's achievement.

@@ -1,9 +1,10 @@
 """How much a sentence reads like a claim, as learnt from labelled sentences.
 
 Nobody can list how people overclaim, but many have written down what is an overclaim and what is
-not. A logistic regression over the words, the pairs of words and the pieces of five letters of a
-sentence learns from them, and over its words in the scope of a denial (Das, Chen 2001); its weights are data, written by tests/verify/prose/fit.py, and a weight
-above zero speaks for a claim. Logistic regression: Cox 1958; pieces of letters: Cavnar, Trenkle 1994.
+not. A logistic regression learns from them, over the words of a sentence, its pairs of words, its
+pieces of five letters, and its words in the scope of a denial. The weights are data, written by
+tests/verify/prose/fit.py; one above zero speaks for a claim. Regression: Cox 1958. Pieces of
+letters: Cavnar, Trenkle 1994. Denials: Das, Chen 2001.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from verify.prose.text import latin, stem
 
-CLAIM = 0.5  # log odds from which a sentence is a claim whatever its words
-INNOCENT = -0.5  # log odds below which words of praise alone are none
+CLAIM = 0.0  # log odds from which a sentence is a claim whatever its words
+INNOCENT = -0.75  # log odds below which words of praise alone are none
 _TOKEN = re.compile(r"[a-z']+|\d+(?:[.,]\d+)?|[^\s\w]|[^\W\d_a-z]")
 _PIECE = 5  # letters
 
@@ -67,24 +69,29 @@ def _word(token: str) -> str:
 
 def score(text: str, form: str) -> float:
     """Log odds that a sentence is a claim."""
-    found, weights = features(text, form), _weights()
-    total = sum(weights.get(one, 0) for one in found)
-    return float(_data()["bias"] + _data()["unit"] * total / math.sqrt(len(found)))
+    found, (bias, weights) = features(text, form), _fitted()
+    return bias + sum(weights.get(one, 0) for one in found) / math.sqrt(len(found))
 
 
 def cue(text: str, form: str) -> str:
     """The words of a sentence that speak most for a claim."""
-    found, weights = features(text, form), _weights()
-    return max((one for one in found if found[one]), key=lambda one: weights.get(one, 0), default="")
+    found, (_, weights) = features(text, form), _fitted()
+    return max(
+        (one for one in found if found[one]), key=lambda one: weights.get(one, 0), default=""
+    )
 
 
 @cache
-def _data() -> dict[str, float | dict[str, list[str]]]:
+def fitted() -> dict[str, Any]:
+    """The file of weights: what they were fitted to, the bias, and features by whole weight."""
     source = files("verify.prose").joinpath("data", "weights.json").read_text(encoding="utf-8")
-    return json.loads(source)  # type: ignore[no-any-return]
+    return dict(json.loads(source))
 
 
 @cache
-def _weights() -> dict[str, int]:
-    """Whole weights by feature, in `unit`; the file has the features of each weight."""
-    return {one: int(weight) for weight, listed in _data()["weights"].items() for one in listed}
+def _fitted() -> tuple[float, dict[str, float]]:
+    data = fitted()
+    weights = {
+        one: int(n) * data["unit"] for n, listed in data["weights"].items() for one in listed
+    }
+    return data["bias"], weights

@@ -57,7 +57,8 @@ _READ = (Form.PROSE, Form.HEADING, Form.QUOTE, Form.CAPTION, Form.BADGE)
 
 def _weighed(sentence: Sentence, found: tuple[Catch, ...]) -> tuple[Catch, ...]:
     """What the words caught, and what is learnt of sentences: it adds, and lets praise alone go."""
-    odds = learned.score(sentence.text, sentence.form) if sentence.form in _READ else 0
+    weighed = sentence.form in _READ and len(sentence.text.split()) > 1
+    odds = learned.score(sentence.text, sentence.form) if weighed else learned.CLAIM
     if odds < learned.INNOCENT:
         return tuple(catch for catch in found if catch.act is Act.FIGURE)
     if not found and odds > learned.CLAIM:

@@ -59,7 +59,11 @@ def test_recall_and_precision(held_out: bool, evidence: Evidence) -> None:
 @pytest.mark.parametrize(
     ("name", "part"),
     [(name, "") for name in ("unseen.yaml", "earlier.yaml", "independent.yaml", "siblings.yaml")]
-    + [("independent_third.yaml", ""), ("independent_fourth.yaml", "")]
+    + [
+        ("independent_third.yaml", ""),
+        ("independent_fourth.yaml", ""),
+        ("independent_fifth.yaml", ""),
+    ]
     + [("independent_second.yaml", "")]
     + [("phrasings.yaml", part) for part in ("first", "second", "third", "fourth", "fifth")],
 )
@@ -92,7 +96,7 @@ def test_the_held_out_texts_are_no_tuned_ones() -> None:
 
 
 def test_the_weights_are_those_of_the_sets_and_the_features() -> None:
-    assert learned._data()["fitted_to"] == fit.digest(), "run: python tests/verify/prose/fit.py"
+    assert learned.fitted()["fitted_to"] == fit.digest(), "run: python tests/verify/prose/fit.py"
 
 
 def test_no_text_that_is_held_out_is_fitted_to() -> None:
