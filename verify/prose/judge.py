@@ -163,7 +163,7 @@ def _paraphrase(
     if allowed is None:
         return _denied(sentence, known[0], evidence)
     more = paraphrase.says_more(sentence, allowed, evidence)
-    if more is None and not caught:
+    if more is None and all(catch.act is Act.LIKENESS for catch in caught):
         more = paraphrase.other_words(sentence, allowed)
     if more is not None:
         reason = f"marked as {marker.reason}, and {more}"

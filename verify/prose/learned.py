@@ -19,7 +19,7 @@ from typing import Any
 
 from verify.prose.text import latin, stem
 
-CLAIM = 0.0  # log odds from which a sentence is a claim whatever its words
+CLAIM = 0.1  # log odds from which a sentence is a claim whatever its words
 INNOCENT = -0.75  # log odds below which words of praise alone are none
 _TOKEN = re.compile(r"[a-z']+|\d+(?:[.,]\d+)?|[^\s\w]|[^\W\d_a-z]")
 _PIECE = 5  # letters

@@ -34,6 +34,7 @@ class Act(StrEnum):
     RESTATED = "restated"  # a claim's own sentence
     FORBIDDEN = "forbidden"
     MARKED = "marked"
+    LIKENESS = "likeness"  # to sentences that were labelled as claims
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,21 @@ def catches(sentence: Sentence) -> tuple[Catch, ...]:
     return _weighed(sentence, tuple(found))
 
 
+_MERE = (Act.QUALITY, Act.SPEED)  # neither figures nor what is said beside others
+_FEWEST = 3  # words of a sentence that anything can be told of
 _READ = (Form.PROSE, Form.HEADING, Form.QUOTE, Form.CAPTION, Form.BADGE)
 
 
 def _weighed(sentence: Sentence, found: tuple[Catch, ...]) -> tuple[Catch, ...]:
-    """What the words caught, and what is learnt of sentences: it adds, and lets praise alone go."""
-    weighed = sentence.form in _READ and len(sentence.text.split()) > 1
+    """What the words caught, and what is learnt of sentences: it adds, and lets go."""
+    weighed = sentence.form in _READ and len(sentence.text.split()) >= _FEWEST
     odds = learned.score(sentence.text, sentence.form) if weighed else learned.CLAIM
     if odds < learned.INNOCENT:
-        return tuple(catch for catch in found if catch.act is Act.FIGURE)
+        denies = lex.NEGATION.search(latin(sentence.text))
+        go = (*_MERE, Act.PARITY, Act.SUPERIORITY) if denies else _MERE
+        return tuple(catch for catch in found if catch.act not in go)
     if not found and odds > learned.CLAIM:
-        return (Catch(Act.QUALITY, learned.cue(sentence.text, sentence.form)),)
+        return (Catch(Act.LIKENESS, learned.cue(sentence.text, sentence.form)),)
     return found
 
 

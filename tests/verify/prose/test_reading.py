@@ -206,7 +206,10 @@ def test_latex_sections_captions_and_tables_have_their_context() -> None:
     )
     cells = {s.text: s.context for s in only(source, Form.CELL, "a.tex")}
     assert (cells["1.55"].row, cells["1.55"].column) == ("L/2", "FID ours")
-    assert (cells["1.54"].column, cells["1.54"].lead) == ("FID paper", "Figures of the paper.")
+    assert (cells["1.54"].column, cells["1.54"].lead) == (
+        "FID paper",
+        "Figures of the paper. model",
+    )
     prose = {s.text: s for s in only(source, Form.PROSE, "a.tex")}
     assert set(prose) == {"Text below."}
     (caption,) = only(source, Form.CAPTION, "a.tex")
