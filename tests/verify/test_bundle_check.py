@@ -77,13 +77,13 @@ def easier(lines: Lines) -> None:
     of(lines, "run")["clauses"][0]["tolerance"]["value"] = 50.0
 
 
-def late(lines: Lines) -> None:
-    """A waiver that ended the day before."""
+def late(lines: Lines, started: str = "2026-07-01T00:00:00.000Z") -> None:
+    """A waiver that ended the day before, beside those that hold."""
     head = of(lines, "run")
-    head["started"] = "2026-07-01T00:00:00.000Z"
-    head["declared"]["waivers"] = [
+    head["started"] = started
+    head["declared"]["waivers"].append(
         {"clause": "THING-002", "owner": "somebody", "reason": "known", "expires": "2026-06-30"}
-    ]
+    )
     of(lines, "clause", id="THING-002").update(outcome="waived", cause="waiver")
 
 
@@ -104,7 +104,7 @@ EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
      "surviving by a fail"),
     ("waived by nobody", lambda lines: of(lines, "clause", id="THING-002").update(
         outcome="waived", cause="waiver"), "no waiver of it in the pack"),
-    ("waived a day late", late, "no waiver of it in the pack"),
+    ("waived a day late", late, "found THING-002 waived, and no waiver of it in the pack"),
     ("waived without a waiver's cause",
      lambda lines: of(lines, "clause", id="THING-002").update(outcome="waived"),
      "waived by judged"),
@@ -130,6 +130,15 @@ def test_what_does_not_follow_from_the_records_is_refused(
     chained(path, [json.dumps(line) for line in lines])
     result = cli("bundle", "check", seal_anew(copy))
     assert (result.code, said in result.err) == (4, True), result.err
+
+
+def test_on_its_last_day_a_waiver_is_not_late(copy: Path, cli: Cli) -> None:
+    path = copy / EVIDENCE
+    lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]
+    late(lines, "2026-06-30T23:59:59.999Z")
+    chained(path, [json.dumps(line) for line in lines])
+    result = cli("bundle", "check", seal_anew(copy))
+    assert "no waiver of it" not in result.err  # what else the edit did is said instead
 
 
 def test_made_anew_without_an_edit_it_is_intact(copy: Path) -> None:
