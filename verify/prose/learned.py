@@ -20,6 +20,7 @@ from typing import Any
 from verify.prose.text import latin, stem
 
 CLAIM = 0.1  # log odds from which a sentence is a claim whatever its words
+SURE = 1.1  # the same for a short one
 INNOCENT = -0.75  # log odds below which words of praise alone are none
 _TOKEN = re.compile(r"[a-z']+|\d+(?:[.,]\d+)?|[^\s\w]|[^\W\d_a-z]")
 _PIECE = 5  # letters

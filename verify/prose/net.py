@@ -54,6 +54,7 @@ def catches(sentence: Sentence) -> tuple[Catch, ...]:
 
 
 _MERE = (Act.QUALITY, Act.SPEED)  # neither figures nor what is said beside others
+_SHORT_OF = 7  # words, of which fewer say less of what they are like
 _FEWEST = 3  # words of a sentence that anything can be told of
 _READ = (Form.PROSE, Form.HEADING, Form.QUOTE, Form.CAPTION, Form.BADGE)
 
@@ -66,7 +67,8 @@ def _weighed(sentence: Sentence, found: tuple[Catch, ...]) -> tuple[Catch, ...]:
         denies = lex.NEGATION.search(latin(sentence.text))
         go = (*_MERE, Act.PARITY, Act.SUPERIORITY) if denies else _MERE
         return tuple(catch for catch in found if catch.act not in go)
-    if not found and odds > learned.CLAIM:
+    least = learned.CLAIM if len(sentence.text.split()) >= _SHORT_OF else learned.SURE
+    if not found and odds > least:
         return (Catch(Act.LIKENESS, learned.cue(sentence.text, sentence.form)),)
     return found
 
