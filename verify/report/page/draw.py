@@ -13,6 +13,7 @@ from verify.report.words import printable
 # A meter: the tolerance stands in its middle, twice the tolerance is its end.
 METER, METER_HEIGHT = 120.0, 12.0
 WIDTH, HEIGHT, MARGIN = 640.0, 180.0, 8.0
+LABELS = 64.0  # room for the numbers left of the curves
 CLOUD = 320.0
 BAR, BAR_STEP, DECADES = 260.0, 16.0, 12.0  # stage bars: 1e-6 to 1e6 of the tolerance
 
@@ -89,14 +90,15 @@ def curves(drawn: Curves, *, ends: tuple[str, str] | None = None) -> Markup:
     label = escape(printable(f"{drawn.title}: {longest} values from {low:.4g} to {high:.4g}"))
     first, last = (escape(printable(end)) for end in ends or ("", ""))
     under = (
-        f'<text class="axis" x="{4 * MARGIN:g}" y="{HEIGHT + 12:g}">{first}</text>'
+        f'<text class="axis" x="{LABELS:g}" y="{HEIGHT + 12:g}">{first}</text>'
         f'<text class="axis" x="{WIDTH:g}" y="{HEIGHT + 12:g}" text-anchor="end">{last}</text>'
     )
+    left = f'x="{LABELS - 6:g}" text-anchor="end"'
     height = HEIGHT + 16 if ends else HEIGHT
     return Markup(
         f'<svg class="curves" viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{label}">'
-        f'<text class="axis" x="0" y="11">{high:.4g}</text>'
-        f'<text class="axis" x="0" y="{HEIGHT - 2:g}">{low:.4g}</text>'
+        f'<text class="axis" {left} y="11">{high:.4g}</text>'
+        f'<text class="axis" {left} y="{HEIGHT - 2:g}">{low:.4g}</text>'
         f"{''.join(lines)}{under if ends else ''}</svg><p>{names}</p>"
     )
 
@@ -104,12 +106,12 @@ def curves(drawn: Curves, *, ends: tuple[str, str] | None = None) -> Markup:
 def _path(values: Sequence[float | None], low: float, high: float) -> str:
     steps: list[str] = []
     move = True
-    across = (WIDTH - 2 * MARGIN) / max(len(values) - 1, 1)
+    across = (WIDTH - MARGIN - LABELS) / max(len(values) - 1, 1)
     for number, value in enumerate(values):
         if value is None:
             move = True
             continue
-        x = MARGIN + across * number
+        x = LABELS + across * number
         y = MARGIN + (HEIGHT - 2 * MARGIN) * (high - value) / (high - low)
         steps.append(f"{'M' if move else 'L'}{x:.1f} {y:.1f}")
         move = False
