@@ -309,3 +309,17 @@ def test_a_defect_of_our_own_is_code_five_with_a_traceback(
     (kept,) = Path("reports").iterdir()
     assert kept.name.startswith("unsealed-"), "no .partial-* stays behind, and no evidence is lost"
     assert f"verify bundle seal {kept}" in result.err
+
+
+@pytest.mark.parametrize(
+    "command", [("run",), ("explain", "THING-001"), ("replay", "THING-001")], ids=" ".join
+)
+def test_a_folder_of_evidence_that_is_named_is_there(
+    mini: MiniPack, cli: Cli, command: tuple[str, ...]
+) -> None:
+    """A typing error would else be a run without records, and only claims would miss them."""
+    result = cli(*command, "--pack", mini.save().root, "--evidence", "evalutions")
+    assert result.code == 2
+    assert "--evidence evalutions: found no folder; expected the one that holds" in result.err
+    assert not Path("reports").exists()
+    assert cli(*command, "--pack", mini.root).code == 0

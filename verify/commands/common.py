@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from verify.problems import PackError, UsageError
 from verify.spec.lint import lint
@@ -54,8 +55,20 @@ def evidence_option(function: Command) -> Command:
         default=Path("reports/evaluations"),
         show_default=True,
         metavar="DIR",
+        callback=_there,
         help="Evaluation records that metric clauses read.",
     )(function)
+
+
+def _there(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    """A folder that is named has to be there; where the default is not, nothing was recorded."""
+    source = context.get_parameter_source(parameter.name or "")
+    if source is not ParameterSource.DEFAULT and not value.is_dir():
+        raise UsageError(
+            f"{parameter.opts[0]} {value}: found no folder; expected the one that holds evaluation "
+            "records; remedy: name it, or leave the option out"
+        )
+    return value
 
 
 def wanted_outputs(texts: Iterable[str], kinds: Iterable[str]) -> list[tuple[str, Path]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import audited_subject, pack_option, sound_pack
+from verify.commands.common import audited_subject, evidence_option, pack_option, sound_pack
 from verify.outcome import Outcome
 from verify.problems import UsageError
 from verify.report.page.drawn import DRAWN
@@ -35,14 +35,7 @@ from verify.spec.select import one_clause
 @click.option("--subject", metavar="NAME", help="Implementation to audit [default: the pack's].")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--evidence",
-    "evidence_dir",
-    type=click.Path(path_type=Path),
-    default=Path("reports/evaluations"),
-    metavar="DIR",
-    show_default=True,
-)
+@evidence_option
 @click.option("--pdb", "debug", is_flag=True, help="Open the debugger where the check raises.")
 def command(
     clause_id: str,
