@@ -3,7 +3,8 @@
 HELD_OUT is of independent authors in eight languages, who had not seen the net; nobody who tunes
 the net has read it, and the project's tests measure it anew, so that no change of the net leaves
 an old figure standing. INDEPENDENT and FIRST are history: sets of a writer who had not seen the
-net, and sets of whoever mends it, each as the net found it.
+net, and sets of whoever mends it, each as the net found it; of INDEPENDENT the last is still one
+that nothing was fitted to, and is measured anew.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Accuracy:
             "sentences), on sentences it was not tuned on"
         )
         read = (f"{one.recall:.3f}/{one.precision:.3f} of {one.sentences}" for one in INDEPENDENT)
-        yield f"  of independent sets, each when first read: {', '.join(read)} (tuned on since)"
+        sets = ", ".join(read)
+        yield f"  of independent sets, each when first read: {sets} (tuned on since, but the last)"
         first = (f"{one.recall:.3f}/{one.precision:.3f}" for one in FIRST)
         yield f"  of its authors' own sets, each when first read: {', '.join(first)}"
         kinds = (f"{kind.replace('_', ' ')} {n}/{of}" for kind, (n, of) in self.flagged.items())
@@ -91,6 +93,7 @@ INDEPENDENT = (
     Accuracy({"first reading": (54, 60)}, (8, 50)),
     Accuracy({"first reading": (44, 52)}, (10, 49)),
     Accuracy({"first reading": (43, 48)}, (3, 44)),
+    Accuracy({"first reading": (44, 46)}, (3, 43)),
 )
 FIRST = (
     Accuracy({"first set": (36, 60)}, (3, 47)),

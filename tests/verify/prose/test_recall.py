@@ -1,8 +1,8 @@
 """How well overclaims are caught, and what is published of it.
 
 voices.yaml was written by independent authors who had not seen the net; the part of it that is
-held out was never read by whoever tuned the net, and it alone is published. All other sets have
-been tuned on, so they say that nothing got worse, and no more.
+held out was never read by whoever tuned the net. Nothing was fitted to the last independent set
+either. All others have been tuned on: they say that nothing got worse, and no more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from verify.prose import learned, lexicon
-from verify.prose.accuracy import HELD_OUT, Accuracy
+from verify.prose.accuracy import HELD_OUT, INDEPENDENT, Accuracy
 from verify.prose.evidence import Evidence
 from verify.prose.text import pattern
 
@@ -22,6 +22,7 @@ from . import fit
 from .conftest import Entry, entries, flagged, voices
 
 RECALL, PRECISION = 0.95, 0.9
+UNTOUCHED = "independent_sixth.yaml"
 WRITERS, LANGUAGE = 0.9, 0.85  # of independent writers, whose idioms no list has
 
 
@@ -79,6 +80,15 @@ def test_the_published_figures_are_those_of_what_nothing_was_tuned_on(evidence: 
     assert found.alarms == HELD_OUT.alarms
 
 
+def test_the_last_independent_set_is_still_told_as_when_it_was_first_read(
+    evidence: Evidence,
+) -> None:
+    found, first = measure(entries(UNTOUCHED), evidence), INDEPENDENT[-1]
+    assert (found.recall, found.alarms) == (first.recall, first.alarms)
+    assert found.recall >= RECALL
+    assert found.precision >= PRECISION
+
+
 def test_independent_writers_are_caught_in_every_language(evidence: Evidence) -> None:
     texts = list(voices("tuned"))
     by_language = measure((replace(text, kind=text.language) for text in texts), evidence)
@@ -102,6 +112,7 @@ def test_the_weights_are_those_of_the_sets_and_the_features() -> None:
 def test_no_text_that_is_held_out_is_fitted_to() -> None:
     fitted = {entry.text for _, entry in fit.sets()}
     assert not fitted & {text.text for text in voices("held_out")}
+    assert not fitted & {text.text for text in entries(UNTOUCHED)}
 
 
 def test_what_is_learnt_adds_and_lets_go(
