@@ -22,7 +22,7 @@ MOST_LABELS, MOST_POSITIVES, MOST_BATCH = 10, 16, 64
 STEPS, ENCODER_STEPS = 400, 200  # minutes on two cores
 WIDE = 28  # a side from which the generator is wider
 STAGES = 4
-EVALUATED = (500, 5000)  # samples, at least and at most
+EVALUATED = (400, 4000)  # samples, at least and at most
 EVALUATED_EACH = 20  # for each image that is held out
 
 
@@ -100,6 +100,7 @@ def _values(
     hidden = 96 if side >= WIDE else 64
     batch = min(MOST_BATCH, training)
     labels, positives = min(MOST_LABELS, len(classes), batch), min(MOST_POSITIVES, least)
+    capacity = max(positives, min(128, least))
     return {
         "side": side, "channels": shape[2], "classes": len(classes),
         "class_note": _listed(classes), "patch": patch, "tokens": (side // patch) ** 2,
@@ -107,7 +108,7 @@ def _values(
         "patchify": patchify, "mask_patch": 1 if stages[0] % 2 else 2, "batch": batch,
         "epochs": max(1, round(ENCODER_STEPS * batch / training)), "training": training,
         "encoder_steps": ENCODER_STEPS, "steps": STEPS, "labels": labels, "positives": positives,
-        "capacity": max(positives, min(128, least)), "overall": min(1000, training),
+        "capacity": capacity, "overall": min(8 * capacity, training),
         "samples": min(max(EVALUATED_EACH * unseen, EVALUATED[0]), EVALUATED[1]), "unseen": unseen,
     }  # fmt: skip
 

@@ -47,7 +47,7 @@ def facts_of(path: Path) -> records.Facts:
 
     found = opened(path)
     labels = torch.cat([named for _, named in found.images.batches()])
-    return run._facts(
+    return run.facts_of(
         found, path, labels, extractor="x", extractor_sha256="0" * 64, resize="none",
         statistics_sha256="0" * 64,
     )  # fmt: skip
