@@ -73,6 +73,7 @@ def held(folder: Path) -> None:
     assert (folder / "samples/grid.png").is_file()
 
 
+@pytest.mark.nightly
 def test_the_guide_from_a_folder_to_a_figure_with_few_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

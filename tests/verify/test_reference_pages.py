@@ -68,6 +68,7 @@ def test_a_mistake_is_told_in_the_words_of_its_code(mini: MiniPack) -> None:
     shown(page.replace("{ #thing-001 }", ""))
 
 
+@pytest.mark.nightly
 def test_pages_are_written_into_a_folder_of_their_own(cli: Cli, tmp_path: Path) -> None:
     place = tmp_path / "clauses"
     first = cli("docs", str(place))

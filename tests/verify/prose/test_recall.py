@@ -86,6 +86,7 @@ def test_the_last_independent_set_is_told_without_being_fitted_to(evidence: Evid
     assert found.precision >= PRECISION
 
 
+@pytest.mark.nightly
 def test_independent_writers_are_caught_in_every_language(evidence: Evidence) -> None:
     texts = list(voices("tuned"))
     by_language = measure((replace(text, kind=text.language) for text in texts), evidence)
@@ -145,6 +146,7 @@ def intact(evidence: Evidence) -> Accuracy:
         return measure(entries("sentences.yaml"), evidence)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "part",
     [
