@@ -39,17 +39,23 @@ def address(sealed: Finished) -> str:
     return (sealed.bundle / "report.html").resolve().as_uri()
 
 
+def heard(page: Any) -> tuple[list[str], list[str]]:
+    """(errors, addresses asked for) of a page from here on; both lists grow."""
+    wrong: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    return wrong, asked
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_error_no_request_and_nothing_cut_off(
     browser: Any, address: str, width: int, scheme: str
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    wrong: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    wrong, asked = heard(page)
     page.goto(address)
     page.click("#open")
     assert wrong == []

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.verify.conftest import Finished
-from tests.verify.test_page_in_browser import SERIOUS, WIDTHS, browser
+from tests.verify.test_page_in_browser import SERIOUS, WIDTHS, browser, heard
 
 from .conftest import lines, picture, png, record, row
 from .test_sessions import SAMPLER, of
@@ -70,11 +70,7 @@ def test_no_error_no_request_elsewhere_and_nothing_cut_off(
 def shown_at(browser: Any, address: str, width: int, scheme: str) -> tuple[list[str], list[str]]:
     """(errors, requests) of all pages; the one that is not there is an error by itself."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    wrong: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    wrong, asked = heard(page)
     for path in pages(address):
         page.goto(address + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
