@@ -18,8 +18,8 @@ from verify.api import CheckContext, Measurement, SubjectError, check
 from verify.numeric.arrays import Array, as_array, largest
 
 from ..common import golden
-from . import reference
 from .calls import OutsideError, answer, array, call, inside, named_temperatures, numbers, required
+from .mistakes import reference
 from .stages import PER_TEMPERATURE, RECORDED, inputs_of
 
 LEAD = "step32/"

@@ -35,6 +35,8 @@ def registered_in(*rooms: str) -> dict[tuple[str, str], Any]:
     return {
         (entry.role, entry.name): value
         for room in rooms
-        for path in sorted((ROOT / "contracts" / room).glob("*.py"))
-        for entry, value in held(importlib.import_module(f"contracts.{room}.{path.stem}"))
+        for path in sorted((ROOT / "contracts" / room).rglob("*.py"))
+        for entry, value in held(
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        )
     }

@@ -12,16 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
-from contracts.audit import (
-    engine_models,
-    known,
-    mistakes,
-    models,
-    outcome,
-    reference,
-    trace,
-    variants,
-)
+from contracts.audit import engine_models, models, outcome, trace
+from contracts.audit.mistakes import known, reference, variants
+from contracts.audit.mistakes import search as mistakes
 from contracts.common import oracle
 from contracts.subjects.engine import ENGINE
 from verify.api import CheckContext, Measurement

@@ -11,7 +11,7 @@ import pytest
 from verify.api import CheckContext
 from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView, ExitCode, Report
-from verify.run import forks
+from verify.run.workers import forks
 
 from .conftest import MiniPack, clause, new_pack, run_pack
 
@@ -185,7 +185,7 @@ DODGES = """
 
     @check("dodge.patches_the_worker")
     def patches_the_worker(ctx):
-        worker = sys.modules["verify.run.worker"]
+        worker = sys.modules["verify.run.workers.worker"]
         worker.encode = lambda measurement: dict(PASS)
         worker.write = lambda answers, answer: None
         return ctx.decide(False, "red")

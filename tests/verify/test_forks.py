@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from verify.outcome import Outcome, Reason
-from verify.run import forks
+from verify.run.workers import forks
 
 from .conftest import Finished, MiniPack, clause, run_pack
 
@@ -157,7 +157,7 @@ def test_a_program_started_by_an_import_is_the_environments_or_the_packs(
     asked = f"""
 import subprocess, sys
 from pathlib import Path
-from verify.run.watch import Watch
+from verify.run.workers.watch import Watch
 from verify.spec.sources import installed
 
 watch = Watch(Path("/pack"))

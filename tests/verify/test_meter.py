@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from verify.outcome import Outcome, Reason
-from verify.run import meter, pool
+from verify.run.workers import meter, pool
 
 from .conftest import MiniPack, clause, run_pack
 

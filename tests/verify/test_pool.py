@@ -9,7 +9,7 @@ import pytest
 
 from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView
-from verify.run import forks, pool, processes
+from verify.run.workers import forks, pool, processes
 
 from .conftest import Finished, MiniPack, clause, run_pack
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from verify.evaluation import EvaluationRecord, read_evaluation
 from verify.outcome import Outcome
-from verify.run.pool import Worker
 from verify.run.results import Verdict
 from verify.run.tasks import lone_task
+from verify.run.workers.pool import Worker
 from verify.spec.model import Budget
 from verify.spec.pack import LoadedPack
 

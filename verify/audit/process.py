@@ -21,8 +21,8 @@ from typing import Any
 
 from verify.audit.subject import ForeignSubject
 from verify.run.answers import text
-from verify.run.meter import Meter
-from verify.run.processes import end, held_kb
+from verify.run.workers.meter import Meter
+from verify.run.workers.processes import end, held_kb
 
 WORKER = Path(__file__).parent / "worker" / "__main__.py"
 SIZES, NONCE = 16, 16

@@ -17,10 +17,10 @@ from verify.report.words import number
 from verify.run import columns
 from verify.run.answers import decode, encode, subject_lost
 from verify.run.engine import PROFILES
-from verify.run.pool import Task
 from verify.run.results import Verdict
 from verify.run.tasks import make_task
-from verify.run.worker import execute, found_by, load, mount
+from verify.run.workers.pool import Task
+from verify.run.workers.worker import execute, found_by, load, mount
 from verify.spec.model import Clause, Falsifier, Kind
 from verify.spec.pack import LoadedPack
 from verify.spec.select import one_clause

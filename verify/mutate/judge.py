@@ -17,8 +17,8 @@ from verify.mutate.source import Mutant, Source
 from verify.mutate.workers import Programs
 from verify.outcome import Outcome
 from verify.problems import NothingSelectedError, PackError, Problem
-from verify.run.pool import Task
 from verify.run.spread import Stop, spread
+from verify.run.workers.pool import Task
 from verify.spec.digests import files_below
 from verify.spec.model import Clause
 

@@ -16,9 +16,9 @@ from typing import Any
 from verify.files import write_bytes
 from verify.mutate.source import Mutant
 from verify.mutate.workers import Programs
-from verify.run.pool import Task
 from verify.run.results import Verdict
 from verify.run.spread import Stop, spread
+from verify.run.workers.pool import Task
 from verify.spec.model import Clause, Kind
 
 TRACED = 5.0  # a budget's factor while lines are counted

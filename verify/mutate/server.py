@@ -22,8 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from verify.run.watch import Watch
-from verify.run.worker import open_pipes, serve, settle, write
+from verify.run.workers.watch import Watch
+from verify.run.workers.worker import open_pipes, serve, settle, write
 
 _Trace = Any  # a local trace function: its type names itself
 
@@ -122,7 +122,7 @@ def _own_files() -> set[str]:
 
 def _libraries(places: tuple[str, ...]) -> list[str]:
     """Modules that were imported and are none of the code's, the pack's or the program's own."""
-    from verify.run.worker import PACKAGE
+    from verify.run.workers.worker import PACKAGE
 
     own = (PACKAGE, "__main__", "verify")
     return [

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from verify.run.meter import Meter
-from verify.run.pool import Process, Task, Worker
-from verify.run.protocol import LostError
+from verify.run.workers.meter import Meter
+from verify.run.workers.pool import Process, Task, Worker
+from verify.run.workers.protocol import LostError
 
 WORTH_RESTARTING = 100  # modules
 _BEGINNING = Task(("", None), {"memory_mb": 0}, 0.0)  # starting is charged to no clause
@@ -19,7 +19,7 @@ _BEGINNING = Task(("", None), {"memory_mb": 0}, 0.0)  # starting is charged to n
 class Programs(Worker):
     """`turn` begins a program, `run` gives it a task; `lines` are those the last task reached."""
 
-    boot = Worker.boot.replace("verify.run.worker", "verify.mutate.server")
+    boot = Worker.boot.replace("verify.run.workers.worker", "verify.mutate.server")
 
     def __init__(self, root: Path, threads: int, libraries: Sequence[str] = ()) -> None:
         super().__init__(root, threads)

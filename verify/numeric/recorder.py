@@ -40,7 +40,7 @@ def main() -> None:
 
     from verify.api import registered
     from verify.numeric.recording import NOISES
-    from verify.run.worker import member, mount
+    from verify.run.workers.worker import member, mount
 
     asked = json.loads(sys.stdin.read())
     os.dup2(2, 1)

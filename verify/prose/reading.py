@@ -49,11 +49,11 @@ def parse(source: str, file: str) -> Prose:
 def _reader(file: str) -> Callable[[str], Page]:
     suffix = Path(file).suffix.lower()
     if suffix in (".md", ".markdown"):
-        from verify.prose.markdown import page  # parsers are imported where a file needs them
+        from verify.prose.markup.markdown import page  # imported where a file needs it
     elif suffix in (".html", ".htm", ".xhtml"):
-        from verify.prose.html import page
+        from verify.prose.markup.html import page
     elif suffix == ".tex":
-        from verify.prose.latex import page
+        from verify.prose.markup.latex import page
     else:
         return _plain
     return page

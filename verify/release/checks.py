@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from verify.outcome import Outcome, Reason
-from verify.run.pool import Worker
 from verify.run.results import Verdict
 from verify.run.tasks import lone_task
+from verify.run.workers.pool import Worker
 from verify.spec.model import Budget
 from verify.spec.pack import LoadedPack
 

@@ -12,12 +12,12 @@ from verify import clock
 from verify.mutate.rate import Rate
 from verify.outcome import Outcome, Reason
 from verify.run import columns
-from verify.run.forks import ForkServer
 from verify.run.keys import Keys
-from verify.run.pool import Task, execute, threads
 from verify.run.results import FalsifierRun, Verdict, waived
 from verify.run.spread import Stop, StoppedError
 from verify.run.tasks import make_task
+from verify.run.workers.forks import ForkServer
+from verify.run.workers.pool import Task, execute, threads
 from verify.scope import ClaimVerdict, Evidence, solve
 from verify.spec.model import Clause, Falsifier, Kind, Waiver
 from verify.spec.pack import LoadedPack

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.run.environment import environment
-from verify.run.pool import Task
+from verify.run.workers.pool import Task
 from verify.spec.digests import (
     code_files,
     evaluations_digest,

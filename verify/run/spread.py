@@ -24,7 +24,7 @@ class StoppedError(Exception):
 
 
 class Closable(Protocol):
-    """What a thread waits for: see `verify.run.pool.Worker`."""
+    """What a thread waits for: see `verify.run.workers.pool.Worker`."""
 
     @property
     def closed(self) -> bool: ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from verify.run.pool import Task
+from verify.run.workers.pool import Task
 from verify.spec.bindings import Binding
 from verify.spec.model import Budget, Clause, Falsifier
 from verify.spec.pack import LoadedPack

@@ -14,9 +14,9 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-from verify.prose.badge import badge
-from verify.prose.formula import formula
-from verify.prose.html import Markup, visible
+from verify.prose.markup.badge import badge
+from verify.prose.markup.formula import formula
+from verify.prose.markup.html import Markup, visible
 from verify.prose.page import Block, Comment, Context, Form, Page
 from verify.prose.text import bag
 

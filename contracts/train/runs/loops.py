@@ -22,8 +22,8 @@ from drift.state.mirrors import Mirror
 from drift.state.stopping import Stop
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.places import folder
-from ..common.rows import Refused, Row, judge_rows
+from ...common.places import folder
+from ...common.rows import Refused, Row, judge_rows
 from .costs import costs
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify.run.processes import status_kb
+from verify.run.workers.processes import status_kb
 
 SLACK_KB = 8 << 10  # the kernel counts resident pages in batches
 _SELF = "self"

@@ -21,7 +21,7 @@ from drift.state import modules, record
 from drift.train import build, run
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common import small_run
+from ...common import small_run
 
 
 def _started(folder: Path, seed: int, *, resume: bool = False) -> run.Run:

@@ -24,9 +24,9 @@ from drift.sample import grids, sampler, session
 from drift.train import pictures, run
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.rows import Refused, Row, judge_rows
-from ..metrics import cases
-from .runs import begun
+from ...common.rows import Refused, Row, judge_rows
+from ...metrics import cases
+from .whole import begun
 
 
 @check("train.shown")

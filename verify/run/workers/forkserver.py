@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from verify.run.processes import MARK, descendants
-from verify.run.watch import Watch
-from verify.run.worker import PACKAGE, attend, mount, settle
+from verify.run.workers.processes import MARK, descendants
+from verify.run.workers.watch import Watch
+from verify.run.workers.worker import PACKAGE, attend, mount, settle
 
 MESSAGE = 1 << 20  # bytes of an order: names of modules
 _ENVIRONMENT = 47  # of /proc/self/stat, counted after the name: where it begins and where it ends

@@ -22,8 +22,8 @@ from drift.state import checkpoint, modules
 from drift.state.checkpoint import Checkpoint
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.places import folder
-from ..common.rows import Refused, Row, judge_rows
+from ...common.places import folder
+from ...common.rows import Refused, Row, judge_rows
 
 HELD = {
     "b/x": torch.tensor([[1.5, -0.0], [float("nan"), 2.0]]), "a": torch.tensor(7),

@@ -26,7 +26,7 @@ from drift.state import checkpoint
 from drift.train import build, draw, run, watch
 from verify.api import CheckContext, Measurement, check
 
-from ..common import small_run
+from ...common import small_run
 
 Listen = Callable[[run.Run], None]
 ZEROS = "0" * 64

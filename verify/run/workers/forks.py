@@ -1,4 +1,4 @@
-"""The pool's side of `verify.run.forkserver`: workers that are forked instead of started.
+"""The pool's side of `verify.run.workers.forkserver`: workers that are forked instead of started.
 
 Where forks are not to be had (another system than Linux, imports that left a thread, a server that
 died or hung) there is none, and a worker is started as a process of its own.
@@ -21,15 +21,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from verify.run.meter import Meter
-from verify.run.processes import MARK, end
 from verify.run.spread import POLL_S
+from verify.run.workers.meter import Meter
+from verify.run.workers.processes import MARK, end
 
-BOOT = "import sys; sys.path.append(sys.argv.pop()); from verify.run.forkserver import main; main()"
+BOOT = (
+    "import sys; sys.path.append(sys.argv.pop()); "
+    "from verify.run.workers.forkserver import main; main()"
+)
 LIMIT_S = 120.0  # to import what the tasks name
 ORDER_S = 10.0  # to fork, or to tell of a fork; of a server that hangs or was stopped
 ANSWER = 1 << 16  # bytes
-HOME = str(Path(__file__).parents[2])
+HOME = str(Path(__file__).parents[3])
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

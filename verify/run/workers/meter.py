@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify.run.processes import descendants
+from verify.run.workers.processes import descendants
 
 PROC = Path("/proc")
 LONGEST_SLEEP_S = 0.5  # charged between two readings: the reader itself may have been kept waiting

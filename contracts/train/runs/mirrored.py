@@ -14,8 +14,8 @@ from unittest.mock import patch
 from drift.state import mirrors
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.places import folder
-from ..common.rows import Refused, Row, judge_rows
+from ...common.places import folder
+from ...common.rows import Refused, Row, judge_rows
 
 
 class Sink:

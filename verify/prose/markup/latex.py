@@ -22,10 +22,10 @@ from pylatexenc.latexwalker import (
 )
 from pylatexenc.macrospec import std_macro
 
-from verify.prose.formula import formula
+from verify.prose.markup.formula import formula
+from verify.prose.markup.tex_source import CODE, COMMENT, blanked, masked
+from verify.prose.markup.tex_table import Row, joined, without_span
 from verify.prose.page import Block, Comment, Context, Form, Page
-from verify.prose.tex_source import CODE, COMMENT, blanked, masked
-from verify.prose.tex_table import Row, joined, without_span
 from verify.prose.text import bag
 
 _DEFINES = re.compile(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
-from verify.prose.badge import badge
+from verify.prose.markup.badge import badge
 from verify.prose.page import Block, Comment, Context, Form, Page
 from verify.prose.text import bag
 

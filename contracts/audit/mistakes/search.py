@@ -12,10 +12,10 @@ import numpy as np
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import Array, as_array, largest, worst_of
 
-from ..common import golden
-from .calls import TEMPERATURES, Domain, OutsideError, answer, inside
+from ...common import golden
+from ..calls import TEMPERATURES, Domain, OutsideError, answer, inside
+from ..outcome import drawn, faint
 from .known import LATE, MISTAKES, together, with_mistakes
-from .outcome import drawn, faint
 from .variants import outcome
 
 PAIRS = 600  # of samples in an input that the search looks at; all are held against its result

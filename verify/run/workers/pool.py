@@ -26,14 +26,14 @@ from typing import Any
 
 from verify.outcome import Outcome, Reason
 from verify.run.answers import text, too_large
-from verify.run.forks import HOME, Forked, ForkServer, environment
-from verify.run.memory import SLACK_KB
-from verify.run.meter import Meter
-from verify.run.processes import end, held_kb
-from verify.run.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.results import Verdict
 from verify.run.spread import POLL_S, Stop, spread
-from verify.run.worker import module_of
+from verify.run.workers.forks import HOME, Forked, ForkServer, environment
+from verify.run.workers.memory import SLACK_KB
+from verify.run.workers.meter import Meter
+from verify.run.workers.processes import end, held_kb
+from verify.run.workers.protocol import LostError, garbled, own, parsed, verdict_of
+from verify.run.workers.worker import module_of
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
@@ -44,7 +44,10 @@ LOG_TAIL = 8000  # bytes of a worker's standard error that are searched for an e
 LOG_LINES = 8
 
 # The worker's own folder comes last: a pack's modules must not hide behind it, nor it behind them.
-_BOOT = "import sys; sys.path.append(sys.argv.pop()); from verify.run.worker import main; main()"
+_BOOT = (
+    "import sys; sys.path.append(sys.argv.pop()); "
+    "from verify.run.workers.worker import main; main()"
+)
 _NOT_THEIRS = (str(Path(HOME) / "verify"), "<")
 _WORKER_FILE = str(Path(__file__).with_name("worker.py"))
 _FATAL = "Fatal Python error"
@@ -125,7 +128,7 @@ class Worker:
 
     def _ask(self, task: Task) -> dict[str, Any]:
         """The worker's answer. Starting and importing have a limit of their own, and then a budget
-        begins to run: see `verify.run.meter` for what is charged."""
+        begins to run: see `verify.run.workers.meter` for what is charged."""
         if self._process is not None and self._spoken():
             self._discard()  # what an earlier check left running writes to the pipe
         process = self._process

@@ -27,18 +27,18 @@ from typing import Any, TextIO
 from verify.api import CheckContext, Measurement, SubjectError, held, registered
 from verify.outcome import Axis, Outcome, Reason
 from verify.run.answers import broken, encode, over_budget, subject_lost
-from verify.run.leavings import state
-from verify.run.memory import granted, lift, peak_mb
-from verify.run.processes import borrowed_kb, held_kb
-from verify.run.raised import by_the_code
-from verify.run.tampered import functions, put_back
-from verify.run.watch import Watch
+from verify.run.workers.leavings import state
+from verify.run.workers.memory import granted, lift, peak_mb
+from verify.run.workers.processes import borrowed_kb, held_kb
+from verify.run.workers.raised import by_the_code
+from verify.run.workers.tampered import functions, put_back
+from verify.run.workers.watch import Watch
 from verify.spec.places import CONTRACTS
 
 PACKAGE = "verify_pack"
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
 _FRAMES_KEPT = 8
-_OWN_FOLDER = str(Path(__file__).parents[1])
+_OWN_FOLDER = str(Path(__file__).parents[2])
 
 
 def main() -> None:

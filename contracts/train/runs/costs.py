@@ -12,7 +12,7 @@ import torch
 
 from drift.state import environment
 
-from ..common.rows import Row
+from ...common.rows import Row
 
 
 def costs() -> Iterator[Row]:

@@ -1,0 +1,1 @@
+"""Whole runs: what stops one, what it keeps and shows, how it goes on."""

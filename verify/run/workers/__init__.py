@@ -1,0 +1,1 @@
+"""The processes that carry out checks: started, fed, measured, held to their budgets, ended."""
