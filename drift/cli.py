@@ -39,14 +39,17 @@ COMMANDS = {
     "experiment": ("drift.commands.experiment", "Cycles of three experiments, judged in pairs."),
     "bench": ("drift.commands.bench", "Time a part of the engine beside its floor."),
     "params": ("drift.commands.params", "Count the parameters of a template, module by module."),
-    "import": ("drift.commands.import_", "Read a published checkpoint into an artefact."),
-    "export": ("drift.commands.export", "Write an artefact in the reference's layout."),
-    "inspect": ("drift.commands.inspect", "Score an artefact and say what would raise the score."),
-    "stamp": ("drift.commands.stamp", "Patch an artefact's metadata, never its tensors."),
+    "import": ("drift.commands.artifacts.import_", "Read a published checkpoint into an artefact."),
+    "export": ("drift.commands.artifacts.export", "Write an artefact in the reference's layout."),
+    "inspect": (
+        "drift.commands.artifacts.inspect",
+        "Score an artefact and say what would raise the score.",
+    ),
+    "stamp": ("drift.commands.artifacts.stamp", "Patch an artefact's metadata, never its tensors."),
 }
 
 
-@click.group(cls=LazyGroup, table=COMMANDS)
+@click.group(cls=LazyGroup, sections={"Commands": COMMANDS})
 @click.version_option(__version__, prog_name="drift", message="%(prog)s %(version)s")
 def cli() -> None:
     """Train and evaluate drifting models (arXiv 2602.04770)."""

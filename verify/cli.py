@@ -18,42 +18,63 @@ from verify.problems import (
     refused_by_system,
 )
 
+# Headings of `--help`, by the folder of verify/commands in which the modules of their commands lie.
+HEADINGS = {
+    "runs": "Runs",
+    "pack": "The pack",
+    "claims": "What may be said",
+    "trust": "Signatures and protected files",
+    "work": "Work orders",
+}
 COMMANDS = {
-    "run": "Evaluate clauses and their falsifiers; report what may be claimed.",
-    "merge": "Make the bundles of a run's shards (verify run --shard K/N) one.",
-    "audit": "Judge an implementation from elsewhere: AGREES, DEPARTS or INCOMPLETE.",
-    "lint": "Check the pack itself: YAML, references, citations, conflicts, falsifiers.",
-    "list": "List clauses, claims, checks, mutants or subjects.",
-    "explain": "Explain a clause or a claim: what it says, rests on, last showed, and lacks.",
-    "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
-    "record": "Record a case of a check: its arrays, their noise, and what made them.",
-    "trace": "Compare two traces of one computation: the first stage in which they part.",
-    "mutate": "Change the code in one place at a time: what share do the clauses notice?",
-    "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
-    "template": "Hold configuration files against a column of cited facts (the CI gate).",
-    "bundle": "Re-verify a sealed bundle, or seal the evidence that a run left behind.",
-    "keys": "Keys whose signatures count: make one, list them, revoke one.",
-    "sign": "Sign records, computed again first, and bundles: in-toto statements, DSSE.",
-    "check-signature": "Hold signed records and bundles against the keys of the pack.",
-    "recompute": "Compute the figures of a record again, from what is kept beside it.",
-    "release": "GO, CONDITIONAL-GO or NO-GO: every gate, and what closes it.",
-    "card": "Write a model card from a bundle, or hold a card against it.",
-    "frontier": "Hold a change, BASE..HEAD, against the paths it may touch and rules it loosens.",
-    "protect": "Hold protected files against approved digests, or approve a change.",
-    "decisions": "Check or list the decision records.",
-    "score": "Points of a bundle, earned of possible, by contract and clause; what raises them.",
-    "coverage": "Facts to clauses to falsifiers to claims and back; how much of a source is held.",
-    "status": "What each contract has come to: proposed, partial, functional, discharged.",
-    "next": "Which work orders may start, and which wait for what.",
-    "attempt": "The ledger of attempts at work orders.",
-    "dogfood": "Walk the first user's path in a clean environment: GO, WARN or NO-GO.",
-    "calibrate": "Check a proxy's calibration; rank follow-up work by it, and nothing else.",
-    "promote": "Hold a promoted-run record against its evidence; list every blocker.",
-    "diff": "Compare two bundles, or the rules of two commits: stricter, looser, neutral.",
-    "serve": "Look at the bundles and runs of a folder in a browser, live.",
-    "docs": "Write every clause as pages to read, for a documentation site.",
-    "schema": "Print the JSON Schema of a file format.",
-    "init": "Scaffold a pack for another project.",
+    "runs": {
+        "run": "Evaluate clauses and their falsifiers; report what may be claimed.",
+        "merge": "Make the bundles of a run's shards (verify run --shard K/N) one.",
+        "replay": "Run one clause, or one falsifier of it, in the foreground for a debugger.",
+        "audit": "Judge an implementation from elsewhere: AGREES, DEPARTS or INCOMPLETE.",
+        "record": "Record a case of a check: its arrays, their noise, and what made them.",
+        "trace": "Compare two traces of one computation: the first stage in which they part.",
+        "mutate": "Change the code in one place at a time: what share do the clauses notice?",
+        "bundle": "Re-verify a sealed bundle, or seal the evidence that a run left behind.",
+        "diff": "Compare two bundles, or the rules of two commits: stricter, looser, neutral.",
+        "serve": "Look at the bundles and runs of a folder in a browser, live.",
+    },
+    "pack": {
+        "init": "Scaffold a pack for another project.",
+        "lint": "Check the pack itself: YAML, references, citations, conflicts, falsifiers.",
+        "list": "List clauses, claims, checks, mutants or subjects.",
+        "explain": "Explain a clause or a claim: what it says, rests on, last showed, and lacks.",
+        "coverage": "Facts to clauses to falsifiers to claims and back; how much of a source "
+        "is held.",
+        "decisions": "Check or list the decision records.",
+        "schema": "Print the JSON Schema of a file format.",
+        "docs": "Write every clause as pages to read, for a documentation site.",
+    },
+    "claims": {
+        "claims": "Hold prose against the newest evidence: backed, attributed, or an overclaim.",
+        "template": "Hold configuration files against a column of cited facts (the CI gate).",
+        "score": "Points of a bundle, earned of possible, by contract and clause; what "
+        "raises them.",
+        "card": "Write a model card from a bundle, or hold a card against it.",
+        "calibrate": "Check a proxy's calibration; rank follow-up work by it, and nothing else.",
+        "promote": "Hold a promoted-run record against its evidence; list every blocker.",
+        "release": "GO, CONDITIONAL-GO or NO-GO: every gate, and what closes it.",
+    },
+    "trust": {
+        "keys": "Keys whose signatures count: make one, list them, revoke one.",
+        "sign": "Sign records, computed again first, and bundles: in-toto statements, DSSE.",
+        "check-signature": "Hold signed records and bundles against the keys of the pack.",
+        "recompute": "Compute the figures of a record again, from what is kept beside it.",
+        "protect": "Hold protected files against approved digests, or approve a change.",
+        "frontier": "Hold a change, BASE..HEAD, against the paths it may touch and rules it "
+        "loosens.",
+    },
+    "work": {
+        "status": "What each contract has come to: proposed, partial, functional, discharged.",
+        "next": "Which work orders may start, and which wait for what.",
+        "attempt": "The ledger of attempts at work orders.",
+        "dogfood": "Walk the first user's path in a clean environment: GO, WARN or NO-GO.",
+    },
 }
 
 EXIT_CODES = """\b
@@ -75,9 +96,12 @@ GARBAGE_THRESHOLD = 1_000_000
 
 @click.group(
     cls=LazyGroup,
-    table={
-        name: (f"verify.commands.{name.replace('-', '_')}_", text)
-        for name, text in COMMANDS.items()
+    sections={
+        HEADINGS[folder]: {
+            name: (f"verify.commands.{folder}.{name.replace('-', '_')}_", text)
+            for name, text in commands.items()
+        }
+        for folder, commands in COMMANDS.items()
     },
     epilog=EXIT_CODES,
     context_settings={"max_content_width": 100},

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verify.commands.common import audited_subject, sound_pack
-from verify.commands.sealed_run import about_run, run_and_seal
+from verify.commands.runs.sealed_run import about_run, run_and_seal
 from verify.known import earlier_in
 from verify.problems import UsageError
 from verify.report.model import Report

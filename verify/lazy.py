@@ -8,25 +8,27 @@ from typing import Any
 
 import click
 
+Sections = Mapping[str, Mapping[str, tuple[str, str]]]
+
 
 class LazyGroup(click.Group):
-    """Commands by name from `table`: name -> (module with `command`, what it does)."""
+    """Commands by name from `sections`: heading -> name -> (module, what it does)."""
 
-    def __init__(
-        self, *args: Any, table: Mapping[str, tuple[str, str]] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *args: Any, sections: Sections | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.table = table or {}
+        self.sections = sections or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.table)
+        return [name for commands in self.sections.values() for name in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.table:
-            return None
-        command: click.Command = import_module(self.table[cmd_name][0]).command
-        return command
+        for commands in self.sections.values():
+            if cmd_name in commands:
+                command: click.Command = import_module(commands[cmd_name][0]).command
+                return command
+        return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+        for heading, commands in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, text) for name, (_, text) in commands.items()])

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from verify.commands.schema_ import schema_text
+from verify.commands.pack.schema_ import schema_text
 from verify.run import columns
 from verify.spec.model import Clause, Kind
 from verify.spec.pack import LoadedPack, load

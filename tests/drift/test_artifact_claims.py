@@ -30,7 +30,7 @@ def run_stamp(command: str) -> None:
     """Executes the command that an error prints."""
     from click.testing import CliRunner
 
-    from drift.commands.stamp import command as click_command
+    from drift.commands.artifacts.stamp import command as click_command
 
     words = shlex.split(command)
     assert words[:2] == ["drift", "stamp"]

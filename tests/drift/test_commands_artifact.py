@@ -26,7 +26,7 @@ COMMANDS = {"import": "import_", "export": "export", "inspect": "inspect", "stam
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in COMMANDS.items():
-        monkeypatch.setitem(cli.COMMANDS, name, (f"drift.commands.{module}", "help"))
+        monkeypatch.setitem(cli.COMMANDS, name, (f"drift.commands.artifacts.{module}", "help"))
 
 
 @pytest.fixture
@@ -166,6 +166,6 @@ def test_a_mistake_gives_one_message_and_exit_code_2(
 
 
 def test_help_imports_no_torch() -> None:
-    modules = ", ".join(f"drift.commands.{module}" for module in (*COMMANDS.values(), "params"))
+    modules = ", ".join(f"drift.commands.artifacts.{module}" for module in COMMANDS.values())
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=GOLDEN.parents[1]).returncode == 0

@@ -184,7 +184,7 @@ def test_what_every_worker_runs_itself_is_not_tried(
     cli: Cli, counted: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Changed text of a module that is loaded already would be compiled by nobody: a survivor."""
-    from verify.commands import mutate_
+    from verify.commands.runs import mutate_
 
     real = mutate_.Finder.find
 

@@ -1,0 +1,1 @@
+"""Commands on one file of a model: read in, written out, inspected, stamped."""

@@ -1,0 +1,1 @@
+"""A latent cache: images encoded once, shard by shard, and read again as a source."""

@@ -1,0 +1,1 @@
+"""What is computed from features: distances, neighbours, scores, each with its interval."""

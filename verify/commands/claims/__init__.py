@@ -1,0 +1,1 @@
+"""Commands that hold what is said against what is known."""

@@ -1,0 +1,1 @@
+"""Commands on the pack itself: written, checked, looked up."""

@@ -1,0 +1,1 @@
+"""Commands that carry out a run, repeat it, or show it."""

@@ -1,0 +1,1 @@
+"""Commands on signatures and on files that change only by decision."""

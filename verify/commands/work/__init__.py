@@ -1,0 +1,1 @@
+"""Commands on what is to be done next, and on what was tried."""
