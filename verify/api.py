@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from verify.attest.backing import Backing, backing
-from verify.axes import AxisError, Measured, above, best_first, mean, measured
+from verify.figures.axes import AxisError, Measured, above, best_first, mean, measured
 from verify.outcome import Outcome, Reason
 from verify.registration import (
     Registered,

@@ -24,7 +24,7 @@ from verify.attest.envelope import SignatureError, sealed
 from verify.attest.model import Key, Revoked, Role, Trust, id_of
 from verify.attest.recompute import Figure, Recomputed
 from verify.attest.statement import RECORD, statement
-from verify.evaluation import EvaluationRecord
+from verify.figures.evaluation import EvaluationRecord
 from verify.outcome import Axis, Outcome
 from verify.report.bundle import EVIDENCE
 from verify.run.results import Verdict

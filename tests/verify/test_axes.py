@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verify.axes import (
+from verify.figures.axes import (
     MARKS,
     AxisError,
     External,
@@ -153,7 +153,7 @@ def test_equal_numbers_hash_alike_and_axes_keep_them_apart_in_a_set() -> None:
 
 
 SNIPPET = """
-from verify.axes import Measured, PaperEval, External, Proxy, above, best_first, mean
+from verify.figures.axes import Measured, PaperEval, External, Proxy, above, best_first, mean
 a = Measured(1.0, PaperEval, "fid")
 b = Measured(2.0, Proxy, "fid")
 q = Measured(1.54, External, "fid")

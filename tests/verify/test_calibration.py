@@ -14,11 +14,11 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from verify.axes import AxisError, measured
-from verify.calibration import MIN_PAIRS, Calibration, fit, read_calibration
-from verify.evaluation import EvaluationRecord, read_evaluation
+from verify.figures.axes import AxisError, measured
+from verify.figures.calibration import MIN_PAIRS, Calibration, fit, read_calibration
+from verify.figures.evaluation import EvaluationRecord, read_evaluation
+from verify.figures.triage import rank
 from verify.problems import IntegrityError, PackError, UsageError
-from verify.triage import rank
 
 from .conftest import Result
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verify.problems import UsageError
-from verify.spec import decision_rules
 from verify.spec.decision_log import read_log
-from verify.spec.decision_rules import RULES, lint_log
 from verify.spec.lint import lint
+from verify.spec.rules import decisions as decision_rules
+from verify.spec.rules.decisions import RULES, lint_log
 
 from .conftest import MiniPack, Result, decision
 

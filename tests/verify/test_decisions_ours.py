@@ -10,10 +10,10 @@ import pytest
 from verify.outcome import Outcome
 from verify.scope import Floors, Form, Scope, floors, solve
 from verify.spec.decision_log import read_log
-from verify.spec.decision_rules import lint_log
 from verify.spec.decisions import SECTIONS
 from verify.spec.model import Decision, DecisionStatus, Pack
 from verify.spec.pack import LoadedPack, load
+from verify.spec.rules.decisions import lint_log
 
 from .situations import evidence, verdict
 

@@ -10,7 +10,7 @@ from verify.outcome import Axis, Outcome
 from verify.run.results import FalsifierRun, Verdict
 from verify.scope import Evidence, Scope, Tier
 from verify.spec.model import Conflict
-from verify.spec.rules_claims import SENTENCE_WORDS
+from verify.spec.rules.claims import SENTENCE_WORDS
 
 from .conftest import config
 from .situations import (

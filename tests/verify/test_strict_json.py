@@ -10,7 +10,7 @@ import pytest
 from contracts.evaluation.components import RecordError
 from contracts.evaluation.records import read_record
 from verify import strict_json
-from verify.evaluation import read_evaluation
+from verify.figures.evaluation import read_evaluation
 from verify.problems import IntegrityError, UsageError
 from verify.run.evidence import chain, linked
 

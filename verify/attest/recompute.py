@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verify.evaluation import EvaluationRecord, read_evaluation
+from verify.figures.evaluation import EvaluationRecord, read_evaluation
 from verify.outcome import Outcome
 from verify.run.results import Verdict
 from verify.run.tasks import lone_task

@@ -12,7 +12,7 @@ from verify.attest.envelope import Kind, SignatureError, opened
 from verify.attest.model import Key, Role
 from verify.attest.recompute import Figure, Recomputed, recompute
 from verify.attest.statement import RECORD, hold, statement, subjects
-from verify.evaluation import EvaluationRecord, read_evaluation
+from verify.figures.evaluation import EvaluationRecord, read_evaluation
 from verify.run.environment import repository
 from verify.spec.digests import digests
 from verify.spec.pack import LoadedPack

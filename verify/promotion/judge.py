@@ -10,8 +10,8 @@ from typing import Any
 
 from verify.attest.backing import backing
 from verify.attest.standing import shortfall
-from verify.axes import AxisError, mean
-from verify.evaluation import read_evaluation
+from verify.figures.axes import AxisError, mean
+from verify.figures.evaluation import read_evaluation
 from verify.known import Known, known_from
 from verify.outcome import Axis, reaches
 from verify.problems import IntegrityError, UsageError

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.attest.backing import beside
-from verify.evaluation import EvaluationRecord
+from verify.figures.evaluation import EvaluationRecord
 from verify.outcome import Outcome
 from verify.run.engine import Options, run
 from verify.run.results import Verdict

@@ -10,7 +10,7 @@ from verify.promotion.model import PROMOTION, PromotionFile, Track
 from verify.spec.floors import floors
 from verify.spec.model import Cited
 from verify.spec.pack import LoadedPack, ids
-from verify.spec.rules_clauses import duplicates
+from verify.spec.rules.clauses import duplicates
 from verify.spec.strict_yaml import Document, Path_
 
 

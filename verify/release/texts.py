@@ -26,8 +26,8 @@ from verify.release.version import UnreadableError, entry, project, table, text_
 from verify.report.model import ExitCode
 from verify.scope import Scope
 from verify.spec.decision_log import read_log
-from verify.spec.decision_rules import lint_log
 from verify.spec.places import inside
+from verify.spec.rules.decisions import lint_log
 
 
 def licence(by: ByLicence, now: Situation) -> Finding:

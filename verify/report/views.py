@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from verify.axes import Measured
-from verify.axes import measured as on_axis
+from verify.figures.axes import Measured
+from verify.figures.axes import measured as on_axis
 from verify.outcome import Axis, Outcome, Reason
 from verify.spec.model import Severity
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.verify.conftest import clause
 from tests.verify.signing import key, sign_record
-from verify.evaluation import read_evaluation
+from verify.figures.evaluation import read_evaluation
 from verify.promotion.recompute import Evaluated, judged_again
 
 from .conftest import Signing

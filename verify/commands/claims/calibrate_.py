@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from verify.axes import AxisError
-from verify.calibration import Calibration, read_calibration
-from verify.evaluation import EvaluationRecord, read_evaluation
+from verify.figures.axes import AxisError
+from verify.figures.calibration import Calibration, read_calibration
+from verify.figures.evaluation import EvaluationRecord, read_evaluation
+from verify.figures.triage import USE, Ranking, proxy_of, rank
 from verify.files import write
 from verify.problems import IntegrityError, UsageError
 from verify.spec.places import visible
-from verify.triage import USE, Ranking, proxy_of, rank
 
 
 @click.command()

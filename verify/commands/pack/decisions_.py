@@ -10,8 +10,8 @@ import click
 from verify.commands.common import pack_option, pack_root
 from verify.problems import NothingSelectedError, PackError
 from verify.spec.decision_log import Draft, Log, read_log
-from verify.spec.decision_rules import lint_log, notes
 from verify.spec.model import DecisionStatus
+from verify.spec.rules.decisions import lint_log, notes
 
 
 @click.group()

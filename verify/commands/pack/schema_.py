@@ -7,7 +7,7 @@ import json
 import click
 from pydantic import BaseModel
 
-from verify.calibration import CalibrationFile
+from verify.figures.calibration import CalibrationFile
 from verify.promotion.model import PromotedRun
 from verify.release.model import Record, SignaturesFile
 from verify.report.model import Report

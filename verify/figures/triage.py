@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from verify.axes import AxisError, Measured, Proxy, best_first
-from verify.calibration import Calibration
-from verify.evaluation import EvaluationRecord
+from verify.figures.axes import AxisError, Measured, Proxy, best_first
+from verify.figures.calibration import Calibration
+from verify.figures.evaluation import EvaluationRecord
 
 SCHEMA = "verify/ranking/1"
 USE = "spend-triage"

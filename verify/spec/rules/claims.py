@@ -10,12 +10,12 @@ from verify.outcome import reaches
 from verify.problems import Problem
 from verify.provenance import provenance
 from verify.spec.decision_log import Known
-from verify.spec.decision_rules import dangling, unsettled
 from verify.spec.floors import floors
 from verify.spec.model import Claim, ClaimsFile, Decision, Manifest, Needs
 from verify.spec.pack import LoadedPack, ids
 from verify.spec.places import named
-from verify.spec.rules_clauses import duplicates
+from verify.spec.rules.clauses import duplicates
+from verify.spec.rules.decisions import dangling, unsettled
 from verify.spec.select import named_by, needed_by
 from verify.spec.strict_yaml import Document, Path_
 

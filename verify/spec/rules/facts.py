@@ -8,7 +8,7 @@ from itertools import combinations
 from verify.problems import Problem
 from verify.spec.model import Authorities, Conflict, ConflictsFile, Fact, FactsFile
 from verify.spec.pack import LoadedPack, ids
-from verify.spec.rules_clauses import duplicates
+from verify.spec.rules.clauses import duplicates
 from verify.spec.strict_yaml import Document
 
 

@@ -3,7 +3,7 @@
 A manifest (schema verify/calibration/1) records pairs, the fit and its error. The fit is computed
 again here and has to be what is recorded. Its error is the largest that the line makes on a pair it
 was not fitted to (each pair left out in turn), times a safety factor. A calibration ranks follow-up
-work (`verify.triage`); it never turns a proxy into evidence for a claim.
+work (`verify.figures.triage`); it never turns a proxy into evidence for a claim.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from verify.axes import Measured, PaperEval, Proxy, best_first
+from verify.figures.axes import Measured, PaperEval, Proxy, best_first
 from verify.problems import IntegrityError, PackError, Problem
 from verify.spec.model import AtLeastOne, Frozen, Sha256, Text
 from verify.spec.strict_yaml import Document, read

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from verify import strict_json
-from verify.axes import Measured, measured
+from verify.figures.axes import Measured, measured
 from verify.problems import UsageError
 from verify.provenance import Provenance, provenance
 
