@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -184,7 +185,7 @@ def check(config: GeneratorConfig, labels: Tensor, alpha: float, name: str = "al
             found=f"{int(labels.min())} to {int(labels.max())}",
             expected=f"0 to {config.num_classes - 1}",
         )
-    number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    number = isinstance(alpha, Real) and not isinstance(alpha, bool)  # NumPy's numbers too
     if not number or not 0.0 < _as_float32(alpha) < math.inf:
         raise InputError(
             name, found=repr(alpha), expected="a finite number above 0",

@@ -30,8 +30,12 @@ from drift.state import stopping
 from drift.train import build, draw, step
 from drift.train.step import TrainState
 
+LATER = pytest.mark.nightly
 
-@pytest.mark.parametrize("name", ["s.npz", "s.safetensors", "folder"])
+
+@pytest.mark.parametrize(
+    "name", ["s.npz", *(pytest.param(n, marks=LATER) for n in ("s.safetensors", "folder"))]
+)
 def test_samples_of_several_processes_are_those_of_one(name: str, tmp_path: Path) -> None:
     """23 of them in batches of four: none twice, none left out, in their order."""
     folder = runs.run_folder(tmp_path / "run")
@@ -104,7 +108,7 @@ def test_the_echo_of_a_signal_ends_no_process_of_several(monkeypatch: pytest.Mon
 # -- plan and launch -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("per_pass", [None, 1])
+@pytest.mark.parametrize("per_pass", [pytest.param(None, marks=LATER), 1])
 def test_planned_bytes_are_those_of_a_small_step(per_pass: int | None) -> None:
     """Parameters and moments to the byte; activations within 15 % of what autograd keeps."""
     template = build.override(

@@ -9,12 +9,15 @@ from functools import cache
 
 from verify.prose import lexicon as lex
 from verify.prose.evidence import Evidence, KnownAuthority, KnownFact
-from verify.prose.net import Act, catches, said
+from verify.prose.net import Act, catches, denied, said
 from verify.prose.page import Form, Sentence
 from verify.prose.text import latin, pattern
 from verify.prose.whole import figures
 
-_NOT_OURS = re.compile(r"(?:and )?(?:not|never|none of) (?:ours|our own|us|we)\b|\bhere\b")
+_NOT_OURS = re.compile(
+    r"(?:and )?(?:not|never|none of) (?:ours|our own|us|we)\b"
+    r"|(?:^|; )\s*(?:and |but |yet |so )?(?:we|i)(?: (?:do|did|have|had|can|could|make|made))?\s*(?=;|$)"  # what is left where a denial began
+)
 _COLUMN = re.compile(r"\b([a-z])\s?[/-]\s?(\d+)\b")
 _WITHIN = re.compile(r"(?:to )?within \d[\d.]*|(?:by|of) \d[\d.]* (?:hours|gpu)\S*")
 
@@ -116,9 +119,18 @@ def _named(text: str, labels: str, evidence: Evidence) -> set[str]:
 
 
 def _disowned(part: str) -> bool:
-    """A clause without a figure that says what we have not done, and praises nothing by it."""
-    praise = any(words.search(part) for words in (lex.LACK, lex.FAULT, lex.BETTER, lex.AGREES))
-    return bool(lex.NEGATION.search(part)) and not praise and not figures(part)
+    """A clause without a figure that says what we have not done, and praises nothing by it.
+
+    Only a plain denial says so, and one alone: what is not missing, or no trouble, is praise.
+    """
+    rest, undone = lex.NOT_DONE.subn(" ", part)
+    lacking = lex.DENIAL.search(rest)
+    bare = lacking is not None and not lex.NEGATION.search(lacking.group())
+    signs = undone + len(lex.NEGATION.findall(rest)) + bare
+    praise = (lex.LACK, lex.FAULT, lex.BETTER, lex.LITOTES)
+    praises = any(words.search(part) for words in praise) or lex.AGREES.search(rest)
+    plain = undone or denied(part) is not None
+    return bool(plain and signs == 1 and not praises and not figures(part))
 
 
 # Before an authority's name these make its figure somebody else's achievement.

@@ -257,8 +257,8 @@ def _frame_start(text: str) -> int | None:
     for match in lex.FRAME.finditer(text):
         if not any(m.start() <= match.end() and m.end() >= match.start() for m in _unframed(text)):
             found.append(match.start())
-    if (denied := _denied(text)) is not None:
-        found.append(denied)
+    if (start := denied(text)) is not None:
+        found.append(start)
     return min(found, default=None)
 
 
@@ -266,12 +266,14 @@ def _unframed(text: str) -> list[re.Match[str]]:
     return list(lex.NOT_A_FRAME.finditer(text))
 
 
-def _denied(text: str) -> int | None:
+def denied(text: str) -> int | None:
     """Where a denial of ours begins; none that praises us by what others do not reach."""
     match = lex.TRAILING.search(text) or lex.DENIAL.search(text)
     if match is None or lex.NOT_A_DENIAL.search(text) or lex.NO_RIVAL.search(text):
         return None
     subject, rest = text[: match.start()], text[match.end() :]
+    if lex.NONE_OF.search(subject) and lex.WANTING.search(match.group()):
+        return None  # nothing is missing
     others = lex.RIVAL.search(subject) or lex.TARGET.search(subject)
     if others and lex.OURS.search(rest):
         return None

@@ -191,6 +191,51 @@ def test_an_achievement_is_no_attribution(text: str, evidence: Evidence) -> None
     assert ruling(text, evidence).flagged
 
 
+QUOTED = "The paper reports an FID of 1.54"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "and nothing is missing in ours",
+        "and nothing is lacking in ours",
+        "and ours leaves nothing to be desired",
+        "and we are not far from it",
+        "and no gap is left in our code",
+        "and none of it is out of our reach",
+        "and ours has no trouble with that",
+        "and it is not a problem for our model",
+        "and ours has never failed to reach it",
+        "and nothing that it has is absent here",
+        "and there is nothing in it that we could not do",
+        "and for us that is no obstacle",
+        "and our model is no worse",
+    ],
+)
+def test_a_true_quotation_carries_no_praise_of_ours_in_the_form_of_a_denial(
+    rest: str, evidence: Evidence
+) -> None:
+    assert ruling(f"{QUOTED}, {rest}.", evidence) is Ruling.OVERCLAIM
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "and we have not measured ours",
+        "which we have not tried to reach",
+        "and our run was never evaluated",
+        "and nothing of ours has been evaluated on ImageNet",
+        "and we claim nothing of the kind",
+        "and our evaluation is missing",
+        "which our code has not been run for",
+    ],
+)
+def test_a_quotation_beside_what_we_have_not_done_is_attributed(
+    rest: str, evidence: Evidence
+) -> None:
+    assert ruling(f"{QUOTED}, {rest}.", evidence) is Ruling.ATTRIBUTED
+
+
 def test_a_pack_of_another_field_brings_its_own_names() -> None:
     evidence = Evidence(
         bundle="b",
