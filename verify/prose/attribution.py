@@ -16,7 +16,9 @@ from verify.prose.whole import figures
 
 _NOT_OURS = re.compile(
     r"(?:and )?(?:not|never|none of) (?:ours|our own|us|we)\b"
-    r"|(?:^|; )\s*(?:and |but |yet |so )?(?:we|i)(?: (?:do|did|have|had|can|could|make|made))?\s*(?=;|$)"  # what is left where a denial began
+    # what is left where a denial began
+    r"|(?:^|; )\s*(?:and |but |yet |so )?(?:we|i)"
+    r"(?: (?:do|did|have|had|can|could|make|made))?\s*(?=;|$)"
 )
 _COLUMN = re.compile(r"\b([a-z])\s?[/-]\s?(\d+)\b")
 _WITHIN = re.compile(r"(?:to )?within \d[\d.]*|(?:by|of) \d[\d.]* (?:hours|gpu)\S*")
