@@ -127,10 +127,10 @@ def test_the_harness_lints_a_pack_without_any_library_of_the_engine() -> None:
 @pytest.mark.parametrize(
     ("blocked", "module", "feature"),
     [
-        ("torch_fidelity", "drift.evaluate.extraction.networks", ""),
+        ("torch_fidelity", "drift.evaluate.networks", ""),
         ("diffusers", "drift.sample.pipeline", ""),
         ("transformers", "drift.convnext", "library_model"),
-        ("sklearn", "drift.embedded.digits", "raw"),
+        ("sklearn", "drift.digits", "raw"),
         ("matplotlib", "drift.plots", "figure"),
         ("PIL", "drift.sample.grids", "png"),
     ],

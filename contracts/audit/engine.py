@@ -16,7 +16,7 @@ import drift.clouds
 import drift.loss
 import drift.pairs
 import drift.target
-from drift.evaluate.metrics import fid, prdc
+from drift.evaluate import fid, prdc
 from drift.queue import SampleQueue
 from drift.semantics import SEMANTICS
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from drift.data.cache import tokenizer
+from drift.data import tokenizer
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder

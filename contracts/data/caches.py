@@ -16,12 +16,12 @@ from unittest.mock import patch
 from PIL import Image
 
 from drift import atomic
-from drift.data.cache import encode as encoding
-from drift.data.cache import latents, manifest
-from drift.data.cache.latents import LatentSource
-from drift.data.cache.manifest import Manifest, read_manifest
+from drift.data import encode as encoding
+from drift.data import latents, manifest
 from drift.data.dataset import Dataset
+from drift.data.latents import LatentSource
 from drift.data.listing import list_images
+from drift.data.manifest import Manifest, read_manifest
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder

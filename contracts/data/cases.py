@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from drift.data.cache import encode as encoding
-from drift.data.cache.manifest import Manifest
-from drift.data.cache.tokenizer import Tokenizer, parameters_sha256
+from drift.data import encode as encoding
 from drift.data.entries import Listing
 from drift.data.listing import list_images
+from drift.data.manifest import Manifest
+from drift.data.tokenizer import Tokenizer, parameters_sha256
 
 from . import crop as data_crop
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from drift.config.sections import Data
-from drift.data.cache import encode as encoding
-from drift.data.cache import tokenizer
-from drift.data.cache.latents import LatentSource
+from drift.data import encode as encoding
+from drift.data import tokenizer
+from drift.data.latents import LatentSource
 from drift.data.source import DataError
 from drift.errors import DriftError
 from verify.api import CheckContext, Measurement, check

@@ -17,8 +17,7 @@ from torch import Tensor
 from drift import rng
 from drift.artifacts import header
 from drift.commands import encode as encode_command
-from drift.data import entries, opening
-from drift.data.cache import encode, latents, posterior, tokenizer
+from drift.data import encode, entries, latents, opening, posterior, tokenizer
 from drift.state import atomic
 from verify.api import mutant
 

@@ -12,10 +12,8 @@ import torch
 from PIL import Image, ImageFile
 from torch import Tensor
 
-from drift import rng
-from drift.data import classes, crop, entries, listing, loader
-from drift.data.cache import tokenizer
-from drift.embedded import digits
+from drift import digits, rng
+from drift.data import classes, crop, entries, listing, loader, tokenizer
 from verify.api import mutant
 
 Planted = AbstractContextManager[Any]

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from drift.data.cache import tokenizer
+from drift import digits
+from drift.data import tokenizer
 from drift.data.source import TensorSource
-from drift.embedded import digits
 from drift.errors import DriftError
 from verify.api import CheckContext, Measurement, check
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drift.embedded import digits
+from drift import digits
 from drift.toy.measure import Ruler
 from drift.toy.targets import Handwritten
 from verify.api import CheckContext, Measurement, check

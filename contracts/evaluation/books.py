@@ -18,12 +18,10 @@ from safetensors.numpy import save
 
 from drift import atomic
 from drift.errors import DriftError
-from drift.evaluate import records
-from drift.evaluate.extraction import extractors, statistics
-from drift.evaluate.extraction.features import Features
-from drift.evaluate.extraction.statistics import Contract
+from drift.evaluate import extractors, fid, records, statistics
+from drift.evaluate.features import Features
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import fid
+from drift.evaluate.statistics import Contract
 from drift.sample.loading import BYPASSED, NO_GATES
 from verify.api import CheckContext, Measurement, check, mutant
 

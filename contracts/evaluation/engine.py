@@ -14,9 +14,7 @@ import numpy as np
 import torch
 
 from drift.errors import DriftError
-from drift.evaluate import records, run
-from drift.evaluate.extraction import extractors, statistics
-from drift.evaluate.metrics import fid
+from drift.evaluate import extractors, fid, records, run, statistics
 from drift.sample import loading
 from drift.state import atomic
 from verify.api import CheckContext, Measurement, check, mutant

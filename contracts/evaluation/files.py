@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from drift.evaluate.samples import given, npz, sources
+from drift.evaluate import given, npz, sources
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from drift.artifacts.errors import shown
-from drift.evaluate.samples import folders, sources
-from drift.evaluate.samples.sources import Images
+from drift.evaluate import folders, sources
+from drift.evaluate.sources import Images
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder

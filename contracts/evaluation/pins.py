@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from unittest.mock import patch
 
-from drift.evaluate import records
-from drift.evaluate.extraction import extractors
+from drift.evaluate import extractors, records
 from verify.api import CheckContext, Measurement, check, mutant
 
 

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from drift.errors import DriftError
-from drift.evaluate import records, run
-from drift.evaluate.samples import again
+from drift.evaluate import again, records, run
 from drift.sample import Sampler, cycled, loading, writing
 from drift.sample.decoder import decoder_for
 from drift.sample.loading import NONE

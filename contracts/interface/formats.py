@@ -21,8 +21,7 @@ from drift.artifacts.header import read_header
 from drift.config import Template, load_template
 from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.evaluate import figures, records
-from drift.evaluate.samples import sources
+from drift.evaluate import figures, records, sources
 from drift.features import FeatureExtractor
 from drift.sample import loading, sampler, writing
 from drift.state import checkpoint, record

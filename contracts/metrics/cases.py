@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from drift.config import Template, fingerprint, load_template
-from drift.evaluate.extraction import extractors, features, networks, statistics
-from drift.evaluate.samples import sources
+from drift.evaluate import extractors, features, networks, sources, statistics
 from drift.generator import Generator
 from drift.sample.loading import file_digest
 from drift.state import checkpoint

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from drift.evaluate.extraction import networks
-from drift.evaluate.metrics import audit, bootstrap, fid, inception, kid, prdc
-from drift.evaluate.samples import sources
+from drift.evaluate import audit, bootstrap, fid, inception, kid, networks, prdc, sources
 from drift.sample import images
 from verify.api import mutant
 

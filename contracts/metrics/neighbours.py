@@ -14,11 +14,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from drift.evaluate import run
-from drift.evaluate.extraction import features
-from drift.evaluate.extraction.features import Features
-from drift.evaluate.metrics import audit, classes, prdc
-from drift.evaluate.samples.sources import Images
+from drift.evaluate import audit, classes, features, prdc, run
+from drift.evaluate.features import Features
+from drift.evaluate.sources import Images
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.rows import Refused, Row, judge_rows

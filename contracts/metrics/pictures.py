@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from drift.evaluate.samples import sources
+from drift.evaluate import sources
 from drift.sample import grids, images, loading, output, sampler, writing
 from verify.api import CheckContext, Measurement, check, mutant
 

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
+from drift.evaluate import bootstrap, fid, inception, kid
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import bootstrap, fid, inception, kid
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.rows import Refused, Row, judge_rows

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from drift.errors import DriftError
-from drift.evaluate import run
-from drift.evaluate.extraction import networks
-from drift.evaluate.metrics import audit, bootstrap, classes, fid, inception, prdc
+from drift.evaluate import audit, bootstrap, classes, fid, inception, networks, prdc, run
 from drift.sample import images
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import worst_of
@@ -215,7 +213,7 @@ def torch_fidelity(ctx: CheckContext) -> Measurement:
 def _kid(fake: Any, real: Any, size: int) -> float:
     from unittest.mock import patch
 
-    from drift.evaluate.metrics import kid
+    from drift.evaluate import kid
 
     with patch.object(kid, "SUBSET_SIZE", size):
         return kid.kid(fake, real)[0]

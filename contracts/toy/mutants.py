@@ -8,8 +8,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from drift import loss, pairs, queue, schedule
-from drift.embedded import digits
+from drift import digits, loss, pairs, queue, schedule
 from drift.toy import train
 from verify.api import mutant
 

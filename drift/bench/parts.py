@@ -14,7 +14,7 @@ from drift.config import Template, encoder_kwargs, load_template
 from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.evaluate.metrics import fid, prdc
+from drift.evaluate import fid, prdc
 from drift.features import FeatureExtractor
 from drift.generator import Generator
 from drift.queue import SampleQueue

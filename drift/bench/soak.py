@@ -67,7 +67,7 @@ def whole(folder: Path) -> None:
     from drift.bench.parts import random_extractor
     from drift.config import load_template
     from drift.data import DigitsSource
-    from drift.evaluate.metrics import fid
+    from drift.evaluate import fid
     from drift.sample import loading
     from drift.sample.sampler import Sampler, cycled
     from drift.train import build, run

@@ -15,9 +15,9 @@ from drift.commands import runs
 from drift.progress import progress
 
 if TYPE_CHECKING:
-    from drift.data.cache.manifest import Manifest, Settings
-    from drift.data.cache.tokenizer import Tokenizer
     from drift.data.entries import Listing
+    from drift.data.manifest import Manifest, Settings
+    from drift.data.tokenizer import Tokenizer
 
 PLAIN_EVERY_S = 30.0
 TIMED_IMAGES = 4
@@ -89,10 +89,10 @@ def command(
     where it was interrupted; every shard it keeps is verified first.
     """
     from drift import devices
-    from drift.data.cache import encode as encoding
-    from drift.data.cache.tokenizer import open_tokenizer
+    from drift.data import encode as encoding
     from drift.data.dataset import stated
     from drift.data.listing import list_images
+    from drift.data.tokenizer import open_tokenizer
 
     dataset = stated(name, licence)
     with runs.joined(devices.chosen(device), wait_s) as (ranks, own):
@@ -129,9 +129,9 @@ def _plan(
     listing: Listing, out: Path, tokenizer: Tokenizer, settings: Settings, pace: Any
 ) -> list[str]:
     """What would be done; the time is measured on the first images, all else is counted."""
-    from drift.data.cache import encode as encoding
-    from drift.data.cache import latents
-    from drift.data.cache.manifest import sizes
+    from drift.data import encode as encoding
+    from drift.data import latents
+    from drift.data.manifest import sizes
 
     bytes_of_one = latents.image_bytes(settings)
     shards = sizes(len(listing), settings.per_shard)

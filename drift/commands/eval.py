@@ -19,7 +19,7 @@ from drift.progress import progress
 
 if TYPE_CHECKING:
     from drift.evaluate.comparison import Rival
-    from drift.evaluate.extraction.extractors import Extractor
+    from drift.evaluate.extractors import Extractor
     from drift.evaluate.proxy import Encoded
     from drift.evaluate.real import RealSet
     from drift.evaluate.run import Evaluated, Opened, Options
@@ -127,7 +127,7 @@ def _require_floors(
 ) -> None:
     """Nothing is drawn or measured for a claim that this evaluation could never support."""
     from drift import gates
-    from drift.evaluate.extraction.extractors import KINDS
+    from drift.evaluate.extractors import KINDS
 
     known = KINDS.get(chosen["extractor"])
     pinned = chosen["extractor_sha256"] or (known.sha256 if known else None)
@@ -165,8 +165,7 @@ def _measure(
     source: Path, encoded: Encoded | None, options: Options, chosen: dict[str, Any]
 ) -> Measure:
     """How opened images are measured; without `encoded` by statistics, which are read here."""
-    from drift.evaluate import judged, run
-    from drift.evaluate.extraction import statistics
+    from drift.evaluate import judged, run, statistics
 
     if encoded is not None:
         return lambda images: judged.evaluate_proxy(images, source, encoded, seed=options.seed)
@@ -189,7 +188,7 @@ def _measure(
 
 
 def _extractor(chosen: dict[str, Any], device: str) -> Extractor:
-    from drift.evaluate.extraction.extractors import open_extractor
+    from drift.evaluate.extractors import open_extractor
 
     return open_extractor(
         chosen["extractor"], chosen["extractor_weights"], chosen["extractor_sha256"], device=device
@@ -320,8 +319,7 @@ def _sweep(
 def _write_statistics(
     source: Path, place: Path, name: str, device: str, chosen: dict[str, Any]
 ) -> None:
-    from drift.evaluate.extraction import features, statistics
-    from drift.evaluate.samples import sources
+    from drift.evaluate import features, sources, statistics
 
     extractor = _extractor(chosen, device)
     images = sources.from_path(source)

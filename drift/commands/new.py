@@ -63,10 +63,10 @@ def _from(place: Path, data: Path) -> str:
 
 def _written(data: Path, named: dict[str, str]) -> tuple[str, list[str]]:
     """(the template's text, what was found)."""
-    from drift.data.cache.manifest import MANIFEST
+    from drift.data.manifest import MANIFEST
 
     if (data / MANIFEST).is_file():
-        from drift.data.cache.latents import LatentSource
+        from drift.data.latents import LatentSource
 
         source = LatentSource(data, mirror=False)
         counts = [int((source.labels == label).sum()) for label in range(source.classes)]

@@ -11,7 +11,7 @@ from drift.config.reading import parse_template
 from drift.errors import DriftError
 
 if TYPE_CHECKING:
-    from drift.data.cache.manifest import Manifest
+    from drift.data.manifest import Manifest
     from drift.data.survey import Survey
 
 SIDES = (64, 32, 16)  # of samples, where the images are not small squares of one size

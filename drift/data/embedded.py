@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from drift import digits, mnist
 from drift.data.dataset import DIGITS, EMBEDDED_SETS, MNIST
 from drift.data.source import TensorSource
-from drift.embedded import digits, mnist
-from drift.embedded.digits import Digits
+from drift.digits import Digits
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from drift.artifacts.errors import shown
 from drift.config import Template
 from drift.config.sections import Data
-from drift.data.cache.latents import LatentSource
-from drift.data.cache.manifest import MANIFEST, Settings
 from drift.data.dataset import UNKNOWN, Dataset, joined, require_size, stated
 from drift.data.folder import FolderSource
+from drift.data.latents import LatentSource
+from drift.data.manifest import MANIFEST, Settings
 from drift.data.source import DataError, Source
 
 GREY: Literal[1] = 1

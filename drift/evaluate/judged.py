@@ -7,11 +7,9 @@ from pathlib import Path
 
 import torch
 
-from drift.evaluate import proxy, run
-from drift.evaluate.extraction import statistics
-from drift.evaluate.extraction.features import digesting
+from drift.evaluate import proxy, run, sources, statistics
+from drift.evaluate.features import digesting
 from drift.evaluate.run import Evaluated, Opened, class_json
-from drift.evaluate.samples import sources
 
 
 def evaluate_proxy(

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from drift.config import Template, encoder_kwargs, generator_kwargs
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import InputError
-from drift.evaluate import baselines, comparison
+from drift.evaluate import baselines, comparison, fid
 from drift.evaluate.comparison import Rival
-from drift.evaluate.metrics import fid
 from drift.evaluate.proxy import Encoded, observe
 from drift.evaluate.real import embedded
 from drift.generator import Generator, GeneratorConfig

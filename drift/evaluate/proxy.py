@@ -19,10 +19,9 @@ from torch import Tensor
 from drift.data.classes import listed
 from drift.encoder import MaskedAutoencoder
 from drift.errors import InputError
-from drift.evaluate import classifier
+from drift.evaluate import audit, bootstrap, classes, classifier, fid, prdc
+from drift.evaluate.classes import ClassReport
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import audit, bootstrap, classes, fid, prdc
-from drift.evaluate.metrics.classes import ClassReport
 from drift.evaluate.real import RealSet, embedded
 from drift.sample import images
 from drift.train import build

@@ -14,16 +14,25 @@ from torch import Tensor
 
 from drift.encoder import MaskedAutoencoder
 from drift.errors import DriftError
-from drift.evaluate import proxy, records
-from drift.evaluate.extraction import statistics
-from drift.evaluate.extraction.extractors import Extractor
-from drift.evaluate.extraction.features import Features, digesting, extract
-from drift.evaluate.extraction.statistics import Statistics
+from drift.evaluate import (
+    again,
+    audit,
+    bootstrap,
+    classes,
+    fid,
+    inception,
+    kid,
+    proxy,
+    records,
+    sources,
+    statistics,
+)
+from drift.evaluate.extractors import Extractor
+from drift.evaluate.features import Features, digesting, extract
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import audit, bootstrap, classes, fid, inception, kid
 from drift.evaluate.real import RealSet
-from drift.evaluate.samples import again, sources
-from drift.evaluate.samples.sources import Images
+from drift.evaluate.sources import Images
+from drift.evaluate.statistics import Statistics
 from drift.generator import Generator
 from drift.ranks import ALONE, Ranks
 from drift.sample import loading, sampler

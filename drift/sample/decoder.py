@@ -12,7 +12,7 @@ from torch import Tensor
 from drift.sample.loading import NONE, Origin, SampleError
 
 if TYPE_CHECKING:
-    from drift.data.cache.tokenizer import Tokenizer
+    from drift.data.tokenizer import Tokenizer
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -55,7 +55,7 @@ def decoder_for(
             expected=f"the autoencoder of {origin.tokenizer}, with its pinned revision",
             remedy="Latents are never decoded by an unnamed autoencoder; or write .safetensors.",
         )  # fmt: skip
-    from drift.data.cache import tokenizer
+    from drift.data import tokenizer
 
     local = Path(vae).is_dir()
     if not local and f"{vae}@{revision}" != origin.tokenizer:
@@ -86,7 +86,7 @@ def require_own(vae: Any | None, origin: Origin) -> None:
             else f"the autoencoder {origin.tokenizer} of these latents",
         )  # fmt: skip
     if vae is not None:
-        from drift.data.cache import tokenizer
+        from drift.data import tokenizer
 
         by_name = not origin.tokenizer.startswith(tokenizer.LOCAL)
         _require_trained_with(tokenizer.of_model(vae, origin.tokenizer), origin, by_name=by_name)

@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from drift import pretrain
+from drift import digits, pretrain
 from drift.artifacts import store
 from drift.config import Template, load_template
 from drift.data import DigitsSource, TensorSource
-from drift.embedded import digits
 from drift.features import FeatureExtractor
 from drift.train import build, draw, run, step
 

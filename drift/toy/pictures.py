@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from drift import field, plots
-from drift.embedded import digits
+from drift import digits, field, plots
 from drift.errors import DriftError
 from drift.toy.targets import Handwritten, Target
 from drift.toy.train import Run

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 import drift
-from drift import devices
-from drift.embedded import digits
+from drift import devices, digits
 from drift.errors import InputError
 from drift.progress import progress
 from drift.toy import output, pictures, targets

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from drift.embedded import digits
+from drift import digits
 from drift.errors import InputError
 from drift.queue import SampleQueue
 

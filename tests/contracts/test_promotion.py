@@ -13,10 +13,8 @@ import pytest
 import yaml
 
 from drift.config import fingerprint, load_template
-from drift.evaluate import records
-from drift.evaluate.extraction import extractors, statistics
+from drift.evaluate import bootstrap, extractors, fid, records, statistics
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import bootstrap, fid
 from verify.promotion.judge import judge
 from verify.promotion.model import PromotionFile
 from verify.promotion.record import Blocker, read_draft

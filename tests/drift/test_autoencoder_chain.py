@@ -17,8 +17,8 @@ from drift import cli
 from drift.artifacts.store import load_artifact
 from drift.config import TemplateError, load_template
 from drift.data import LatentSource
-from drift.data.cache.tokenizer import Tokenizer, open_tokenizer, parameters_sha256
 from drift.data.source import DataError
+from drift.data.tokenizer import Tokenizer, open_tokenizer, parameters_sha256
 from drift.errors import DriftError
 from drift.sample.decoder import decoder_for, require_own
 from drift.sample.loading import Origin, load

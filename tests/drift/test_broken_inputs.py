@@ -16,9 +16,8 @@ from contracts.artifact import cases
 from drift.artifacts import header
 from drift.artifacts.stamping import stamp
 from drift.errors import InputError
-from drift.evaluate.metrics import fid
-from drift.evaluate.samples import sources
-from drift.evaluate.samples.given import SourceError
+from drift.evaluate import fid, sources
+from drift.evaluate.given import SourceError
 from drift.sample import parse_classes
 
 

@@ -19,9 +19,9 @@ from contracts.data import cases as data_cases
 from contracts.metrics import cases as metrics_cases
 from drift import cli, gates
 from drift.artifacts import store
-from drift.data.cache import encode as encoding
-from drift.data.cache.tokenizer import Tokenizer, parameters_sha256
+from drift.data import encode as encoding
 from drift.data.listing import list_images
+from drift.data.tokenizer import Tokenizer, parameters_sha256
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.sample.loading import file_digest
 from drift.state import checkpoint

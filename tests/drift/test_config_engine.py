@@ -327,7 +327,7 @@ def test_a_norm_of_queries_that_does_not_match_the_blocks_is_refused() -> None:
 def test_constants_stated_for_the_builder_are_those_of_the_code() -> None:
     from drift import schedule
     from drift.encoder import layers, statistics
-    from drift.evaluate.metrics import inception, prdc
+    from drift.evaluate import inception, prdc
 
     assert IMPLEMENTED["optimizer.warmup_start"] == (schedule.INITIAL_RATE,)
     assert IMPLEMENTED["encoder.groupnorm_eps"] == (layers.GROUP_NORM_EPS,)

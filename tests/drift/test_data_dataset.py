@@ -14,7 +14,6 @@ from drift import cli
 from drift.artifacts import store
 from drift.config import load_template
 from drift.data import DigitsSource, FolderSource, LatentSource, TensorSource, open_source
-from drift.data.cache.manifest import read_manifest
 from drift.data.dataset import (
     EMBEDDED,
     Dataset,
@@ -26,8 +25,9 @@ from drift.data.dataset import (
     require_size,
     stated,
 )
+from drift.data.manifest import read_manifest
 from drift.data.source import DataError
-from drift.evaluate.samples import sources
+from drift.evaluate import sources
 from drift.state import checkpoint
 from drift.train import build
 

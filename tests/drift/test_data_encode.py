@@ -18,8 +18,7 @@ import torch
 from contracts.data import cases
 from drift import cli
 from drift.commands import encode as command
-from drift.data import LatentSource
-from drift.data.cache import encode, posterior, tokenizer
+from drift.data import LatentSource, encode, posterior, tokenizer
 from drift.data.source import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +74,7 @@ def test_a_dry_run_counts_measures_and_writes_nothing(
 
 
 def test_the_size_that_is_announced_is_the_size_that_is_written(tmp_path: Path, root: Path) -> None:
-    from drift.data.cache.latents import image_bytes
+    from drift.data.latents import image_bytes
 
     manifest = cases.encoded(root / "images", tmp_path / "a")
     headers = 8 * len(manifest.shards)

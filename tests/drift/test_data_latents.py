@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from contracts.data import cases
 from drift.data import LatentSource, Loader
-from drift.data.cache.manifest import labels_of, read_manifest, runs_of
+from drift.data.manifest import labels_of, read_manifest, runs_of
 from drift.data.source import DataError
 from drift.errors import InputError
 

@@ -20,7 +20,7 @@ from drift.data import crop
 from drift.data.classes import class_order, places_of
 from drift.data.listing import list_images
 from drift.data.source import DataError
-from drift.evaluate.samples import given, sources
+from drift.evaluate import given, sources
 
 PNG = cases.png(cases.noise(0, 20, 20))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from drift.embedded import digits
+from drift import digits
 
 
 def test_the_installed_digits_are_the_pinned_ones() -> None:

@@ -14,11 +14,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from contracts.metrics import cases
-from drift import cli
-from drift.embedded import digits
+from drift import cli, digits
 from drift.errors import DriftError
-from drift.evaluate import records, run
-from drift.evaluate.samples import again, sources
+from drift.evaluate import again, records, run, sources
 from drift.sample import images, loading
 
 COUNT = 20

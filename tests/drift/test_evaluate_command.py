@@ -19,9 +19,8 @@ from drift.artifacts import store
 from drift.commands.eval import command
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.evaluate import comparison, pictures, records, run, sweep
-from drift.evaluate.extraction import statistics
-from drift.evaluate.samples.sources import BATCH
+from drift.evaluate import comparison, pictures, records, run, statistics, sweep
+from drift.evaluate.sources import BATCH
 from drift.sample.loading import file_digest
 from drift.state.environment import code_digest
 

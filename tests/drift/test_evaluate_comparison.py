@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drift import digits
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource
-from drift.embedded import digits
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.evaluate import baselines, comparison
 from drift.evaluate.figures import Figure

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from drift.embedded import digits as data
+from drift import digits as data
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import InputError
 from drift.evaluate import Report, class_gaussians, evaluate_digits

@@ -13,8 +13,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from contracts.metrics import cases
 from drift.errors import DriftError
-from drift.evaluate.extraction import extractors, networks
-from drift.evaluate.samples import sources
+from drift.evaluate import extractors, networks, sources
 from drift.sample.loading import file_digest
 
 LAYERS = ["2048", "logits_unbiased"]

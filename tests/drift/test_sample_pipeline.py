@@ -18,7 +18,7 @@ from torch import Tensor
 
 from contracts.metrics import cases
 from drift import sample
-from drift.data.cache import tokenizer
+from drift.data import tokenizer
 from drift.errors import DriftError, InputError
 from drift.generator import Generator, GeneratorConfig
 from drift.sample import images

@@ -19,8 +19,7 @@ import torch
 from drift.config import load_template
 from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.evaluate import records
-from drift.evaluate.extraction import extractors
+from drift.evaluate import extractors, records
 from drift.features import FeatureExtractor
 from drift.sample import loading
 from drift.state import checkpoint

@@ -23,9 +23,9 @@ from drift import atomic
 from drift.artifacts import header
 from drift.artifacts.errors import ArtifactError
 from drift.errors import DriftError
-from drift.evaluate.extraction.extractors import Extractor
-from drift.evaluate.extraction.features import Features
-from drift.evaluate.metrics import fid
+from drift.evaluate import fid
+from drift.evaluate.extractors import Extractor
+from drift.evaluate.features import Features
 
 SCHEMA = "drift-statistics/1"
 ROUNDING = "truncate"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.errors import InputError
+from drift.evaluate import bootstrap
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import bootstrap
 
 SPLITS = 10
 SEED = 2020

@@ -14,8 +14,8 @@ from torch import Tensor
 from drift.artifacts import header
 from drift.artifacts.errors import shown
 from drift.data.entries import UNLABELLED
-from drift.evaluate.samples import given
-from drift.evaluate.samples.given import SourceError, reading
+from drift.evaluate import given
+from drift.evaluate.given import SourceError, reading
 
 SAMPLES, LABELS = "arr_0.npy", "arr_1.npy"
 BOMB_BYTES, BOMB_RATIO = 1 << 28, 200  # a member that is larger, and packed more, is no images

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drift.embedded.digits import Digits, DigitsError
+from drift.digits import Digits, DigitsError
 
 CLASSES = 10
 SIDE = 28

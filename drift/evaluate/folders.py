@@ -18,7 +18,7 @@ from drift.data.classes import listed
 from drift.data.crop import Look
 from drift.data.entries import Entry, Listing, require_unchanged, sha256_of
 from drift.data.listing import list_images
-from drift.evaluate.samples.given import SourceError
+from drift.evaluate.given import SourceError
 
 WORKERS = 4
 

@@ -1,7 +1,7 @@
 """From images to a latent cache: shard by shard, each one whole or not there, resumable.
 
 A shard is written, then the manifest that knows of it, both atomically; a run that was killed loses
-the shard it was at. What the latents are is in drift.data.cache.posterior.
+the shard it was at. What the latents are is in drift.data.posterior.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from torch import Tensor
 
 from drift import atomic
 from drift.artifacts.errors import shown
-from drift.data.cache import latents as stored
-from drift.data.cache import manifest as manifests
-from drift.data.cache.manifest import MANIFEST, Manifest, Origin, Settings, Shard
-from drift.data.cache.shards import Pace as Pace
-from drift.data.cache.shards import file_hashes
-from drift.data.cache.shards import shard_tensors as shard_tensors
-from drift.data.cache.tokenizer import Tokenizer
+from drift.data import latents as stored
+from drift.data import manifest as manifests
 from drift.data.dataset import Dataset, joined, require_size
 from drift.data.entries import Listing, sha256_of
+from drift.data.manifest import MANIFEST, Manifest, Origin, Settings, Shard
+from drift.data.shards import Pace as Pace
+from drift.data.shards import file_hashes
+from drift.data.shards import shard_tensors as shard_tensors
 from drift.data.source import DataError
+from drift.data.tokenizer import Tokenizer
 from drift.ranks.turns import in_turn
 
 

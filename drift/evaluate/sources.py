@@ -21,8 +21,8 @@ from drift.artifacts.header import Header
 from drift.data.classes import listed, places_of
 from drift.data.entries import SUFFIXES, UNLABELLED
 from drift.data.listing import ARCHIVE
-from drift.evaluate.samples import folders, given, npz
-from drift.evaluate.samples.given import SourceError, reading
+from drift.evaluate import folders, given, npz
+from drift.evaluate.given import SourceError, reading
 from drift.progress import progress
 from drift.ranks import ALONE, Ranks
 from drift.ranks.turns import in_turn

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.errors import InputError
+from drift.evaluate import bootstrap
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import bootstrap
 
 Array = NDArray[np.float64]
 ROWS = 4096  # of features that are widened to float64 at once

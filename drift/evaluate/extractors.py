@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drift.errors import DriftError
-from drift.evaluate.extraction.kinds import FID_INCEPTION as FID_INCEPTION
-from drift.evaluate.extraction.kinds import INCEPTION_SHA256 as INCEPTION_SHA256
-from drift.evaluate.extraction.kinds import KINDS as KINDS
-from drift.evaluate.extraction.kinds import TENSORFLOW_INCEPTION as TENSORFLOW_INCEPTION
-from drift.evaluate.extraction.kinds import TINY as TINY
-from drift.evaluate.extraction.kinds import Kind as Kind
+from drift.evaluate.kinds import FID_INCEPTION as FID_INCEPTION
+from drift.evaluate.kinds import INCEPTION_SHA256 as INCEPTION_SHA256
+from drift.evaluate.kinds import KINDS as KINDS
+from drift.evaluate.kinds import TENSORFLOW_INCEPTION as TENSORFLOW_INCEPTION
+from drift.evaluate.kinds import TINY as TINY
+from drift.evaluate.kinds import Kind as Kind
 from drift.sample import images
 from drift.sample.loading import file_digest
 
@@ -68,7 +68,7 @@ def open_extractor(
             remedy="Nothing is downloaded; without the weights there is no figure.",
         )  # fmt: skip
     require_digest(Path(weights), pinned)
-    from drift.evaluate.extraction import networks
+    from drift.evaluate import networks
 
     network = networks.create(kind, name, Path(weights)).to(device)
     return Extractor(name, pinned, kind.resize, network)

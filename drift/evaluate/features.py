@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.errors import InputError
-from drift.evaluate.extraction.extractors import Extractor
-from drift.evaluate.samples.sources import Batches, Images
+from drift.evaluate.extractors import Extractor
+from drift.evaluate.sources import Batches, Images
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from drift import rng
 from drift.data import crop as cropping
-from drift.data.cache.latents import LATENTS, MIRRORED
-from drift.data.cache.manifest import Settings
-from drift.data.cache.tokenizer import Tokenizer
+from drift.data.latents import LATENTS, MIRRORED
+from drift.data.manifest import Settings
+from drift.data.tokenizer import Tokenizer
 from drift.precision import full_precision
 
 PURPOSE = {LATENTS: "posterior", MIRRORED: "posterior-mirrored"}

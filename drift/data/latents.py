@@ -18,7 +18,8 @@ from torch import Tensor
 from drift.artifacts import header
 from drift.artifacts.errors import ArtifactError
 from drift.artifacts.header import Header, TensorEntry
-from drift.data.cache.manifest import (
+from drift.data.dataset import Dataset
+from drift.data.manifest import (
     ITEM_BYTES,
     Manifest,
     Settings,
@@ -26,7 +27,6 @@ from drift.data.cache.manifest import (
     labels_of,
     read_manifest,
 )
-from drift.data.dataset import Dataset
 from drift.data.source import DataError, require_indices
 
 LATENTS, MIRRORED, LABELS, FILES = "latents", "mirrored", "labels", "files"

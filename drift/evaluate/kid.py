@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from drift.errors import InputError
+from drift.evaluate import bootstrap
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import bootstrap
 
 SUBSETS = 100
 SUBSET_SIZE = 1000

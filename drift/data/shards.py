@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from drift.data import crop as cropping
-from drift.data.cache import latents as stored
-from drift.data.cache import posterior
-from drift.data.cache.manifest import Settings
-from drift.data.cache.tokenizer import Tokenizer
+from drift.data import latents as stored
+from drift.data import posterior
 from drift.data.entries import Entry, Listing, sha256_of
+from drift.data.manifest import Settings
 from drift.data.source import DataError
+from drift.data.tokenizer import Tokenizer
 from drift.ranks import ALONE, Ranks
 
 
@@ -42,7 +42,7 @@ def shard_tensors(
     pace: Pace,
     done: int = 0,
 ) -> dict[str, Tensor]:
-    """What the shard of the images at `places` holds; see drift.data.cache.latents."""
+    """What the shard of the images at `places` holds; see drift.data.latents."""
     parts: dict[str, list[Tensor]] = {}
     with ThreadPoolExecutor(pace.workers) as pool:
         for batch, images, files in _batches(listing, places, settings, pace, pool):

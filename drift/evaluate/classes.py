@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drift.evaluate.metrics import audit, prdc
+from drift.evaluate import audit, prdc
 
 COVERED = 0.5  # of what equal distributions cover: a class is then covered
 DEFINITION = (

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drift.evaluate import bootstrap, prdc
 from drift.evaluate.figures import Figure
-from drift.evaluate.metrics import bootstrap, prdc
 
 QUANTILE = 0.01  # of held-out distances; nearer than that is a near copy
 MOST_COPIES = 0.05  # share of near copies above which memorisation is said

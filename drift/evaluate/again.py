@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drift.evaluate.samples.given import SourceError
-from drift.evaluate.samples.sources import BATCH, Images
+from drift.evaluate.given import SourceError
+from drift.evaluate.sources import BATCH, Images
 from drift.progress import progress
 from drift.sample import images, loading
 from drift.sample.decoder import Decoder, decoder_for

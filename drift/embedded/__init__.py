@@ -1,1 +1,0 @@
-"""Data sets that come with a package, as arrays: nothing is fetched."""

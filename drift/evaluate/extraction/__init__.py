@@ -1,1 +1,0 @@
-"""Features of images, by networks of pinned weights, and statistics made of them."""

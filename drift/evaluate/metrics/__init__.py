@@ -1,1 +1,0 @@
-"""What is computed from features: distances, neighbours, scores, each with its interval."""
