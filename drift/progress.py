@@ -20,8 +20,8 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(
-    description: str | None, total: int, *, unit: str = "updates", each: int = 1, done: int = 0,
-    lines: bool = False, clock: Callable[[], float] = time.monotonic,
+    description: str | None, total: int, *, unit: str = "updates", each: int = 1,
+    done: int | None = 0, lines: bool = False, clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Advance]:  # fmt: skip
     """A function to call with the number of steps done.
 
@@ -29,7 +29,8 @@ def progress(
     left. Elsewhere nothing or, with `lines`, the same in a line for the first step, the last, and
     one every EVERY_S seconds. Without a description nothing is shown: another process shows it.
 
-    each  units of a step; done  steps of an earlier process, which count for no rate
+    each  units of a step
+    done  steps of an earlier process, which count for no rate; None: the first call says how many
     """
     if description is None or not (sys.stderr.isatty() or lines):
         yield lambda done, figures=None: None
@@ -48,7 +49,7 @@ def progress(
         TextColumn("{task.fields[said]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task(description, total=total, completed=done, said="")
+        task = display.add_task(description, total=total, completed=done or 0, said="")
 
         def advance(done: int, figures: Mapping[str, float] | None = None) -> None:
             display.update(task, completed=done, said=pace.said(done, figures))
@@ -60,20 +61,20 @@ class _Pace:
     """What is said of a step: figures, rate, time left."""
 
     def __init__(
-        self, total: int, unit: str, each: int, done: int, clock: Callable[[], float]
+        self, total: int, unit: str, each: int, done: int | None, clock: Callable[[], float]
     ) -> None:
         self.total, self.unit, self.each, self.clock = total, unit, each, clock
-        self._first = done, clock()
+        self._first = None if done is None else (done, clock())
 
     def said(self, done: int, figures: Mapping[str, float] | None) -> str:
         """`loss 3.1, field/0.2 0.4, 41 images/s, 2 min left`; rate and time once there is one."""
         shown = [f"{name} {value:.3g}" for name, value in (figures or {}).items()]
-        before, then = self._first
+        before, then = self._first = self._first or (done, self.clock())
         elapsed = self.clock() - then
         if done > before and elapsed > 0:
             rate = (done - before) / elapsed
             shown.append(f"{rate * self.each:,.3g} {self.unit}/s")
-            shown.append(f"{_duration((self.total - done) / rate)} left")
+            shown.append(f"{duration((self.total - done) / rate)} left")
         return ", ".join(shown)
 
 
@@ -83,17 +84,20 @@ class _Lines:
     def __init__(self, description: str, pace: _Pace) -> None:
         self._description, self._pace = description, pace
         self._last: float | None = None
+        self._said: int | None = None
 
     def __call__(self, done: int, figures: Mapping[str, float] | None = None) -> None:
         now, total = self._pace.clock(), self._pace.total
         if self._last is not None and now - self._last < EVERY_S and done < total:
             return
-        self._last = now
-        said = self._pace.said(done, figures)
-        print(f"{self._description}: {done:,} of {total:,}, {said}", file=sys.stderr, flush=True)
+        if done == self._said:
+            return
+        self._last, self._said = now, done
+        said = ", ".join(filter(None, [f"{done:,} of {total:,}", self._pace.said(done, figures)]))
+        print(f"{self._description}: {said}", file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """`45 s`, `12 min` or `3 h 20 min`."""
     if seconds < MINUTE:
         return f"{seconds:.0f} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ import pytest
 import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from drift.errors import DriftError
 
@@ -173,6 +175,33 @@ def test_every_requirement_has_one_version_in_the_lock_and_it_is_in_its_range() 
         assert canonicalize_name(one.name) in locked, f"{one} has no line in tests/lock.txt: add it"
         version = locked[canonicalize_name(one.name)].removeprefix("==")
         assert one.specifier.contains(version), f"{one}: {version} is locked"
+
+
+LOWEST = runpy.run_path(str(ROOT / ".ci/lowest.py"))
+
+
+def test_every_requirement_has_one_lower_bound_that_the_locked_version_satisfies() -> None:
+    lines = (ROOT / "tests/lock.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    locked = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
+    found = LOWEST["lowest"](*PROJECT["optional-dependencies"])
+    assert len(found) > 30
+    for name, version in found.items():
+        assert Version(locked.get(canonicalize_name(name), str(version))) >= version, name
+
+
+@pytest.mark.parametrize("text", ["click", "click==8.1", "click<9", "click>=8.1,>=8.2"])
+def test_a_requirement_without_one_lower_bound_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match=r"click.*expected one `>=`"):
+        LOWEST["bound"](Requirement(text))
+
+
+def test_of_two_bounds_of_one_name_the_higher_is_tried_and_the_core_keeps_its_own() -> None:
+    core, engine = LOWEST["lowest"](), LOWEST["lowest"]("engine")
+    assert core["click"] < engine["click"]
+    assert "torch" not in core
+    assert LOWEST["lowest"]("loss")["torch"] <= engine["torch"]
+    assert "lowest lowest test mnist" in (ROOT / ".ci/nightly").read_text(encoding="utf-8")
 
 
 def test_no_package_of_ours_has_a_name_of_the_standard_library() -> None:

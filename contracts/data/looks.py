@@ -116,9 +116,31 @@ def _headers() -> Iterator[Row]:
 
 def _levels() -> Iterator[Row]:
     for name, (data, _, _, _, colour, grey) in FILES.items():
-        for channels, wanted in ((3, colour), (1, (grey,))):
+        one: object = Refused("x", "colours", "three channels") if len(set(colour)) > 1 else (grey,)
+        for channels, wanted in ((3, colour), (1, one)):
             if colour:
                 yield f"{name}, {channels} channels", partial(_corner, data, channels), wanted
+    yield from _nearly_grey()
+
+
+def _nearly_grey() -> Iterator[Row]:
+    """Grey in three channels is grey; one level off is a colour, unless a lossy format made it."""
+    even, tinted = (77, 77, 77), (77, 78, 77)
+    yield "grey in three channels", partial(_corner, saved("RGB", "PNG", even), 1), (77,)
+    for name, data in (("WEBP", saved("RGB", "WEBP", even)), ("JPEG", saved("RGB", "JPEG", even))):
+        yield f"grey in a {name}", lambda data=data: len(_decoded(data).getbands()), 1
+    said = Refused("x", "by up to 1 levels", "three channels")
+    for name, form in (("a PNG", "PNG"), ("a bitmap", "BMP")):
+        yield f"{name}, one level off", partial(_decoded, saved("RGB", form, tinted)), said
+    bright = Image.new("RGB", (4, 3), even)
+    bright.putpixel((0, 0), (77, 77, 200))
+    target = io.BytesIO()
+    bright.save(target, "PNG")
+    yield "one pixel of colour", partial(_decoded, target.getvalue()), Refused("x", "123 levels")
+
+
+def _decoded(data: bytes) -> Image.Image:
+    return crop.decode(data, place="x", channels=1)
 
 
 def _corner(data: bytes, channels: int) -> tuple[int, ...]:
@@ -151,7 +173,12 @@ def _limits() -> Iterator[Row]:
     yield "one pixel more", partial(squared, 3, 11, **adm), Refused("a/x", "4 x 3 pixels")
     yield "as many resized", partial(squared, 6, 48, **adm), (3, 6, 6)
     yield "one more resized", partial(squared, 6, 47, **adm), Refused("a/x", "8 x 6 pixels")
-    yield "one channel", partial(squared, 3, 99, channels=1, **adm), (1, 3, 3)
+    grey = FILES["a grey PNG"][0]
+    yield (
+        "one channel",
+        lambda: tuple(crop.square(grey, 3, crop="adm-centre", place="x", channels=1).shape),
+        (1, 3, 3),
+    )
     yield "no crop", partial(squared, 3, 99, crop="none"), Refused("a/x", "4 x 3", "3 x 3")
     square = io.BytesIO()
     Image.new("RGB", (3, 3), COLOUR).save(square, "PNG")
@@ -208,6 +235,8 @@ def _cropped() -> object:
 OTHER_VALUES = (
     # Nothing counts as grey.
     mutant("data.greys_unseen", crop, GREY=()),
+    # Colours become grey in silence.
+    mutant("data.colours_lost", crop, _require_grey=lambda image, most, place: None),
     # The first frame stands for an animation.
     mutant("data.first_frame_only", crop, FRAMES=()),
     # Images of more than 8 bits are rounded in silence.

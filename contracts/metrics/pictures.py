@@ -21,6 +21,7 @@ from ..common.refusals import judge_refusals, refusal_missed
 from . import cases
 
 SIDE, COUNT, LABELS = 32, 5, (3, 0, 3, 1, 2)
+NAMES, STRIP = ("zero", "one", "two", "\u4e09"), 13  # the letters hold no Chinese numeral
 
 
 def _bytes(channels: int) -> Tensor:
@@ -59,7 +60,7 @@ def files_of_samples(ctx: CheckContext) -> Measurement:
             samples = (expected.float() + 0.5) / 255 * 2 - 1
             for form in ("", ".npz", ".safetensors", ".png"):
                 out = place / f"{channels}{form}"
-                request = writing.Request(torch.tensor(LABELS), 1.0, 0, 2)
+                request = writing.Request(torch.tensor(LABELS), 1.0, 0, 2, NAMES)
                 drawn: Any = _Drawn(samples)
                 writing.write(loaded, drawn, None, request, out, single=True)
                 problem = _wrong(out, expected, samples)
@@ -105,12 +106,19 @@ def _read(path: Path) -> Tensor:
 
 
 def _wrong_grid(path: Path, expected: Tensor) -> str:
-    """Two columns, three rows, two white pixels between and around."""
-    found, step = _read(path), SIDE + 2
-    wanted = torch.full((expected.shape[1], 3 * step + 2, 2 * step + 2), 255, dtype=torch.uint8)
+    """Two columns, three rows, two white pixels between and around, and above each image its name:
+    of a class whose name the letters do not hold, the label."""
+    found, step, row = _read(path), SIDE + 2, SIDE + 2 + STRIP
+    wanted = torch.full((expected.shape[1], 3 * row + 2, 2 * step + 2), 255, dtype=torch.uint8)
     for n, image in enumerate(expected):
-        top, left = 2 + step * (n // 2), 2 + step * (n % 2)
+        top, left = 2 + row * (n // 2), 2 + step * (n % 2)
+        named = "3" if LABELS[n] == 3 else NAMES[LABELS[n]]
+        wanted[:, top : top + STRIP, left : left + step] = grids.caption(named, step)
+        top += STRIP
         wanted[:, top : top + SIDE, left : left + SIDE] = image
+    strips = {one: grids.caption(one, step).numpy().tobytes() for one in ("3", *NAMES[:3])}
+    if len(set(strips.values())) < len(strips) or bytes([255]) * (STRIP * step) in strips.values():
+        return "names are drawn alike, or not at all"
     return "" if torch.equal(found, wanted) else "the grid is another picture"
 
 
@@ -152,6 +160,10 @@ def _refused(ctx: CheckContext, every: Tensor) -> Measurement:
         "a grid of one image": ("grid", {"do": grids.grid, "x": every[0], "n": 1}),
         "a grid of nothing": ("grid", {"do": grids.grid, "x": every[:0], "n": 1}),
         "a grid of no columns": ("grid", {"do": grids.grid, "x": every, "n": 0}),
+        "a grid with a name too many": (
+            "2 names",
+            {"do": grids.grid, "x": every, "n": 1, "named": ["a", "b"]},
+        ),
     }
     return judge_refusals(
         ctx,
@@ -218,6 +230,18 @@ def input_of_samples(ctx: CheckContext) -> Measurement:
 def transposed_pictures(real: Any, image: Any) -> Any:
     """Rows and columns are exchanged in pictures."""
     return real(image.transpose(1, 2))
+
+
+@mutant("metrics.names_of_the_class_before", grids, "names_of")
+def names_of_the_class_before(real: Any, labels: Any, names: Any) -> Any:
+    """Images stand under the name of the class before theirs."""
+    return real([label - 1 for label in labels], names)
+
+
+@mutant("metrics.nameless_pictures", grids, "caption")
+def nameless_pictures(real: Any, name: str, width: int) -> Any:
+    """The place of the names stays white."""
+    return real("", width)
 
 
 @mutant("metrics.blue_for_red", output, "npz")

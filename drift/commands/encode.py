@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from drift.commands import runs
-from drift.progress import progress
+from drift.progress import duration, progress
 
 if TYPE_CHECKING:
     from drift.data.entries import Listing
     from drift.data.manifest import Manifest, Settings
     from drift.data.tokenizer import Tokenizer
 
-PLAIN_EVERY_S = 30.0
 TIMED_IMAGES = 4
 
 
@@ -108,7 +104,8 @@ def command(
             if ranks.writer:
                 click.echo("\n".join(_plan(listing, out, tokenizer, settings, pace)))
             return
-        with _shown(f"encode {images.name}", len(listing), say) as on_images:
+        shown = f"encode {images.name}" if ranks.writer else None
+        with progress(shown, len(listing), unit="images", done=None, lines=True) as on_images:
             pace = encoding.Pace(batch, workers, own, on_images, say, ranks=ranks)
             manifest = encoding.encode(listing, out, tokenizer, settings, pace, dataset)
         if ranks.writer:
@@ -149,40 +146,6 @@ def _plan(
         f"{settings.resolution}",
         f"cache     {out}: {len(shards):,} shards, {len(listing) * bytes_of_one:,} bytes "
         f"({encoding.free_bytes(out):,} free)",
-        f"time      {_duration(len(listing) / rate)} at {rate:.3g} images/s, measured on "
+        f"time      about {duration(len(listing) / rate)} at {rate:.3g} images/s, measured on "
         f"{len(timed)} images on {pace.device}",
     ]
-
-
-@contextmanager
-def _shown(
-    description: str, total: int, say: Callable[[str], None] = runs.aloud
-) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; where output is piped, a plain line now and then."""
-    if sys.stderr.isatty():
-        with progress(description, total, unit="images") as advance:
-            yield advance
-        return
-    begun = said = time.monotonic()
-    start: int | None = None
-
-    def plain(done: int) -> None:
-        nonlocal said, start
-        now = time.monotonic()
-        if start is None:
-            start = done
-        elif now - said >= PLAIN_EVERY_S or done == total:
-            said = now
-            rate = (done - start) / max(now - begun, 1e-9)
-            left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
-            say(f"{description}: {done:,} of {total:,} images, {rate:,.3g} images/s{left}")
-
-    yield plain
-
-
-def _duration(seconds: float) -> str:
-    """About how long, in one unit that a person would use."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * length:
-            return f"about {seconds / length:.3g} {unit}"
-    return f"about {seconds:.3g} seconds"

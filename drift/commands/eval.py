@@ -241,7 +241,7 @@ def _compare(
         alpha=facts.alpha,
         ema_decay=_decay(facts.weights, facts.ema_decay, template.optimizer.ema_decay),
     )
-    with progress("baseline on raw pixels", made.steps) as advance:
+    with progress("baseline on raw pixels", made.steps, lines=True) as advance:
         return comparison.rivals(template, encoded, made, advance)
 
 

@@ -73,7 +73,8 @@ def command(
             )
             decoder = None if keeps else decoder_for(loaded.origin, vae, vae_revision, device=own)
             chosen = sample.parse_classes(classes, loaded.generator.config.num_classes)
-            request = writing.Request(sample.cycled(chosen, count), alpha, seed, columns)
+            labels, names = sample.cycled(chosen, count), loaded.origin.class_names
+            request = writing.Request(labels, alpha, seed, columns, names)
         sampler = sample.Sampler(loaded.generator, batch_size=batch_size)
         writing.write(loaded, sampler, decoder, request, out, single=single, ranks=ranks)
         sampler.passes, sampler.samples = map(round, ranks.sums(sampler.passes, sampler.samples))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 from torch import Tensor
 
 from drift.artifacts.errors import shown
@@ -26,6 +26,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 GREY = ("1", "L", "LA")
 LOSSY = ("JPEG", "MPO", "WEBP")
+ROUNDING = 4  # levels by which a lossy format may part the channels of a grey image
 FRAMES = ("PNG", "WEBP")  # a photograph with a preview (MPO) is one image, an animation is none
 ORIENTATION = 0x0112
 UPRIGHT = (None, 0, 1)
@@ -108,12 +109,32 @@ def decode(data: bytes, *, place: str, channels: int) -> Image.Image:
 
     Raises DataError that names `place` for bytes that are damaged, no image, of more than 8 bits,
     of several frames, or of more pixels than `MAX_PIXELS`; all but the first is looked at before
-    any pixel is decoded.
+    any pixel is decoded. Where one channel is asked for, an image with colours is refused: two of
+    its channels differ in some pixel, in a lossy format by more than `ROUNDING` levels.
     """
     with _opened(data, place) as image:
         # a palette with transparency has no direct way to RGB
         plain = image.convert("RGBA") if image.mode == "P" else image
-        return plain.convert("RGB" if channels == 3 else "L")
+        if channels == 3 or image.mode in GREY:
+            return plain.convert("RGB" if channels == 3 else "L")
+        coloured, most = plain.convert("RGB"), ROUNDING if image.format in LOSSY else 0
+    _require_grey(coloured, most, place)
+    return coloured.convert("L")
+
+
+def _require_grey(image: Image.Image, most: int, place: str) -> None:
+    """Raise DataError where two channels of an RGB image differ by more than `most` levels."""
+    red, green, blue = image.split()
+    pairs = (red, green), (green, blue), (red, blue)
+    apart = max(int(ImageChops.difference(*pair).getextrema()[1]) for pair in pairs)
+    if apart > most:
+        raise DataError(
+            place,
+            found=f"an image with colours, whose channels differ by up to {apart} levels",
+            expected="grey images, for the template has one channel",
+            remedy="Give generator.input_shape three channels (`drift new` does, for a folder with "
+            "colours), or make grey files of the images.",
+        )
 
 
 @contextmanager

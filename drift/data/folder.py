@@ -23,7 +23,7 @@ class FolderSource:
 
     root      folder with one folder per class; class indices follow their names, numbers by value
     crop      adm-centre, or none where every image has the size already
-    channels  3 (RGB) or 1 (grey)
+    channels  3 (RGB) or 1 (grey): colours are then refused, not greyed
     mirror    count every image twice, as it is and mirrored (see Source)
     workers   threads that read and decode
     every     leave out every so many-th image of each class, or, where `held_out`, all others
@@ -103,6 +103,18 @@ class FolderSource:
             return torch.empty(0, *self.shape)
         with ThreadPoolExecutor(self.workers) as pool:
             return torch.stack(list(pool.map(self._crop, places, drawn)))
+
+    def require_grey(self) -> None:
+        """Look at every image once; raises DataError naming the first that has colours."""
+
+        def seen(place: int) -> None:
+            name, data = self._read(place)
+            if not cropping.look(data, place=name).grey:
+                cropping.decode(data, place=name, channels=1)
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            for _ in pool.map(seen, range(len(self.listing))):
+                pass
 
     def _crop(self, place: int, uniform: list[float]) -> Tensor:
         name, data = self._read(place)

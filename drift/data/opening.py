@@ -27,7 +27,8 @@ def open_source(
 
     classes  how many classes the generator has; None leaves it unchecked
     dataset  what the caller says the images are called; a cache may say it itself
-    grey     images are read with one channel; `every` and `held_out` as in FolderSource
+    grey     images are read with one channel, and none may have colours
+    every    as in FolderSource, and `held_out`
     A data set with a name has that of the section; one without stays unknown, whatever that says.
     What the section leaves `unstated` for pixels is the ADM centre crop and no mirrored images.
     Raises DataError that names every key that differs.
@@ -137,6 +138,9 @@ def _images(place: Path, data: Data, dataset: Dataset, **part: Any) -> FolderSou
             expected="crop adm-centre, none or unstated; mirror flip, none or unstated",
         )
     crop: Literal["adm-centre", "none"] = "none" if data.crop == "none" else "adm-centre"
-    return FolderSource(
+    source = FolderSource(
         place, data.resolution, crop=crop, mirror=data.mirror == "flip", dataset=dataset, **part
     )
+    if source.channels == GREY:  # now, and not in the middle of a run
+        source.require_grey()
+    return source

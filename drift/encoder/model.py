@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,8 @@ class MaskedAutoencoder(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        with torch.device(torch.get_default_device() if device is None else device):
+        # None leaves it to the caller's own `with torch.device(...)`.
+        with nullcontext() if device is None else torch.device(device):
             self.encoder = trunk.Trunk(config)
             self.decoder = None if config.trunk_only else Decoder(config)
             self.classifier = (

@@ -33,7 +33,8 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         width = config.hidden_dim
-        with torch.device(torch.get_default_device() if device is None else device):
+        # None leaves it to the caller's own `with torch.device(...)`.
+        with nullcontext() if device is None else torch.device(device):
             self.condition = Condition(config)
             self.patch_embedding = Linear(config.patch_size**2 * config.in_channels, width)
             self.positions = nn.Parameter(torch.empty(1, config.grid**2, width))

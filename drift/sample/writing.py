@@ -30,12 +30,16 @@ GRID, TENSORS, FACTS, SINGLE = "grid.png", "samples.safetensors", "samples.json"
 
 @dataclass(frozen=True)
 class Request:
-    """What to draw: labels [N], alpha, seed; `columns` of the grid, None: as square as may be."""
+    """What to draw: labels [N], alpha, seed; `columns` of the grid, None: as square as may be.
+
+    names  of the classes, by label, for the grid; without them it shows the labels
+    """
 
     labels: Tensor
     alpha: float
     seed: int
     columns: int | None = None
+    names: tuple[str, ...] | None = None
 
 
 def require_writable(out: Path) -> None:
@@ -130,7 +134,7 @@ def _archive(
 
 @contextmanager
 def _grid(path: Path, request: Request) -> Iterator[Sink]:
-    """The first images, as a picture."""
+    """The first images, as a picture, each under the name of its class."""
     left = count = min(grids.MOST, len(request.labels))
     kept: list[Tensor] = []
 
@@ -141,7 +145,8 @@ def _grid(path: Path, request: Request) -> Iterator[Sink]:
 
     yield add
     columns = request.columns or max(1, math.isqrt(count))
-    path.write_bytes(grids.png(grids.grid(torch.cat(kept), columns)))
+    names = grids.names_of(request.labels[:count].tolist(), request.names)
+    path.write_bytes(grids.png(grids.grid(torch.cat(kept), columns, names)))
 
 
 @contextmanager

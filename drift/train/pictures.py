@@ -82,20 +82,21 @@ class Pictures:
             return
         if self._album is None:
             self._album = Album(self._run.options.folder, self._figure, first=window.step)
-        grid = grids.grid(grids.levels(samples), PER_CLASS)
-        facts = _facts(self._run, samples, grid)
+        facts = _facts(self._run, samples)
+        shown = [label for label in facts["classes"] for _ in range(PER_CLASS)]
+        names = grids.names_of(shown, facts["class_names"])
+        grid = grids.grid(grids.levels(samples), PER_CLASS, names)
+        facts |= {"width": grid.shape[2], "height": grid.shape[1]}
         self._album.add(window.step, window.row[self._figure], grids.png(grid), facts)
 
 
-def _facts(run: Run, samples: Tensor, grid: Tensor) -> dict[str, Any]:
+def _facts(run: Run, samples: Tensor) -> dict[str, Any]:
     """What a picture shows, row by row, and how it was drawn."""
     classes, names = len(samples) // PER_CLASS, run.facts["dataset"]["classes"]
     return {
         "classes": list(range(classes)),
         "class_names": list(names)[:classes] if names else None,
         "per_class": PER_CLASS,
-        "width": grid.shape[2],
-        "height": grid.shape[1],
         "shows": "images" if grids.shows_images(samples) else "the first channel of latents",
         "seed": run.options.seed,
         "alpha": run.template.evaluation.alpha,

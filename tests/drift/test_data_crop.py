@@ -47,13 +47,22 @@ def test_tall_images_are_filtered_rows_first_whatever_pillow_prefers() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_eight_bit_mode_becomes_rgb_or_grey(mode: str) -> None:
-    image = Image.fromarray(cases.noise(0, 20, 20)).convert(mode)
+    image = Image.fromarray(cases.noise(0, 20, 20)).convert("L").convert(mode)
     data = file_of(image, "JPEG" if mode == "CMYK" else "PNG")
     for channels in (3, 1):
         sample = crop.square(data, 16, crop="adm-centre", place="x", channels=channels)
         assert sample.shape == (channels, 16, 16)
         assert sample.dtype == torch.float32
         assert sample.abs().max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB", "RGBA", "CMYK"])
+def test_colours_never_become_grey_in_silence(mode: str) -> None:
+    """A template of one channel once made grey samples of any folder, and nobody was told."""
+    image = Image.fromarray(cases.noise(0, 20, 20)).convert(mode)
+    data = file_of(image, "JPEG" if mode == "CMYK" else "PNG")
+    with pytest.raises(DataError, match=r"a/x\.png: found an image with colours.*three channels"):
+        crop.square(data, 16, crop="adm-centre", place="a/x.png", channels=1)
 
 
 def test_a_palette_with_transparency_keeps_its_colours() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,6 @@ import torch
 
 from contracts.data import cases
 from drift import cli
-from drift.commands import encode as command
 from drift.data import LatentSource, encode, posterior, tokenizer
 from drift.data.source import DataError
 
@@ -49,7 +49,7 @@ def test_a_cache_is_made_kept_and_the_same_again(
     assert cli.run(arguments(root, tmp_path / "a")) == 0
     said = capsys.readouterr()
     assert "15 images of 3 classes in 3 shards" in said.out
-    assert "15 of 15 images" in said.err
+    assert "15 of 15, " in said.err
     first = cases.contents(tmp_path / "a")
     assert cli.run(arguments(root, tmp_path / "a")) == 0
     assert "3 of 3 finished shards verified and kept" in capsys.readouterr().err
@@ -100,18 +100,15 @@ def test_other_settings_or_images_do_not_go_on_with_a_cache(
     assert cases.contents(tmp_path / "a") == before
 
 
-def test_progress_is_plain_where_it_is_piped(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_where_it_is_piped_progress_is_that_of_training_and_says_what_was_there(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter([0.0, 0.0, 10.0, 40.0, 50.0, 100.0])
-    monkeypatch.setattr(command.time, "monotonic", lambda: next(clock))
-    with command._shown("encode x", 1000) as advance:
-        for done in (200, 250, 400, 500, 1000):
-            advance(done)
-    assert capsys.readouterr().err.splitlines() == [
-        "encode x: 400 of 1,000 images, 5 images/s, about 2 minutes left",
-        "encode x: 1,000 of 1,000 images, 8 images/s",
-    ]
+    assert cli.run(arguments(root, tmp_path / "a")) == 0
+    said = [one for one in capsys.readouterr().err.splitlines() if one.startswith("encode ")]
+    assert said[0] == "encode images: 0 of 15"
+    assert re.fullmatch(r"encode images: 15 of 15, [0-9.,e+]+ images/s, 0 s left", said[-1])
+    assert cli.run(arguments(root, tmp_path / "a")) == 0
+    assert "encode images: 15 of 15\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from contracts.data import cases
+from drift.config import load_template
 from drift.data import FolderSource, Loader
 from drift.data.listing import list_images
+from drift.data.opening import open_source
 from drift.data.source import DataError
 from drift.errors import InputError
 
@@ -102,9 +105,25 @@ def test_mirrored_pairs_double_the_places_and_an_epoch_shows_both(images: Path) 
 
 
 def test_grey_images_have_one_channel(images: Path) -> None:
+    for path in images.rglob("*.png"):
+        Image.open(path).convert("L").save(path)
     source = FolderSource(images, 16, channels=1)
     assert source.shape == (1, 16, 16)
     assert source.get(torch.tensor([1])).shape == (1, 1, 16, 16)
+    source.require_grey()
+
+
+def test_one_coloured_image_of_a_grey_set_is_refused_before_the_first_step(images: Path) -> None:
+    for path in images.rglob("*.png"):
+        grey = Image.open(path).convert("L")  # in one file with one channel, in the next with three
+        (grey if path.stem in "024" else grey.convert("RGB")).save(path)
+    source = FolderSource(images, 16, channels=1)
+    source.require_grey()
+    (images / "newt/4.png").write_bytes(cases.png(cases.noise(4, 16, 16)))
+    data = load_template("digits").data.model_copy(update={"resolution": 16, "dataset": "own"})
+    with pytest.raises(DataError, match=r"newt/4\.png: found an image with colours"):
+        open_source(images, data, grey=True)
+    assert open_source(images, data).shape == (3, 16, 16)
 
 
 def test_hidden_files_are_not_data_and_folders_may_be_nested_or_linked(

@@ -37,6 +37,23 @@ def test_steps_of_an_earlier_process_are_shown_and_count_for_no_rate(
     assert capsys.readouterr().err == ("train x: 3,001 of 4,000, 0.1 updates/s, 2 h 46 min left\n")
 
 
+def test_what_was_there_before_may_be_known_at_the_first_call_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seconds = 0.0
+    with progress(
+        "encode x", 1000, unit="images", done=None, lines=True, clock=lambda: seconds
+    ) as to:
+        for now, done in ((50.0, 200), (60.0, 250), (90.0, 400), (150.0, 1000)):
+            seconds = now
+            to(done)
+    assert capsys.readouterr().err.splitlines() == [
+        "encode x: 200 of 1,000",
+        "encode x: 400 of 1,000, 5 images/s, 2 min left",
+        "encode x: 1,000 of 1,000, 8 images/s, 0 s left",
+    ]
+
+
 def test_other_commands_and_other_processes_write_no_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

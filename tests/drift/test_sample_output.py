@@ -50,7 +50,7 @@ def test_a_folder_holds_a_grid_tensors_single_images_and_their_provenance(
     facts = json.loads((tmp_path / "out/samples.json").read_text())
     assert (facts["weights"], facts["ema_decay"], facts["alpha"]) == ("ema", "0.99", 1.0)
     with Image.open(tmp_path / "out/grid.png") as grid:
-        assert grid.size == (5 * 34 + 2, 5 * 34 + 2)
+        assert grid.size == (5 * 34 + 2, 5 * (34 + grids.CAPTION) + 2)
     with Image.open(tmp_path / "out/images/000003.png") as single:
         pixels = images.pixels(held["samples"])[3, 0].numpy()
         np.testing.assert_array_equal(np.array(single), pixels)
@@ -155,6 +155,29 @@ def test_a_grid_goes_row_by_row_with_white_between() -> None:
     assert found.shape == (1, 86, 86)
     assert (int(found[0, 2, 2]), int(found[0, 2, 44]), int(found[0, 44, 44])) == (0, 100, 255)
     assert int(found[0, 0, 0]) == 255
+
+
+def test_each_image_of_a_grid_is_named_once_over_neighbours_of_its_class() -> None:
+    pictures = torch.zeros(5, 3, 40, 40, dtype=torch.uint8)
+    found = grids.grid(pictures, 3, ["cat", "cat", "dog", "dog", "a name longer than its place"])
+    step, height = 42, grids.CAPTION + 42
+    assert found.shape == (3, 2 * height + 2, 3 * step + 2)
+    first = torch.cat([grids.caption("cat", 2 * step), grids.caption("dog", step)], 1)
+    cut = grids.caption("a name longer than its place", step)
+    second = torch.cat([grids.caption("dog", step), cut, cut.new_full(cut.shape, 255)], 1)
+    for row, strip in enumerate((first, second)):
+        top = 2 + row * height
+        assert all(torch.equal(one[top : top + grids.CAPTION, 2:], strip) for one in found)
+    assert int(cut.min()) < 128
+    assert int(cut[:, -grids.MARGIN :].min()) == 255
+    with pytest.raises(InputError, match="1 names"):
+        grids.grid(pictures, 3, ["cat"])
+
+
+def test_what_the_letters_do_not_hold_is_shown_by_its_label() -> None:
+    names = ("cat", "\u732b", "", "two\nlines", "T-shirt/top")
+    assert grids.names_of([0, 1, 2, 3, 4], names) == ["cat", "1", "2", "3", "T-shirt/top"]
+    assert grids.names_of([7, 0], None) == ["7", "0"]
 
 
 def test_the_command_line_reports_a_missing_run_in_one_line(

@@ -92,7 +92,9 @@ def write(value: Any) -> str:
         mantissa += "" if "." in mantissa else ".0"
         sign = "" if exponent.startswith(("+", "-")) or not exponent else "+"
         return f"{mantissa}e{sign}{exponent}" if exponent else mantissa
-    return {None: "null", True: "true", False: "false"}.get(value, str(value))
+    if value is None or isinstance(value, bool):  # 0 and 1 are numbers, equal to truth values
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
 
 
 @FAST

@@ -68,11 +68,15 @@ def _pictures(started: run.Run, seed: int) -> Iterator[Row]:
     place = folder / "samples" / "step-00000002.png"
     with Image.open(place) as image:
         array = np.asarray(image)
-    step = 32 + 2
-    grid = np.full((10 * step + 2, 8 * step + 2), 255, np.uint8)
+    step, strip = 32 + 2, 13
+    grid = np.full((10 * (step + strip) + 2, 8 * step + 2), 255, np.uint8)
     levels = ((wanted.clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
     for n, one in enumerate(levels):
-        top, left = 2 + step * (n // 8), 2 + step * (n % 8)
+        top, left = 2 + (step + strip) * (n // 8), 2 + step * (n % 8)
+        if n % 8 == 0:  # the name of the class, over all of its samples
+            name = grids.caption(str(n // 8), 8 * step).numpy()
+            grid[top : top + strip, left : left + 8 * step] = name
+        top += strip
         large = one[0].repeat_interleave(4, 0).repeat_interleave(4, 1)
         grid[top : top + 32, left : left + 32] = large.numpy()
     off = (
@@ -81,13 +85,18 @@ def _pictures(started: run.Run, seed: int) -> Iterator[Row]:
         else 999
     )
     yield "a picture", lambda: off <= 1, True
+    yield (
+        "with names",
+        lambda: len({grids.caption(str(n), 272).sum().item() for n in range(10)}),
+        10,
+    )
     yield "its row", lambda: row, {
         "schema": "drift-sample-index/1", "step": 2, "file": place.name, "figure": figure,
             "value": 0.5,
         "sha256": hashlib.sha256(place.read_bytes()).hexdigest(), "tags": ["every_window",
             "best_so_far"],
         "classes": list(range(10)), "class_names": [str(n) for n in range(10)], "per_class": 8,
-        "width": 274, "height": 342, "shows": "images", "seed": seed,
+        "width": 274, "height": 472, "shows": "images", "seed": seed,
         "alpha": started.template.evaluation.alpha, "ema_decay": max(started.state.ema),
     }  # fmt: skip
 
