@@ -37,6 +37,7 @@ COMMANDS = {
     "eval": ("drift.commands.eval", "Measure samples and write a record with its provenance."),
     "reproduce": ("drift.commands.reproduce", "A template to its report, in steps that are kept."),
     "experiment": ("drift.commands.experiment", "Cycles of three experiments, judged in pairs."),
+    "ablate": ("drift.commands.ablate", "The paper's orderings at a small scale, with intervals."),
     "bench": ("drift.commands.bench", "Time a part of the engine beside its floor."),
     "params": ("drift.commands.params", "Count the parameters of a template, module by module."),
     "import": ("drift.commands.artifacts.import_", "Read a published checkpoint into an artefact."),

@@ -199,6 +199,7 @@ def sample_loss(
     chunk: int | None = None,
     group: ProcessGroup | None = None,
     counted: int | None = None,
+    kernel: str = "plain",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The drifting loss of generated samples on all features -> (scalar, info of feature_loss).
 
@@ -208,6 +209,7 @@ def sample_loss(
     group          the processes that hold the labels between them, as in feature_loss
     counted        with a group: how many of the labels, from the first, are in the loss; the others
                    stay in the graph, with a gradient of zero. None: all
+    kernel         as in feature_loss
     The loss is computed in float32 (float64 for float64 features), outside of autocast. A trace
     has the features under `feat_gen/<name>` [B*G, L, D] and `feat_posneg/<name>` [B, P+N, L, D].
     """
@@ -223,6 +225,7 @@ def sample_loss(
             temperatures=temperatures,
             semantics=semantics,
             group=group,
+            kernel=kernel,
         )
 
 

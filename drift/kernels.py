@@ -5,23 +5,23 @@
               the plain way (drift.compiling)
     fused     one Triton kernel, drift.fused: for CUDA, not measured on a GPU so far
 
-All three are held to each other by one set of tests. A trace comes from the plain way.
+All three are held to each other by one set of tests. A trace comes from the plain way. The name of
+a variant (`drift.variants`) asks for another loss, which is measured beside this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 
 from torch import Tensor
 
-from drift import pairs
+from drift import pairs, trace, variants
 from drift.compiling import compiled
 from drift.errors import InputError
 from drift.semantics import Semantics
 
-Coefficients = Callable[[Tensor, Tensor, Tensor, int, Semantics], Tensor]
+Coefficients = variants.Coefficients
 
 KERNELS = ("plain", "compiled", "fused")
 
@@ -31,11 +31,19 @@ def coefficients_of(kernel: str) -> Coefficients:
 
     rates  -1 / tau. InputError for a name that is not one of KERNELS, or that needs what is absent.
     """
+    if kernel in variants.VARIANTS:
+        return _variant(kernel)
     if kernel not in KERNELS:
         raise InputError("kernel", found=repr(kernel), expected=" or ".join(KERNELS))
     if kernel == "plain":
         return plain
     return _compiled() if kernel == "compiled" else _fused()
+
+
+def _variant(name: str) -> Coefficients:
+    if trace.active():  # its stages would be the method's
+        raise InputError("kernel", found=f"{name!r} within a trace", expected="plain")
+    return variants.VARIANTS[name]
 
 
 def plain(

@@ -22,6 +22,8 @@ class TrainConfig:
     features        which entries of the feature dictionary the loss uses
     labels_per_pass labels whose activations are held at once; None: all. The gradient is that of
                     the whole batch either way
+    kernel          of `drift.loss.feature_loss`; no template states it, so a variant
+                    (`drift.variants`) is never trained unless it is asked for here
     """
 
     learning_rate: float
@@ -37,6 +39,7 @@ class TrainConfig:
     semantics: str = "reference"
     features: FeatureConfig = field(default_factory=FeatureConfig)
     labels_per_pass: int | None = None
+    kernel: str = "plain"
 
     def __post_init__(self) -> None:
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")

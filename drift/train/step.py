@@ -136,6 +136,7 @@ def accumulate(
             temperatures=state.config.temperatures,
             semantics=state.config.semantics,
             group=state.ranks.group,
+            kernel=state.config.kernel,
         )
     require_finite("loss", loss.detach(), state)
     wanted = list(leaves)
@@ -173,6 +174,7 @@ def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dic
         semantics=state.config.semantics,
         group=state.ranks.group,
         counted=batch.counted,
+        kernel=state.config.kernel,
     )
 
 

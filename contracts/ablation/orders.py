@@ -1,0 +1,65 @@
+"""Checks on the orderings: each verdict is drawn here from kept components, none is taken over."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from verify.api import CheckContext, Measurement, check
+from verify.numeric.arrays import worst_of
+
+from . import kept
+from .kept import AS_PAPER, AXIS, OPEN, OTHER_WAY
+
+# How far a comparison is from the verdict that is asked for, in half-widths; at most 0: it is that.
+BEYOND = {
+    AS_PAPER: lambda mean, half: (half - mean) / half,
+    OTHER_WAY: lambda mean, half: (half + mean) / half,
+    OPEN: lambda mean, half: (abs(mean) - half) / half,
+}
+
+
+@check("ablation.order")
+def order(ctx: CheckContext) -> Measurement:
+    """Whether all pairs of rows that the clause names have the verdict that it states."""
+    found = kept.figures_of(ctx)
+    if isinstance(found, Measurement):
+        return found
+    record, figures = found
+    wanted, worst, said = str(ctx.params["verdict"]), -math.inf, []
+    for first, second in ctx.params["pairs"]:
+        mean, half = kept.log_ratio(figures, first, second)
+        now, stated = kept.verdict(mean, half), kept.stated_verdict(record, first, second)
+        if stated != now:
+            return ctx.decide(
+                False, f"{second} / {first}: the record says {stated!r}, its components {now!r}"
+            )
+        far = BEYOND[wanted](mean, half) if math.isfinite(half) else float(wanted != OPEN)
+        worst = worst_of((worst, far))
+        said.append(_said(first, second, mean, half))
+    return ctx.judge(
+        worst, "; ".join(said), unit="of the half-width", axis=AXIS,
+        provenance=_provenance(record), details=_conditions(record),
+    )  # fmt: skip
+
+
+def _said(first: str, second: str, mean: float, half: float) -> str:
+    if not math.isfinite(half):
+        return f"{second} / {first}: {math.exp(mean):.3g}, without any spread"
+    low, high, seen = (math.exp(one) for one in (mean - half, mean + half, half))
+    return f"{second} / {first}: {math.exp(mean):.3g} [{low:.3g}, {high:.3g}], resolves {seen:.3g}"
+
+
+def _provenance(record: dict[str, Any]) -> dict[str, int | str | None]:
+    return {
+        "samples": record["samples"],
+        "seeds": len(record["seeds"]),
+        "steps": record["steps"],
+    }
+
+
+def _conditions(record: dict[str, Any]) -> dict[str, Any]:
+    """What the figures were measured under, and what they cost."""
+    names = ("template", "budget", "seeds", "extractor", "judge_sha256")
+    cost = math.fsum(run["cpu_s"] for run in record["runs"])
+    return {**{name: record[name] for name in names}, "cpu_s": round(cost)}

@@ -1,0 +1,1 @@
+"""The paper's orderings at a small scale: tables of settings, their runs, what separates."""

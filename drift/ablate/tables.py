@@ -1,0 +1,133 @@
+"""The tables that are measured: every row is a setting, in the paper's order, the best first.
+
+A row is a name, what it changes, and which row of the paper it stands for. The order itself is a
+fact (`specs/facts/ablations.yaml`) that a clause holds these rows against; `None`: the paper has
+no such row, and no order is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# The digits template made small enough for one slow CPU: the loss compares pixels, with no encoder
+# in it, and the generator has two blocks of four patches.
+TEMPLATE = "digits"
+BUDGET = (
+    "encoder.pretrain.steps=200",  # of the judge
+    "encoder.pretrain.epochs=11",
+    "encoder.finetune.steps=50",
+    "encoder.finetune.ramp_steps=25",
+    "loss.feature_taps=none",
+    "generator.patch_size=4",
+    "generator.depth=2",
+    "optimizer.training_steps=250",
+    "optimizer.warmup_steps=20",
+    "optimizer.ema_decay=[0.95]",
+    "evaluation.samples=1000",
+)
+COST_S = 25  # seconds of one slow CPU for a run; `wall_s` and `cpu_s` of each are in its record
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting: what it changes over the budget, and the loss it is trained with.
+
+    paper   the row's name in the fact; None where the paper has none
+    kernel  of `drift.variants`; plain: the method's
+    """
+
+    name: str
+    paper: str | None
+    settings: tuple[str, ...] = ()
+    kernel: str = "plain"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Settings to be compared: a name for the command, the fact with the paper's figures."""
+
+    name: str
+    title: str
+    at: str
+    fact: str
+    rows: tuple[Row, ...]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the paper has figures for these rows."""
+        return all(row.paper is not None for row in self.rows)
+
+
+def _variant(name: str, paper: str | None = None) -> Row:
+    return Row(name, paper, kernel=name)
+
+
+def _split(labels: int, each: int, paper: str) -> Row:
+    settings = (
+        f"loss.class_labels={labels}", f"loss.positives={each}", f"loss.generated={each}",
+    )  # fmt: skip
+    return Row(f"{labels} labels of {each}", paper, settings)
+
+
+BALANCE = Table(
+    "balance", "Attraction against repulsion", "Table 1", "ablations.table1_antisymmetry",
+    (
+        Row("V+ - V-", "V+ - V-"),
+        _variant("1.5 V+ - V-", "1.5 V+ - V-"),
+        _variant("V+ - 1.5 V-", "V+ - 1.5 V-"),
+        _variant("2 V+ - V-", "2 V+ - V-"),
+        _variant("V+ - 2 V-", "V+ - 2 V-"),
+        _variant("V+ only", "V+ only"),
+    ),
+)  # fmt: skip
+
+POSITIVES = Table(
+    "positives", "Positives of a label", "Table 2, left", "ablations.table2_positives",
+    tuple(
+        Row(f"{count} positives", paper, (f"loss.positives={count}",))
+        for count, paper in ((16, "64"), (8, "32"), (4, "16"), (1, "1"))
+    ),
+)  # fmt: skip
+
+NEGATIVES = Table(
+    "negatives", "A batch of 160 split into labels and samples", "Table 2, right",
+    "ablations.table2_negatives",
+    (
+        _split(10, 16, "Nc 64, Npos 64, Nneg 64"),
+        _split(20, 8, "Nc 128, Npos 32, Nneg 32"),
+        _split(40, 4, "Nc 256, Npos 16, Nneg 16"),
+    ),
+)  # fmt: skip
+
+NORMALISATION = Table(
+    "normalisation", "Normalisation of the kernel", "Table 11",
+    "ablations.table11_kernel_normalisation",
+    (
+        Row("softmax over x and y", "softmax over x and y"),
+        _variant("softmax over y", "softmax over y"),
+        _variant("no normalisation", "no normalisation"),
+    ),
+)  # fmt: skip
+
+TEMPERATURES = Table(
+    "temperatures", "One temperature or three", "A.6", "ablations.a6_temperatures",
+    (
+        Row("all three", "all three"),
+        Row("0.05", "0.05", ("loss.temperatures=[0.05]",)),
+        Row("0.2", "0.2", ("loss.temperatures=[0.2]",)),
+        Row("0.02", "0.02", ("loss.temperatures=[0.02]",)),
+    ),
+)  # fmt: skip
+
+FOLLOW_UPS = Table(
+    "follow-ups", "Ideas that are not the paper's", "none", "",
+    (Row("method", None), _variant("decoupled"), _variant("sinkhorn")),
+)  # fmt: skip
+
+TABLES: Mapping[str, Table] = {
+    one.name: one
+    for one in (
+        BALANCE, POSITIVES, NEGATIVES, NORMALISATION, TEMPERATURES, FOLLOW_UPS,
+    )
+}  # fmt: skip

@@ -1,0 +1,84 @@
+"""Variants of the loss: off unless they are named, and each what it is called."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from drift import kernels, loss, pairs, trace, variants
+from drift.errors import InputError
+from drift.semantics import REFERENCE
+from drift.toy.ablation import attraction_only_loss
+from drift.train.config import TrainConfig
+
+
+def clouds() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    gen = torch.randn(3, 6, 5, generator=generator).requires_grad_()
+    return gen, torch.randn(3, 7, 5, generator=generator) + 0.3
+
+
+def gradient(kernel: str) -> torch.Tensor:
+    gen, pos = clouds()
+    (found,) = torch.autograd.grad(loss.drift_loss(gen, pos, kernel=kernel)[0].sum(), gen)
+    return found
+
+
+def test_no_variant_is_trained_unless_it_is_named() -> None:
+    assert TrainConfig(learning_rate=1e-3, warmup_steps=1, total_steps=2).kernel == "plain"
+    assert not set(variants.VARIANTS) & set(kernels.KERNELS)
+
+
+def test_a_variant_that_changes_nothing_is_the_plain_loss() -> None:
+    dist, weight = torch.rand(3, 6, 15), torch.rand(3, 15)
+    rates = torch.tensor([-50.0, -20.0, -5.0])
+    given = (dist, rates, weight, 8, REFERENCE)
+    assert torch.equal(variants.coefficients(*given), kernels.plain(*given))
+
+
+def test_every_variant_is_another_loss_and_a_finite_one() -> None:
+    plain = gradient("plain")
+    for name in variants.VARIANTS:
+        found = gradient(name)
+        assert torch.isfinite(found).all(), name
+        assert not torch.allclose(found, plain, rtol=1e-2), name
+
+
+def test_attraction_alone_is_that_of_the_toy() -> None:
+    gen, pos = clouds()
+    (toy,) = torch.autograd.grad(attraction_only_loss(gen, pos)[0].sum(), gen)
+    torch.testing.assert_close(gradient("V+ only"), toy)
+
+
+@pytest.mark.parametrize("name", variants.VARIANTS)
+def test_coefficients_add_up_to_zero_so_that_a_shift_of_all_clouds_is_no_force(name: str) -> None:
+    dist = torch.rand(2, 4, 9, dtype=torch.float64)
+    pairs.mask_own(dist, 100.0)
+    weight = torch.ones(2, 9, dtype=torch.float64)
+    weight[:, 4] = 0.0
+    found = variants.VARIANTS[name](dist, torch.tensor([-20.0, -5.0]), weight, 5, REFERENCE)
+    assert found.sum(dim=-1).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("name", ["decoupled", "sinkhorn"])
+def test_a_sample_of_weight_zero_has_no_part_in_a_coupling(name: str) -> None:
+    weight = torch.ones(1, 9, dtype=torch.float64)
+    weight[:, 4] = 0.0
+    dist = torch.rand(1, 4, 9, dtype=torch.float64)
+    found = variants.VARIANTS[name](dist, torch.tensor([-5.0]), weight, 5, REFERENCE)
+    assert found[..., 4].abs().max() < 1e-20
+
+
+def test_sinkhorns_rows_add_up_to_one_and_its_columns_are_even() -> None:
+    dist = torch.rand(1, 4, 9, dtype=torch.float64)
+    weight = torch.ones(1, 9, dtype=torch.float64)
+    found = variants.VARIANTS["sinkhorn"](dist, torch.tensor([-5.0]), weight, 4, REFERENCE)
+    torch.testing.assert_close(found[..., 4:].sum(-1), torch.ones(1, 1, 4, dtype=torch.float64))
+    columns = found[..., 4:].sum(-2)
+    torch.testing.assert_close(columns, torch.full_like(columns, 4 / 5), rtol=1e-6, atol=0)
+
+
+def test_a_variant_gives_no_trace_because_its_stages_would_be_the_methods() -> None:
+    gen, pos = clouds()
+    with trace.recording(), pytest.raises(InputError, match="within a trace"):
+        loss.drift_loss(gen, pos, kernel="V+ only")
