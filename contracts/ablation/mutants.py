@@ -116,7 +116,7 @@ def settings_swapped(subject: object) -> AbstractContextManager[Any]:
         own = ("settings", "kernel", "template_fingerprint")
         swapped = [row | {k: names.get(row["name"], row)[k] for k in own} for row in rows]
         as_row = {row["name"]: row for row in swapped}
-        marks = {"plain": []}
+        marks: dict[str, list[str]] = {"plain": []}
         return _each_run(
             record | {"rows": swapped},
             lambda run: {
