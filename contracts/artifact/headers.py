@@ -131,6 +131,14 @@ def _refused(root: Path) -> Iterator[Row]:
             partial(lambda t, d: header.read_header(_file(place, t, d)), table, data),
             Refused(str(place), *words),
         )
+    for changes in ({"dtype": "F8"}, {"shape": [-2]}, {"data_offsets": [0]}, {"more": 1},
+                    {"shape": [3]}, {"data_offsets": [1, 9]}):  # fmt: skip
+        odd = {"which": {**ONE, **changes}}
+        yield (
+            f"names the tensor of {changes}",
+            partial(lambda t: header.read_header(_file(place, t, bytes(9))), odd),
+            Refused(": 'which': found"),
+        )
 
     def raw(data: bytes) -> object:
         place.write_bytes(data)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -46,7 +48,9 @@ def _sha256() -> str:
 @check("data.autoencoders")
 def autoencoders(ctx: CheckContext) -> Measurement:
     """Autoencoders of one number, opened by name, by folder and from memory."""
-    return judge_rows(ctx, (*_opened(), *_of_memory(), *_shapes()), "facts of autoencoders")
+    return judge_rows(
+        ctx, (*_opened(), *_fetched(), *_of_memory(), *_shapes()), "facts of autoencoders"
+    )
 
 
 def _open(vae: str | None, revision: str | None, **config: Any) -> object:
@@ -103,6 +107,61 @@ def _opened() -> Iterator[Row]:
     nowhere = partial(tokenizer.open_tokenizer, "o/n", COMMIT, device="nowhere")
     with patch.object(tokenizer, "_load", lambda *given, **more: Small()):
         yield "no such device", _kept(nowhere), Refused("--device: found nowhere (", "a device")
+
+
+LIBRARY = "diffusers.models.autoencoders.autoencoder_kl"
+
+
+def _fetch(vae: str, revision: str | None, offline: bool, gives: object) -> object:
+    """What the library is asked for, and what becomes of its answer."""
+    asked: list[object] = []
+
+    def from_pretrained(*given: Any, **more: Any) -> object:
+        asked.append((given, more))
+        if isinstance(gives, Exception):
+            raise gives
+        return "a model", gives
+
+    library = SimpleNamespace(AutoencoderKL=SimpleNamespace(from_pretrained=from_pretrained))
+    with patch.dict(sys.modules, {LIBRARY: library}):  # type: ignore[dict-item]
+        return tokenizer._load(vae, revision, offline=offline), asked
+
+
+def _fetched() -> Iterator[Row]:
+    """Only the cache where nothing may be fetched, never a pickle, whole, in single precision."""
+    whole: dict[str, list[str]] = {"missing_keys": [], "unexpected_keys": []}
+    for vae, revision, offline, cached in (
+        ("o/n", COMMIT, False, False), ("o/n", COMMIT, True, True), ("place", None, False, True),
+    ):  # fmt: skip
+        options = {
+            "revision": revision, "local_files_only": cached, "use_safetensors": True,
+            "torch_dtype": torch.float32, "low_cpu_mem_usage": False, "output_loading_info": True,
+        }  # fmt: skip
+        made = partial(_fetch, vae, revision, offline, whole)
+        yield f"fetched {vae} {offline}", made, ("a model", [((vae,), options)])
+    for gives, words in (
+        (OSError(" first\nsecond "), "found 'first'; expected config.json"),
+        (ValueError(""), "found ValueError(''); expected config.json"),
+        ({**whole, "missing_keys": list("abcd")},
+         "found missing_keys: ['a', 'b', 'c']; expected exactly the parameters"),
+    ):  # fmt: skip
+        yield f"{gives}", partial(_fetch, "o/n", COMMIT, False, gives), Refused(
+            "autoencoder o/n", words
+        )  # fmt: skip
+    found = _offline()
+    yield "offline is passed on", lambda: found, [((tokenizer.VAE, COMMIT), {"offline": True})]
+
+
+def _offline() -> list[object]:
+    asked: list[object] = []
+
+    def load(*given: Any, **more: Any) -> nn.Module:
+        asked.append((given, more))
+        return Small(scaling_factor=0.18215)
+
+    with patch.object(tokenizer, "_load", load):
+        tokenizer.open_tokenizer(None, COMMIT, offline=True)
+    return asked
 
 
 def _kept(call: Any) -> Any:

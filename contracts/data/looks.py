@@ -177,6 +177,11 @@ def _limits() -> Iterator[Row]:
     yield "one pixel more", partial(squared, 3, 11, **adm), Refused("a/x", "4 x 3 pixels")
     yield "as many resized", partial(squared, 6, 48, **adm), (3, 6, 6)
     yield "one more resized", partial(squared, 6, 47, **adm), Refused("a/x", "8 x 6 pixels")
+    for sides, size, wanted in (
+        ((300, 100), 100, (300, 100)), ((400, 200), 100, (200, 100)), ((401, 799), 100, (100, 199)),
+        ((99, 300), 50, (99, 300)),
+    ):  # fmt: skip
+        yield f"{sides} halved", partial(_halved, sides, size), wanted
     grey = FILES["a grey PNG"][0]
     yield (
         "one channel",
@@ -188,6 +193,10 @@ def _limits() -> Iterator[Row]:
     Image.new("RGB", (3, 3), COLOUR).save(square, "PNG")
     whole = partial(crop.square, square.getvalue(), 3, crop="none", place="x")
     yield "no crop of a square", lambda: tuple(whole().shape), (3, 3, 3)
+
+
+def _halved(sides: tuple[int, int], size: int) -> tuple[int, int]:
+    return crop.halved(Image.new("L", sides), size).size
 
 
 @check("data.random_box")

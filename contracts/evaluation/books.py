@@ -74,6 +74,8 @@ def _kept(root: Path) -> Iterator[Row]:
     plain = statistics.write(root / "b", Features(POOL, None, labels), CONTRACT)
     yield "numbers as names", lambda: plain.classes, ("0", "1", "2")
     unknown = statistics.write(root / "c", Features(POOL, None, np.full(3, -1)), CONTRACT)
+    some = statistics.write(root / "s", Features(POOL, None, np.array([3, -1, 2])), CONTRACT)
+    yield "not all labels, no names", lambda: some.classes, None
     yield "no labels, no names", lambda: unknown.classes, None
     bare = statistics.write(root / "d", Features(POOL, None, labels), CONTRACT, keep_features=False)
     yield "moments only", lambda: (bare.features, bare.labels, bare.classes), (None, None, None)

@@ -224,6 +224,9 @@ def _of_inception() -> Iterator[Row]:
     )
     yield "as wide as they are", lambda: 0.005 < spread / whole < 0.2, True
     yield "what it is of", lambda: (figure.count, figure.better), (200, "higher")
+    absent = np.array([[0.0, 0.0, -1e4]] * 20)
+    never = inception.figure(absent, np.random.default_rng(1))
+    yield _row("a class of probability 0", lambda: _interval(never), (1.0, 1.0, 1.0))
     alike = inception.figure(np.zeros((20, 3)), np.random.default_rng(1))
     yield _row("the least", lambda: _interval(alike), (1.0, 1.0, 1.0))
 

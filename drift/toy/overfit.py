@@ -63,8 +63,10 @@ class Learned:
 
 def recipe(steps: int) -> Template:
     """The digits template with everything cut down to sixteen images."""
-    settings = (*SETTINGS, f"optimizer.training_steps={steps}")
-    return build.override(load_template("digits"), settings)
+    template = load_template("digits")
+    warm_up = min(template.optimizer.warmup_steps, steps)
+    settings = (f"optimizer.training_steps={steps}", f"optimizer.warmup_steps={warm_up}")
+    return build.override(template, (*SETTINGS, *settings))
 
 
 def sixteen() -> TensorSource:
@@ -80,13 +82,12 @@ def overfit(
 
     listen  called with "encoder" or "generator" and the steps done
     """
-    template = build.override(load_template("digits"), PRETRAIN)
+    small, template = recipe(steps), build.override(load_template("digits"), PRETRAIN)
     options = pretrain.PretrainOptions(folder / "encoder", seed=seed, checkpoint_every=10**9)
     encoder = pretrain.pretrain(
         pretrain.start(template, DigitsSource(), options),
         lambda row: listen("encoder", row["step"]),
     )
-    small = recipe(steps)
     extractor = FeatureExtractor(store.load_encoder(encoder), config=build.feature_config(small))
     source = sixteen()
     going = run.start(

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import torch
+import re
+from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from drift import cli
 from drift.toy import overfit
+
+SHORT = (
+    "encoder.pretrain.steps=2", "encoder.pretrain.epochs=1", "encoder.pretrain.warmup_steps=1",
+    "encoder.finetune.steps=1", "encoder.finetune.ramp_steps=1",
+)  # fmt: skip
 
 
 def parts() -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,3 +52,29 @@ def test_grey_is_no_digit() -> None:
     learned, _, _ = overfit.measure(images, torch.zeros_like(images), labels)
     assert learned.found == 0
     assert learned.off > learned.apart / 2
+
+
+def test_the_least_number_of_steps_that_the_command_takes_is_a_run() -> None:
+    made = overfit.recipe(20).optimizer
+    assert (made.training_steps, made.warmup_steps) == (20, 20)
+    assert overfit.recipe(500).optimizer.warmup_steps == 50
+
+
+@pytest.mark.nightly
+def test_the_command_trains_both_parts_and_shows_each_image_over_its_worst_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(overfit, "PRETRAIN", SHORT)
+    out = tmp_path / "o"
+    assert cli.run(["overfit", "--steps", "20", "--seed", "1", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"overfit \[proxy\]: \d+ of 16 images learned; .* apart; ", said), said
+    assert {path.name for path in out.iterdir()} == {"encoder", "generator", "samples.png"}
+    with Image.open(out / "samples.png") as image:
+        levels = np.asarray(image).astype(float)
+    top, bottom = np.split(levels[: len(levels) // 2 * 2], 2)
+    assert top.std() > 0.5 * bottom.std() > 0
+    before = (out / "samples.png").read_bytes()
+    assert cli.run(["overfit", "--steps", "20", "--out", str(out)]) == 2
+    assert "Choose another --out" in capsys.readouterr().err
+    assert (out / "samples.png").read_bytes() == before

@@ -1,6 +1,6 @@
 """The single changes that are tried: each operator is a function from a place to edits.
 
-Texts and error messages are left alone. An edit is made on the source itself, at the positions of
+Texts, error messages and assertions are left alone. An edit is made on the source itself, at the positions of
 the syntax tree, so that a mutant differs from its file in one place and a diff shows just that.
 """
 
@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator
 
-from verify.mutate.source import Edit, Mutant, Seen, Source
+from verify.mutate.source import Edit, Mutant, Seen, Source, said_or_asserted
 
 _ARITHMETIC: dict[type[ast.operator], tuple[bytes, bytes]] = {
     ast.Add: (b"+", b"-"), ast.Sub: (b"-", b"+"), ast.Mult: (b"*", b"/"), ast.Div: (b"/", b"*"),
@@ -214,7 +214,7 @@ def keyword(source: Source, seen: Seen) -> Iterator[Edit]:
         return
     items = sorted([*node.args, *node.keywords], key=source.start)
     for at, item in enumerate(items):
-        if isinstance(item, ast.keyword) and item.arg:
+        if isinstance(item, ast.keyword) and item.arg and not said_or_asserted(node, item):
             start, end = source.start(item), source.end(item)
             if at + 1 < len(items):
                 end = source.start(items[at + 1])

@@ -157,11 +157,25 @@ def _walk(node: ast.AST, at: Seen) -> Iterator[Seen]:
                 continue
             if field == "decorator_list" and any(name in ast.unparse(child) for name in _SWITCHING):
                 yield Seen(child, at.scope, at.inside, at.lines, "decorator")
-            if field in left_out:
+            if field in left_out or (said_or_asserted(node, child) and not _turns(child)):
                 continue
             below = _place(child, _within(node, field, at))
             yield below
             yield from _walk(child, below)
+
+
+def said_or_asserted(call: ast.AST, item: ast.AST) -> bool:
+    """What an error says, wherever it is made, and what `zip` asserts of lengths (DEC-0318)."""
+    if not isinstance(call, ast.Call) or not isinstance(item, ast.keyword):
+        return False
+    zips = isinstance(call.func, ast.Name) and call.func.id == "zip"
+    return item.arg == "remedy" or (zips and item.arg == "strict")
+
+
+def _turns(item: ast.AST) -> bool:
+    """`strict=False`, which may become an assertion that lengths break."""
+    value = item.value if isinstance(item, ast.keyword) else None
+    return isinstance(value, ast.Constant) and value.value is False
 
 
 def _within(node: ast.AST, field: str, at: Seen) -> Seen:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -12,6 +14,7 @@ import torch
 
 from drift.state import environment
 
+from ...common.places import folder
 from ...common.rows import Row
 
 
@@ -37,9 +40,41 @@ def costs() -> Iterator[Row]:
     packages = ("numpy", "safetensors", "torch")
     yield (
         "versions",
-        lambda: {k: held["packages"][k].partition("+")[0] for k in packages},
+        lambda: {k: str(held["packages"].get(k)).partition("+")[0] for k in packages},
         {k: version(k).partition("+")[0] for k in packages},
     )
     yield "threads", lambda: (held["threads"], held["cpu_count"], held["device"]), (
         torch.get_num_threads(), os.cpu_count(), "cpu"
     )  # fmt: skip
+    with patch.object(environment, "PACKAGES", ("numpy", "no-such-package")):
+        some = environment._versions()
+    yield "a package that is not there", lambda: some, {
+        "numpy": version("numpy"), "no-such-package": None
+    }  # fmt: skip
+    yield from _code()
+
+
+def _code() -> Iterator[Row]:
+    """Sources and templates by name and length; a commit, and whether files differ from it."""
+    with folder() as root:
+        engine = root / "engine"
+        for name, text in {"b.py": "b", "a/c.yaml": "cc", "a/d.txt": "d", "a/e.pyc": "e"}.items():
+            (engine / name).parent.mkdir(parents=True, exist_ok=True)
+            (engine / name).write_text(text)
+        wanted = hashlib.sha256(b"a/c.yaml 2\0ccb.py 1\0b").hexdigest()
+        with patch.object(environment, "ROOT", engine):
+            found = environment.code_digest.__wrapped__()
+            outside = environment._git_commit.__wrapped__()
+            (root / ".git").mkdir()
+            commits = [_commit(root, *answers) for answers in (("c", ""), ("c", " M x"), ("", "x"))]
+        yield "a digest of code", lambda: found, wanted
+        yield "no repository", lambda: outside, None
+        yield "commits", lambda: commits, ["c", "c+changes", None]
+        yield "no git", lambda: environment._git(root, "rev-parse", "HEAD"), ""
+
+
+def _commit(root: Path, head: str, changes: str) -> str | None:
+    said = {("rev-parse", "HEAD"): head, ("status", "--porcelain", "--", "engine"): changes}
+    with patch.object(environment, "_git", lambda place, *words: said[words] * (place == root)):
+        found: str | None = environment._git_commit.__wrapped__()
+        return found

@@ -51,7 +51,10 @@ CASES = {  # a statement -> the changes of it
     "a += b": {"a -= b", "pass"},
     "raise ValueError(1 + 2)": {"pass"},
     "return [a for a in b if c]": {"return [a for a in b if not (c)]"},
+    "return zip(a, strict=False)": {"return zip(a, strict=True)"},
     # what decides nothing
+    "return zip(a, strict=True)": set(), "return a(remedy=1 + 2)": set(),
+    "return a.zip(strict=True)": {"return a.zip()", "return a.zip(strict=False)"},
     "return 'text' + a": set(), "return a / 'name'": set(), "return f'{a + 1}'": set(),
     "assert a < b": set(), "x: int | None = a": set(), "return isinstance(a, b)": set(),
     "b = a": set(), "return None": set(),
