@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import torch
 
 from drift.artifacts import contents, header, probe, strict_json
 from drift.artifacts.errors import shown
@@ -32,7 +36,7 @@ def _file(path: Path, table: object, data: bytes = bytes(8), *, length: int | No
 def headers(ctx: CheckContext) -> Measurement:
     """Tables of tensors taken and refused, read back in pieces, and written again."""
     with folder() as root:
-        rows = chain(_tables(root), _refused(root), _again(root), _texts())
+        rows = chain(_tables(root), _refused(root), _again(root), _texts(), _probed())
         return judge_rows(ctx, rows, "facts of headers")
 
 
@@ -230,6 +234,44 @@ def _texts() -> Iterator[Row]:
             partial(probe.understood, text_of.replace(part, other, 1)),
             None,
         )
+
+
+class _Sum(torch.nn.Module):
+    """A generator whose output is all that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config: Any = SimpleNamespace(
+            in_channels=1, input_size=2, style_tokens=3, style_codes=64, num_classes=10
+        )
+
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        kinds = (torch.float32, torch.int64, torch.float32, torch.int64)
+        told = not self.training and tuple(one.dtype for one in given) == kinds
+        return torch.cat([one.flatten().double() for one in given]) * told
+
+
+def _drawn(label: str, count: int, seed: int = 3) -> list[float]:
+    data = hashlib.shake_256(f"{label} {seed}".encode()).digest(4 * count)
+    words = [int.from_bytes(data[4 * i : 4 * i + 4], "little") for i in range(count)]
+    return [word / 2**32 for word in words]
+
+
+def _probed() -> Iterator[Row]:
+    """The input of a seed: noise of variance 1, a label, alpha from 1 to 4, styles; modes stay."""
+    model = _Sum()
+    single = [float(np.float32(one)) for one in (
+        *((2 * u - 1) * math.sqrt(3) for u in _drawn("noise", 4)), 1 + 3 * _drawn("alpha", 1)[0],
+    )]  # fmt: skip
+    label = float(int(_drawn("label", 1)[0] * 10))
+    styles = [float(int(u * 64)) for u in _drawn("style", 3)]
+    wanted = [*single[:4], label, single[4], *styles]
+    held: Any = model
+    for training in (True, False):
+        model.train(training)
+        found = probe.run(held, 3)
+        told = partial(lambda found, mode: (found.tolist(), mode), found, model.training)
+        yield f"a probe's input {training}", told, (wanted, training)
 
 
 OTHER_VALUES = (

@@ -123,7 +123,7 @@ def _fetch(vae: str, revision: str | None, offline: bool, gives: object) -> obje
         return "a model", gives
 
     library = SimpleNamespace(AutoencoderKL=SimpleNamespace(from_pretrained=from_pretrained))
-    with patch.dict(sys.modules, {LIBRARY: library}):  # type: ignore[dict-item]
+    with patch.dict(sys.modules, {LIBRARY: library}):
         return tokenizer._load(vae, revision, offline=offline), asked
 
 

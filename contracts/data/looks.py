@@ -217,6 +217,9 @@ def random_box(ctx: CheckContext) -> Measurement:
         "the second try": ((100, 50), [1.0, middle, 0, 0, (0.125 - 0.08) / 0.92, middle, 0, 0],
                            augment.Box(0, 0, 25, 25)),
         "none that fits, wide": ((300, 30), [1.0, middle, 0.0, 0.0], augment.Box(130, 0, 40, 30)),
+        "none that fits, odd": ((301, 30), [1.0, middle, 0.0, 0.0], augment.Box(130, 0, 40, 30)),
+        "none that fits, tall and odd":
+            ((30, 301), [1.0, middle, 0.0, 0.0], augment.Box(0, 130, 30, 40)),
         "none that fits, tall": ((30, 300), [1.0, middle, 0.0, 0.0], augment.Box(0, 130, 30, 40)),
         "none that fits, a pixel": ((1, 9), [1.0, middle, 0.0, 0.0], augment.Box(0, 4, 1, 1)),
     }  # fmt: skip

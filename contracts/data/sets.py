@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
+
 from drift.data import entries, listing, webdataset
+from drift.data.source import TensorSource
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder
@@ -41,7 +44,9 @@ def listed(ctx: CheckContext) -> Measurement:
     with folder() as root:
         home = _laid(root / "set", PLAIN)
         (home / "9" / "d.png").symlink_to("e.bmp")
-        rows = chain(_listed(home), _by_any_disk(home), _read(root / "read"), _refused(root))
+        rows = chain(
+            _listed(home), _by_any_disk(home), _read(root / "read"), _refused(root), _in_memory()
+        )
         return judge_rows(ctx, rows, "facts of listings")
 
 
@@ -211,6 +216,27 @@ FIRST: dict[str, bytes | None] = {
     "./c.png": b"9", "./c.cls": b"001", "b.json": b"{}", ".note": b"",
 }  # fmt: skip
 SECOND: dict[str, bytes | None] = {"b.png": b"4321", "b.cls": b"1"}
+
+
+def _in_memory() -> Iterator[Row]:
+    """Samples in memory: every class has some, each sample one label."""
+    samples = torch.arange(4.0).reshape(4, 1, 1, 1)
+
+    def made(labels: list[int], classes: int, some: torch.Tensor = samples) -> object:
+        found = TensorSource(some, torch.tensor(labels, dtype=torch.int64), classes)
+        return found.shape, found.get(torch.tensor([2, 0])).flatten().tolist()
+
+    yield "in memory", partial(made, [0, 1, 1, 2], 3), ((1, 1, 1), [2.0, 0.0])
+    whole = "samples of each of 3 classes"
+    for name, labels, words in (
+        ("the last is empty", [0, 1, 1, 0], ("3 classes, of which [2]", whole)),
+        ("the first is empty", [2, 1, 1, 2], ("3 classes, of which [0]", whole)),
+        ("one too many", [0, 1, 2, 3], ("4 classes, of which []", whole)),
+    ):  # fmt: skip
+        yield name, partial(made, labels, 3), Refused("TensorSource.labels", *words)
+    for name, labels, some in (("a label less", [0, 1, 2], samples), ("none", [], samples[:0]),
+                               ("three axes", [0, 1, 2, 0], samples[0])):  # fmt: skip
+        yield name, partial(made, labels, 3, some), Refused("TensorSource: found samples", "[N, C")
 
 
 @check("data.archives")

@@ -76,6 +76,8 @@ def _kept(root: Path) -> Iterator[Row]:
     unknown = statistics.write(root / "c", Features(POOL, None, np.full(3, -1)), CONTRACT)
     some = statistics.write(root / "s", Features(POOL, None, np.array([3, -1, 2])), CONTRACT)
     yield "not all labels, no names", lambda: some.classes, None
+    beyond = {"labels": np.array([-1, 3]), "classes": np.frombuffer(b'["u", "v"]', np.uint8)}
+    yield "names where not all are known", lambda: statistics._classes(root, beyond), ("u", "v")
     yield "no labels, no names", lambda: unknown.classes, None
     bare = statistics.write(root / "d", Features(POOL, None, labels), CONTRACT, keep_features=False)
     yield "moments only", lambda: (bare.features, bare.labels, bare.classes), (None, None, None)
@@ -299,6 +301,10 @@ def _written(root: Path) -> Iterator[Row]:
     ):  # fmt: skip
         held = {"components": {**beside["components"], **named} if named else {}}
         yield f"components: {name}", partial(read, held), Refused(*words)
+    torn = root / "records" / "torn"
+    torn.write_bytes(b"torn")
+    held = {"components": {"file": "torn", "sha256": hashlib.sha256(b"torn").hexdigest()}}
+    yield "components: torn", partial(read, held), Refused("torn: found", "safetensors")
     for way in ("one.json", "one.components.safetensors", "one.trace.safetensors"):
         (root / "way").mkdir(exist_ok=True)
         (root / "way" / way).write_bytes(b"kept")

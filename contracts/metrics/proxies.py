@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -208,10 +209,12 @@ def _by_parts(
         features, asked, held, known, rng, classes=(0, 1), right=right
     )
     near_figures, hits = _near(features, held, rng)
-    copies = {}
     levels = [part.flatten(1).numpy() / 255.0 for part in (pixels, real.taught, real.unseen)]
-    for space, three in (("pixels", levels), ("features", [features, encoded.training, held])):
-        copies[space] = audit.memorisation(*three, rng, space=space)
+    made, taught, unseen = levels
+    copies = {
+        "pixels": audit.memorisation(made, taught, unseen, rng, space="pixels"),
+        "features": audit.memorisation(features, encoded.training, held, rng, space="features"),
+    }
     figures = {
         "fid_proxy": fid.figure(features, fid.moments(held), rng, labels=asked),
         "fid_pixel": fid.figure(levels[0], fid.moments(levels[2]), rng, labels=asked),
@@ -273,15 +276,9 @@ def _refusals(real: RealSet) -> Iterator[Row]:
         ("a class beyond", pixels, labels + 1, ("classes 1 to 2", "in 0 .. 1")),
     ):  # fmt: skip
         yield name, partial(proxy._check, some, asked, real), Refused(*words)
-    bound = partial(proxy.evaluate_pixels, pixels[:5], labels[:5], encoded=_Only(real))
+    only: Any = SimpleNamespace(real=real)  # no features: the refusal comes first
+    bound = partial(proxy.evaluate_pixels, pixels[:5], labels[:5], encoded=only)
     yield "before any work", bound, Refused("at least 6")
-
-
-class _Only:
-    """Real images without features."""
-
-    def __init__(self, real: RealSet) -> None:
-        self.real = real
 
 
 @mutant("metrics.other_tap", proxy, "pooled_map")
