@@ -301,8 +301,7 @@ def _written(root: Path) -> Iterator[Row]:
     ):  # fmt: skip
         held = {"components": {**beside["components"], **named} if named else {}}
         yield f"components: {name}", partial(read, held), Refused(*words)
-    torn = root / "records" / "torn"
-    torn.write_bytes(b"torn")
+    (root / "records" / "torn").write_bytes(b"torn")
     held = {"components": {"file": "torn", "sha256": hashlib.sha256(b"torn").hexdigest()}}
     yield "components: torn", partial(read, held), Refused("torn: found", "safetensors")
     for way in ("one.json", "one.components.safetensors", "one.trace.safetensors"):
