@@ -1,6 +1,6 @@
 """The single changes that are tried: each operator is a function from a place to edits.
 
-Texts, error messages and assertions are left alone. An edit is made on the source itself, at the positions of
+Texts, error messages and assertions are left alone. An edit is made on the source, at positions of
 the syntax tree, so that a mutant differs from its file in one place and a diff shows just that.
 """
 
