@@ -30,8 +30,12 @@ Pairs = dict[str, list[tuple[Record, Record]]]
 
 
 def runs(ctx: CheckContext) -> list[Record] | Measurement:
-    """The records of distinct whole runs, or why they are not enough."""
-    template = ctx.subject.load_template(TEMPLATE)
+    """The records of distinct whole runs, or why they are not enough.
+
+    The clause may name another embedded set than the digits of 8 x 8 by `template`.
+    """
+    name = template_of(ctx)
+    template = ctx.subject.load_template(name)
     wanted = {
         "template_fingerprint": ctx.subject.template_fingerprint(template),
         "step": template.optimizer.training_steps,
@@ -57,13 +61,18 @@ def runs(ctx: CheckContext) -> list[Record] | Measurement:
     least = int(ctx.params["runs"])
     if len(found) < least:
         return ctx.missing(
-            f"{len(found)} of {least} evaluations of whole runs of the present digits template, "
+            f"{len(found)} of {least} evaluations of whole runs of the present {name} template, "
             "with what draws their samples again; "
-            "`drift pretrain digits`, `drift train digits`, `drift eval` make one for each --seed"
+            f"`drift pretrain {name}`, `drift train {name}`, `drift eval` make one for each --seed"
         )
     problems = ((Path(one["path"]).name, _problem(one)) for one in found.values())
     wrong = next((f"{name}: {problem}" for name, problem in problems if problem), None)
     return ctx.decide(False, wrong) if wrong else list(found.values())
+
+
+def template_of(ctx: CheckContext) -> str:
+    """The template whose runs a clause judges."""
+    return str(ctx.params.get("template", TEMPLATE))
 
 
 def _problem(record: Record) -> str | None:

@@ -38,7 +38,7 @@ def drawn_again(ctx: CheckContext) -> Measurement:
     found = digits_run.runs(ctx)
     if isinstance(found, Measurement):
         return found
-    template = ctx.subject.load_template(digits_run.TEMPLATE)
+    template = ctx.subject.load_template(digits_run.template_of(ctx))
     worst, at, weights = 0.0, "nothing", set()
     for record in found:
         name = Path(record["path"]).name

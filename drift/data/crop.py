@@ -206,7 +206,7 @@ def _stored(image: Image.Image) -> str:
     if image.mode not in MODES:
         return image.mode
     tiles = getattr(image, "tile", None)  # of a file; Pillow's stubs do not know it
-    arguments = tiles[0].args if tiles else image.mode
+    arguments = tiles[0][3] if tiles else image.mode
     return "/".join(map(str, arguments)) if isinstance(arguments, tuple) else str(arguments)
 
 
