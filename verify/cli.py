@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import NoReturn
 
@@ -114,6 +115,9 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors that a user can mend are one message and the right exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
+    # What is installed beside has no part in how a pack is read; pydantic would look for it in the
+    # metadata of every distribution.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     streams.prepare()
     try:
         code = cli.main(standalone_mode=False)

@@ -10,8 +10,9 @@ one of more by a pass. When a run was made is read in its evidence.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from verify import __version__
 from verify.mutate import rate
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
-from verify.report.bundle import MANIFEST, head_of, newest_first, opened
+from verify.report.bundle import EVIDENCE, MANIFEST, head_of, newest_first, opened
 from verify.report.derive import evidence_of
 from verify.report.model import ClaimView, ClauseView, FalsifierView, Report, report_of
 from verify.run.cache import Earlier
@@ -35,6 +36,7 @@ from verify.spec.pack import LoadedPack
 from verify.spec.sources import differing
 
 SHOWN = 3
+_KEY = re.compile(rb'"key":"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,15 @@ def earlier_in(reports: Path, loaded: LoadedPack, evaluations: Path) -> Earlier:
     """Judgements to be reused: of the bundles of a folder that were made under the same keys."""
     keys = Keys(loaded, evaluations)
     same = [folder for folder in newest_first(reports) if head_of(folder).get("base") == keys.base]
-    return Earlier(same, lambda folder: read_bundle(folder).pins, loaded.root, keys)
+    return Earlier(same, _keys_named, lambda one: read_bundle(one).pins, loaded.root, keys)
+
+
+def _keys_named(folder: Path) -> Set[str]:
+    """What a bundle that is not verified yet says that it answers."""
+    try:
+        return {key.decode() for key in _KEY.findall((folder / EVIDENCE).read_bytes())}
+    except OSError:
+        return frozenset()
 
 
 class _Search:

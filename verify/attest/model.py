@@ -1,11 +1,9 @@
 """contracts/policy/keys.yaml: the public keys whose signatures count, and what each may sign."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -44,7 +42,7 @@ class Key(Frozen):
     revoked: Revoked | None = None
 
     @model_validator(mode="after")
-    def _is_named_by_its_bytes(self) -> Key:
+    def _is_named_by_its_bytes(self) -> Self:
         if self.id != id_of(self.public):
             raise ValueError(f"the id {id_of(self.public)}, which its public half has")
         return self

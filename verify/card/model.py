@@ -1,7 +1,5 @@
 """contracts/policy/card.yaml: what a card says that no bundle knows."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """contracts/policy/dogfood.yaml: the commands of a page that a first user types, in their order."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The files of this package: the frontier, what is protected, and the recorded digests."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field

@@ -1,7 +1,5 @@
 """specs/work-orders/*.yaml: what is to be found out, and what it has to wait for."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """specs/equivalent_mutants.yaml: single changes of the code that change nothing it does."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

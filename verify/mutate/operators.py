@@ -47,9 +47,7 @@ def mutants(source: Source, lines: Collection[int] | None = None) -> Iterator[Mu
     lines  only what stands on one of these is looked at
     """
     found: dict[tuple[int, int, bytes], tuple[Edit, Seen]] = {}
-    for seen in source.seen:
-        if lines is not None and not source.touches(seen.node, lines):
-            continue
+    for seen in source.seen if lines is None else source.on(lines):
         for operator in OPERATORS:
             for edit in operator(source, seen):
                 found.setdefault((edit.start, edit.end, edit.text), (edit, seen))

@@ -86,18 +86,17 @@ class Source:
         """What stands there."""
         return self.data[self.start(node) : self.end(node)]
 
-    def touches(self, node: ast.AST, lines: Collection[int]) -> bool:
-        """Whether a node stands on one of some lines; what has no place of its own may."""
-        first, last = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
-        return first is None or last is None or any(first <= line <= last for line in lines)
-
     def _offset(self, line: int, column: int) -> int:
         return self._starts[line - 1] + column
 
     @cached_property
     def seen(self) -> tuple[Seen, ...]:
         """Every node that may decide something."""
-        return tuple(_walk(self.tree, Seen(self.tree, "", False, range(1, 2))))
+        return tuple(self.on(None))
+
+    def on(self, lines: Collection[int] | None) -> Iterator[Seen]:
+        """Those that stand on one of some lines, in the same order; all of them without lines."""
+        return _walk(self.tree, Seen(self.tree, "", False, range(1, 2)), lines)
 
     def changed(self, edit: Edit) -> bytes:
         """The whole file with a change."""
@@ -148,12 +147,14 @@ class Source:
         return "\n".join(difflib.unified_diff(old, new, *names, n=1, lineterm=""))
 
 
-def _walk(node: ast.AST, at: Seen) -> Iterator[Seen]:
+def _walk(node: ast.AST, at: Seen, lines: Collection[int] | None) -> Iterator[Seen]:
     """The nodes below one, with what is known of their place."""
     left_out = _NOT_LOOKED_INTO.get(type(node), ())
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or _of_types_only(child):
+            if not isinstance(child, ast.AST):
+                continue
+            if not (lines is None or _touches(child, lines)) or _of_types_only(child):
                 continue
             if field == "decorator_list" and any(name in ast.unparse(child) for name in _SWITCHING):
                 yield Seen(child, at.scope, at.inside, at.lines, "decorator")
@@ -161,7 +162,16 @@ def _walk(node: ast.AST, at: Seen) -> Iterator[Seen]:
                 continue
             below = _place(child, _within(node, field, at))
             yield below
-            yield from _walk(child, below)
+            yield from _walk(child, below, lines)
+
+
+def _touches(node: ast.AST, lines: Collection[int]) -> bool:
+    """Whether a node stands on one of some lines, decorators and all; what has no place may."""
+    first, last = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
+    if first is None or last is None:
+        return True
+    first = min([first, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    return any(first <= line <= last for line in lines)
 
 
 def said_or_asserted(call: ast.AST, item: ast.AST) -> bool:

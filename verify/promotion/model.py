@@ -1,8 +1,6 @@
 """Tracks of a pack (schema verify/promotion/1), and the record (verify/promoted-run/1)."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -44,7 +42,7 @@ class Track(Frozen):
     max_bytes: AtLeastOne | None = None
 
     @model_validator(mode="after")
-    def _promotes_evidence(self) -> Track:
+    def _promotes_evidence(self) -> Self:
         if self.axis not in (Axis.PAPER_EVAL, Axis.REPO_EVAL):
             raise ValueError("paper-eval or repo-eval; a proxy ranks follow-up work only")
         if None in (self.floors.samples, self.floors.seeds, self.floors.steps):

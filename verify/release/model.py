@@ -1,8 +1,6 @@
 """contracts/policy/release.yaml and what it is decided with: records and signatures."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -180,7 +178,7 @@ class Gate(Frozen):
     integrity: bool = False
 
     @model_validator(mode="after")
-    def _fits(self) -> Gate:
+    def _fits(self) -> Self:
         if (self.kind == "maintainer") != isinstance(self.by, BySignature):
             raise ValueError("a maintainer gate is closed by a signature, and no other gate is")
         if isinstance(self.by, ByCard) and self.per != "artefact":

@@ -1,4 +1,7 @@
-"""What every model of a pack is made of: identifiers, days, and the strict frozen base."""
+"""What every model of a pack is made of: identifiers, days, and the strict frozen base.
+
+Modules of models have no `from __future__ import annotations`: pydantic would compile each text.
+"""
 
 from __future__ import annotations
 

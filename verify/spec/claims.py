@@ -1,7 +1,5 @@
 """Frozen models of claims: sentences, what they need, and the waivers that lower them."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated
 

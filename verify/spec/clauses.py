@@ -1,11 +1,9 @@
 """Clauses and contracts as they are run: resolved, whole, and immutable."""
 
-from __future__ import annotations
-
 import json
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
@@ -72,7 +70,7 @@ class Tolerance(Frozen):
     ]
 
     @model_validator(mode="after")
-    def _one_of(self) -> Tolerance:
+    def _one_of(self) -> Self:
         if (self.value is None) == (not self.exact):
             raise ValueError("state either `value` or `exact: true`")
         return self
@@ -129,7 +127,7 @@ class Clause(Frozen):
     remedy: Text
 
     @model_validator(mode="after")
-    def _fits_kind(self) -> Clause:
+    def _fits_kind(self) -> Self:
         if self.kind is Kind.CONFIG:
             if self.check is not None or self.field is None or self.fact is None:
                 raise ValueError("a config clause has `field` and `fact`, and no `check`")

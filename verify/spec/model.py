@@ -3,8 +3,6 @@
 Words are those of ARCHITECTURE.md.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal

@@ -1,9 +1,7 @@
 """specs/outline/*.yaml: what a source consists of, and which facts state each part of it."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,7 +26,7 @@ class Reason(Frozen):
     decision: DecisionId | None = None
 
     @model_validator(mode="after")
-    def _is_decided(self) -> Reason:
+    def _is_decided(self) -> Self:
         if (self.reason is Why.DECLINED) == (self.decision is None):
             raise ValueError("`decision` belongs to what is declined, and to nothing else")
         return self
@@ -44,7 +42,7 @@ class Item(Frozen):
     none: Reason | None = None
 
     @model_validator(mode="after")
-    def _one_of(self) -> Item:
+    def _one_of(self) -> Self:
         if bool(self.facts) == (self.none is not None):
             raise ValueError("state either `facts` or `none`, with its reason")
         return self

@@ -9,11 +9,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
 from verify.attest.model import KeysFile
+from verify.beside import beside
 from verify.problems import PackError, Problem, UsageError
 from verify.spec.bindings import BindingIndex, index_bindings
 from verify.spec.decisions import read_decisions
@@ -109,6 +109,8 @@ def find_root(start: Path | None) -> Path:
 
 def installed_roots() -> Iterator[Path]:
     """The packs that installed distributions name under the entry points `verify.packs`."""
+    from importlib.metadata import entry_points  # what a named pack does without
+
     for entry in entry_points(group="verify.packs"):
         spec = importlib.util.find_spec(entry.value)
         for place in (spec.submodule_search_locations or []) if spec else []:
@@ -148,16 +150,17 @@ def load(root: Path) -> LoadedPack:
     """Read everything under `root`; raises PackError with all problems of all files."""
     root = root.resolve()
     problems: list[Problem] = []
-    documents = {label: read(path, name=label) for label, path in _files(root, problems)}
-    models = _models(documents, problems)
-    stated = [
-        one
-        for label, file in models.items()
-        if isinstance(file, ContractFile)
-        for one in resolve(documents[label], file, problems)
-    ]
-    decisions = read_decisions(root / "specs" / "decisions", root, problems)
-    bindings = index_bindings(root / CONTRACTS, root=root)
+    with beside(lambda: index_bindings(root / CONTRACTS, root=root)) as index:
+        documents = {label: read(path, name=label) for label, path in _files(root, problems)}
+        models = _models(documents, problems)
+        stated = [
+            one
+            for label, file in models.items()
+            if isinstance(file, ContractFile)
+            for one in resolve(documents[label], file, problems)
+        ]
+        decisions = read_decisions(root / "specs" / "decisions", root, problems)
+        bindings = index()
     problems.extend(bindings.problems)
     manifest = _manifest(models, problems)
     if manifest is not None:

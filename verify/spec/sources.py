@@ -12,8 +12,9 @@ import os
 import site
 import sys
 import sysconfig
+import time
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 HARNESS = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ CHANGED = "changed during the run"
 COMPILED = frozenset({".so", ".pyd", ".dylib", ".dll"})
 WHOLE = 4 << 20
 END = 64 << 10
+RECENT_S = 2.0  # within one tick of the file system's clock two states of a file look alike
 
 
 @cache
@@ -55,18 +57,34 @@ def place_of(name: str, root: Path) -> str:
 
 
 def digest_of(path: str) -> str:
-    """sha256 of a file's bytes; of a large compiled library's size and ends; GONE without one."""
+    """sha256 of a file's bytes; of a large compiled library's size and ends; GONE without one.
+
+    A process reads a file again when the system says that it was changed, or was just now.
+    """
     try:
-        size = Path(path).stat().st_size
-        with Path(path).open("rb") as file:
-            if size <= WHOLE or not _sampled(path):
-                return hashlib.file_digest(file, "sha256").hexdigest()
-            digest = hashlib.sha256(f"{size}\0".encode() + file.read(END))
-            file.seek(-END, os.SEEK_END)
-            digest.update(file.read())
-            return digest.hexdigest()
+        found = os.stat(path)  # noqa: PTH116 - a run asks for thousands of files, several times
+        state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if time.time() - max(found.st_mtime, found.st_ctime) < RECENT_S:
+            return _read(path, found.st_size)
+        return _settled(path, state)
     except OSError:
         return GONE
+
+
+@lru_cache(maxsize=1 << 14)
+def _settled(path: str, state: tuple[int, ...]) -> str:
+    """The digest of a file in a state that it has had for a while."""
+    return _read(path, state[2])
+
+
+def _read(path: str, size: int) -> str:
+    with Path(path).open("rb") as file:
+        if size <= WHOLE or not _sampled(path):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256(f"{size}\0".encode() + file.read(END))
+        file.seek(-END, os.SEEK_END)
+        digest.update(file.read())
+        return digest.hexdigest()
 
 
 def differing(files: Mapping[str, str], names: Iterable[str], root: Path) -> list[str]:

@@ -4,8 +4,6 @@ A key that a clause gives takes the place of its table's, and that of the contra
 whole: nothing is merged. `verify.spec.resolve` makes of it the clauses that are run.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import (

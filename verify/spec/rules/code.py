@@ -11,7 +11,9 @@ from verify.spec.model import Manifest
 from verify.spec.pack import LoadedPack
 from verify.spec.places import CONTRACTS, visible
 
-_IMPORT = re.compile(r"^\s*(?:from\s+(\w[\w.]*)\s+import\b|import\s+(\w[\w., ]*))", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t\f]*(?:from\s+(\w[\w.]*)\s+import\b|import\s+(\w[\w., ]*))", re.MULTILINE
+)
 _NOT_JUDGED = (CONTRACTS, "verify")  # covered whatever the manifest says, and the harness itself
 
 
@@ -31,15 +33,18 @@ def imported_code_is_listed(loaded: LoadedPack) -> Iterator[Problem]:
 
 def _imported(root: Path) -> dict[PurePosixPath, str]:
     """Top-level modules and packages beside the pack -> the first file that imports them."""
-    found: dict[PurePosixPath, str] = {}
+    importers: dict[str, Path] = {}
     for path in visible(root / CONTRACTS, "**/*.py"):
         if not path.is_file():
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         for name in _names(text):
-            place = None if name in _NOT_JUDGED else _beside(root, name)
-            if place is not None:
-                found.setdefault(place, path.relative_to(root).as_posix())
+            importers.setdefault(name, path)
+    found: dict[PurePosixPath, str] = {}
+    for name, path in importers.items():
+        place = None if name in _NOT_JUDGED else _beside(root, name)
+        if place is not None:
+            found.setdefault(place, path.relative_to(root).as_posix())
     return found
 
 

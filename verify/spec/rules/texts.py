@@ -26,9 +26,8 @@ AS_CLAUSE = re.compile(
 FILE = re.compile(
     r"(?<![\w*/.<-])(?:[\w-]+/)*[\w-]+\.(?:md|rst|txt|tex|pdf|docx?|html?|ipynb|py|ya?ml|json|toml|csv)\b"
 )
-SECTION = re.compile(
-    r"(?:\b([a-z_]+)(?:'s)?,? )?(?:\bsections? |\bsec\. ?|\bchapter |§ ?)\d", re.IGNORECASE
-)
+SECTION = re.compile(r"(?:\bsections? |\bsec\. ?|\bchapter |§ ?)\d", re.IGNORECASE)
+OWNER = re.compile(r"\b([a-z_]+)(?:'s)?,? $", re.IGNORECASE)  # whose section it is
 
 Finding = tuple[str, str, str]
 
@@ -85,8 +84,9 @@ def _documents(text: str, loaded: LoadedPack) -> Iterator[Finding]:
 
 def _sections(text: str, authorities: set[str]) -> Iterator[Finding]:
     for match in SECTION.finditer(text):
-        if (match[1] or "").lower() not in authorities:
-            found = f"{match[0]!r}, of a document that is not named"
+        owner = OWNER.search(text, 0, match.start())
+        if owner is None or owner[1].lower() not in authorities:
+            found = f"{(owner[0] if owner else '') + match[0]!r}, of a document that is not named"
             yield found, "an authority of the pack before it", "cite the fact, or say what it says"
 
 
