@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from verify import known
 from verify.report.bundle import EVIDENCE, MANIFEST, _manifest
 from verify.run import keys
 
@@ -331,3 +332,17 @@ def test_a_check_that_starts_processes_is_measured_again(
     pack.edit("contracts/bindings/thing.py", "def one(ctx):", f"def one(ctx):\n    {line}")
     run(cli, pack)
     assert reused(run(cli, pack)) == 0
+
+
+def test_only_bundles_that_name_a_wanted_key_are_opened(
+    pack: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        run(cli, pack)
+    opened: list[Path] = []
+    real = known.read_bundle
+    monkeypatch.setattr(known, "read_bundle", lambda one: opened.append(one) or real(one))
+    assert reused(run(cli, pack)) == 2
+    assert len(opened) == 1
+    run(cli, pack, "--seed", "7")
+    assert len(opened) == 1
