@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verify.commands.common import audited_subject, sound_pack
-from verify.commands.runs.sealed_run import about_run, run_and_seal
-from verify.known import earlier_in
+from verify.commands.runs.sealed_run import judge
 from verify.problems import UsageError
 from verify.report.model import Report
 from verify.run.engine import PROFILES, Options
@@ -71,11 +70,8 @@ def run(
         falsify=falsify,
         evidence_dir=Path(evidence),
     )
-    folder = Path(reports)
-    earlier = earlier_in(folder, loaded, options.evidence_dir) if cached else None
-    about = about_run(loaded, options, chosen, folder)
     clauses = select(loaded.pack, chosen)
-    return run_and_seal(loaded, clauses, options, about, folder, earlier)[1]
+    return judge(loaded, clauses, options, chosen, Path(reports), cached=cached)[1]
 
 
 def _path(pack: str | Path | None) -> Path | None:

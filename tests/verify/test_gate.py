@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,7 @@ def ask(mini: MiniPack, reports: Path, **more: Any) -> gate.Standing:
 def install(monkeypatch: pytest.MonkeyPatch, *roots: Path) -> None:
     """As if distributions had named these packs under `verify.packs`."""
     found = [SimpleNamespace(value=str(root)) for root in roots]
-    monkeypatch.setattr(packs, "entry_points", lambda group: found)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: found)
     monkeypatch.setattr(
         packs.importlib.util, "find_spec",
         lambda value: SimpleNamespace(submodule_search_locations=[f"{value}/contracts"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_the_pack_of_a_package_is_found_by_its_entry_point(
 ) -> None:
     settled(site / "thing_pack", site)
     entry = type("Entry", (), {"value": "thing_pack"})()
-    monkeypatch.setattr(packs, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [entry])
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
     assert list(packs.installed_roots()) == [site / "thing_pack"]
     shutil.rmtree(site / "thing_pack" / "contracts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from verify.outcome import Axis
 from verify.problems import PackError, Problem, UsageError, format_path
 from verify.run import answers
 from verify.run.answers import decode, encode, restate
-from verify.spec import pack as packs
 from verify.spec.model import Falsifier, Waiver
 from verify.spec.pack import find_root
 from verify.spec.written import Row
@@ -205,7 +205,7 @@ def test_the_given_folder_comes_first_then_the_working_directory(
 def test_without_any_pack_the_remedy_is_named(
     cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "entry_points", lambda group: ())
+    monkeypatch.setattr(metadata, "entry_points", lambda group: ())
     result = cli("lint")
     assert result.code == 2
     assert "no installed pack" in result.err

@@ -19,9 +19,8 @@ from verify.commands.common import (
     sound_pack,
     wanted_outputs,
 )
-from verify.commands.runs.sealed_run import about_run, run_and_seal
+from verify.commands.runs.sealed_run import judge
 from verify.files import write
-from verify.known import earlier_in
 from verify.problems import UsageError
 from verify.report.bundle import RENDERERS
 from verify.report.console import summary
@@ -101,28 +100,24 @@ def command(
     wanted = wanted_outputs(outputs, RENDERERS)
     loaded = sound_pack(pack_dir)
     clauses = select(loaded.pack, selectors)
-    if foreign := foreign_subject(subject or "", python):
-        if part is not None:
-            raise UsageError(f"--shard {part}: found a subject from elsewhere; expected the pack's")
-        from verify.commands.runs.audit_ import judged
-
-        options = Options(foreign.name, seed=seed, profile=profile, jobs=jobs,
-                          falsify=not no_falsify, evidence_dir=evidence_dir)  # fmt: skip
-        return judged(loaded, foreign, options, reports, wanted, clauses if selectors else None)
+    foreign = foreign_subject(subject or "", python)
     options = Options(
-        subject=audited_subject(loaded, subject),
+        subject=foreign.name if foreign else audited_subject(loaded, subject),
         seed=seed,
         profile=profile,
         jobs=jobs,
         falsify=not no_falsify,
         evidence_dir=evidence_dir,
     )
-    earlier = earlier_in(reports, loaded, evidence_dir) if cached else None
-    about = about_run(loaded, options, selectors, reports)
-    if part is not None:
-        clauses = part.of(clauses)
-        about |= part.told(selectors, clauses)
-    bundle, report = run_and_seal(loaded, clauses, options, about, reports, earlier)
+    if foreign:
+        if part is not None:
+            raise UsageError(f"--shard {part}: found a subject from elsewhere; expected the pack's")
+        from verify.commands.runs.audit_ import judged
+
+        return judged(loaded, foreign, options, reports, wanted, clauses if selectors else None)
+    clauses = part.of(clauses) if part else clauses
+    told = part.told(selectors, clauses) if part else None
+    bundle, report = judge(loaded, clauses, options, selectors, reports, cached=cached, more=told)
     show(report, bundle)
     for kind, path in wanted:
         write(path, RENDERERS[kind](report))

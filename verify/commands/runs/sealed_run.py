@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from verify import __version__
 from verify.commands.common import (
     stopping,
 )
+from verify.known import earlier_in
 from verify.mutate import rate as detection
 from verify.report.bundle import EVIDENCE, open_partial, seal
 from verify.report.model import Report
@@ -29,6 +30,22 @@ from verify.run.evidence import EvidenceWriter
 from verify.spec.digests import digests
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
+
+
+def judge(
+    loaded: LoadedPack,
+    clauses: tuple[Clause, ...],
+    options: Options,
+    selectors: tuple[str, ...],
+    reports: Path,
+    *,
+    cached: bool,
+    more: Mapping[str, Any] | None = None,
+) -> tuple[Path, Report]:
+    """A run of the pack's own subject; `more` is said of it besides."""
+    earlier = earlier_in(reports, loaded, options.evidence_dir) if cached else None
+    about = {**about_run(loaded, options, selectors, reports), **(more or {})}
+    return run_and_seal(loaded, clauses, options, about, reports, earlier)
 
 
 def runner(
