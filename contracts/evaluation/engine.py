@@ -13,9 +13,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.evaluate import extractors, fid, records, run, statistics
-from drift.sample import loading
 from drift.state import atomic
 from verify.api import CheckContext, Measurement, check, mutant
 
@@ -110,7 +110,7 @@ def wrong_extractor(ctx: CheckContext) -> Measurement:
         metrics_cases.tiny(place)
         weights = place / "tiny-0.safetensors"
         metrics_cases.tiny(place, seed=1)
-        digest = loading.file_digest(weights)
+        digest = file_digest(weights)
         tried: dict[str, Callable[[], object]] = {
             "other weights": lambda: extractors.open_extractor(
                 extractors.TINY, place / "tiny-1.safetensors", digest

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from drift.config import Template, fingerprint, load_template
+from drift.digest import file_digest
 from drift.evaluate import extractors, features, networks, sources, statistics
 from drift.generator import Generator
-from drift.sample.loading import file_digest
 from drift.state import checkpoint
 from drift.train import build
 

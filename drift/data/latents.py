@@ -28,6 +28,7 @@ from drift.data.manifest import (
     read_manifest,
 )
 from drift.data.source import DataError, require_indices
+from drift.digest import file_digest
 
 LATENTS, MIRRORED, LABELS, FILES = "latents", "mirrored", "labels", "files"
 SETTINGS = "settings"  # key of a shard's metadata: under which settings it was encoded
@@ -238,8 +239,7 @@ def read_tensor(checked: Header, name: str) -> np.ndarray:
 def file_sha256(path: Path) -> str:
     """sha256 of a file; raises DataError where it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_digest(path)
     except OSError as error:
         raise _unreadable(path, error) from error
 

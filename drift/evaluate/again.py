@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drift.digest import file_digest
 from drift.evaluate.given import SourceError
 from drift.evaluate.sources import BATCH, Images
 from drift.progress import progress
@@ -89,7 +90,7 @@ def _weights(path: Path, said: Mapping[str, Any]) -> Path | None:
     """The file of weights with the digest that is said, from here or beside the samples."""
     named = Path(said["path"])
     for place in (named, path.parent / named):
-        if place.is_file() and loading.file_digest(place) == said["checkpoint_sha256"]:
+        if place.is_file() and file_digest(place) == said["checkpoint_sha256"]:
             return place
     return None
 

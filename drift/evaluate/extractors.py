@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.evaluate.kinds import FID_INCEPTION as FID_INCEPTION
 from drift.evaluate.kinds import INCEPTION_SHA256 as INCEPTION_SHA256
@@ -23,7 +24,6 @@ from drift.evaluate.kinds import TENSORFLOW_INCEPTION as TENSORFLOW_INCEPTION
 from drift.evaluate.kinds import TINY as TINY
 from drift.evaluate.kinds import Kind as Kind
 from drift.sample import images
-from drift.sample.loading import file_digest
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 

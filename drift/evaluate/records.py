@@ -19,11 +19,12 @@ from safetensors.numpy import load, save
 
 import drift
 from drift import atomic
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.evaluate import fid, pins
 from drift.evaluate.extractors import FID_INCEPTION, INCEPTION_SHA256
 from drift.evaluate.figures import Figure
-from drift.sample.loading import BYPASSED, EMA, NO_GATES, file_digest
+from drift.sample.loading import BYPASSED, EMA, NO_GATES
 from drift.state.environment import code_digest
 from drift.state.record import now
 

@@ -21,13 +21,13 @@ from drift.artifacts.header import Header
 from drift.data.classes import listed, places_of
 from drift.data.entries import SUFFIXES, UNLABELLED
 from drift.data.listing import ARCHIVE
+from drift.digest import file_digest
 from drift.evaluate import folders, given, npz
 from drift.evaluate.given import SourceError, reading
 from drift.progress import progress
 from drift.ranks import ALONE, Ranks
 from drift.ranks.turns import in_turn
 from drift.sample import images, output, writing
-from drift.sample.loading import file_digest
 from drift.sample.sampler import Sampler, check
 
 BATCH = 64

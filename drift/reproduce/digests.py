@@ -18,6 +18,7 @@ from typing import Any
 
 import drift
 from drift import atomic
+from drift.digest import file_digest
 from drift.errors import DriftError
 
 SOURCES = Path(drift.__file__).parent
@@ -44,8 +45,7 @@ def of_value(value: object) -> str:
 def of_file(path: Path) -> str:
     """sha256, in hex, of the bytes of a file; raises DriftError for one that cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_digest(path)
     except OSError as error:
         raise DriftError(
             str(path), found=f"no file that can be read ({error.strerror})", expected="a file"

@@ -6,7 +6,6 @@ ones only where they are asked for by name, and then it is recorded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -24,6 +23,7 @@ from drift.artifacts.errors import ArtifactError
 from drift.config import Template, fingerprint, generator_kwargs, load_template, template_names
 from drift.config.reading import inputs_of
 from drift.data.dataset import UNKNOWN, of_artifact, of_run
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.generator import Generator, GeneratorConfig
 from drift.state import checkpoint
@@ -151,12 +151,6 @@ def checkpoint_of(folder: Path, step: int | None = None) -> Path:
         expected = f"one of {', '.join(map(str, steps))}"
         raise SampleError(f"{folder}: step", found=step, expected=expected)
     return checkpoint.path_of(checkpoints, step)
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def chosen_weights(

@@ -22,8 +22,8 @@ from drift.artifacts import store
 from drift.data import encode as encoding
 from drift.data.listing import list_images
 from drift.data.tokenizer import Tokenizer, parameters_sha256
+from drift.digest import file_digest
 from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.sample.loading import file_digest
 from drift.state import checkpoint
 from drift.state.record import rows
 

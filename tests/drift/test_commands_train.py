@@ -16,9 +16,9 @@ from drift import cli, pretrain
 from drift.artifacts import store
 from drift.config import load_template
 from drift.data import DigitsSource
+from drift.digest import file_digest
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.sample.loading import file_digest
 from drift.state import checkpoint, loop
 from drift.state.record import rows
 from drift.train import build, pictures, run

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from contracts.metrics import cases
 from drift import cli, digits
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.evaluate import again, records, run, sources
-from drift.sample import images, loading
+from drift.sample import images
 
 COUNT = 20
 Arrays = tuple[Any, Any]
@@ -78,7 +79,7 @@ def test_samples_of_a_run_are_its_own_whatever_their_file_is_called(
     (shutil.copytree if (root / name).is_dir() else shutil.copyfile)(root / name, moved)
     found = facts_of(moved)
     (kept,) = (root / "run/checkpoints").iterdir()
-    assert found.checkpoint_sha256 == loading.file_digest(kept)
+    assert found.checkpoint_sha256 == file_digest(kept)
     assert (found.weights, found.ema_decay, found.seeds, found.alpha) == ("ema", "0.99", (4,), 1.0)
     assert found.bypasses == ("gates bypassed: hurry",)
 

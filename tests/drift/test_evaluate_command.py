@@ -17,11 +17,11 @@ from contracts.metrics import cases
 from drift import cli
 from drift.artifacts import store
 from drift.commands.eval import command
+from drift.digest import file_digest
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.evaluate import comparison, pictures, records, run, statistics, sweep
 from drift.evaluate.sources import BATCH
-from drift.sample.loading import file_digest
 from drift.state.environment import code_digest
 
 MEMORY_MB = 1500

@@ -12,9 +12,9 @@ from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from contracts.metrics import cases
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.evaluate import extractors, networks, sources
-from drift.sample.loading import file_digest
 
 LAYERS = ["2048", "logits_unbiased"]
 LIBRARY = "torch_fidelity.feature_extractor_inceptionv3"

@@ -13,9 +13,9 @@ from drift import sample
 from drift.artifacts import store
 from drift.artifacts.errors import ArtifactError
 from drift.config import fingerprint, load_template
+from drift.digest import file_digest
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
-from drift.sample import loading
 
 
 def test_a_run_gives_its_newest_checkpoint_and_says_which(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_run_gives_its_newest_checkpoint_and_says_which(tmp_path: Path) -> Non
     origin = sample.load(run, ema_decay="0.99").origin
     assert (origin.step, origin.weights, origin.ema_decay) == (20, "ema", "0.99")
     assert origin.fingerprint == fingerprint(cases.template())
-    assert origin.sha256 == loading.file_digest(run / "checkpoints/step-00000020.safetensors")
+    assert origin.sha256 == file_digest(run / "checkpoints/step-00000020.safetensors")
     assert sample.load(run, ema_decay="0.99", step=5).origin.step == 5
 
 
