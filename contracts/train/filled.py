@@ -22,7 +22,7 @@ from verify.api import CheckContext, Measurement, check, mutant
 from ..common.rows import Row, judge_rows
 from ..generator.limits import nans_allocated, not_drawn
 
-SMALL = {"base_channels": 32, "num_classes": 10}
+SMALL: dict[str, Any] = {"base_channels": 32, "num_classes": 10}
 SHAPES = (
     (1, 2, 2, 0, 1),
     (3, 4, 5, 2, 7),
