@@ -11,9 +11,10 @@ a variant (`drift.variants`) asks for another loss, which is measured beside thi
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 
+import torch
 from torch import Tensor
 
 from drift import pairs, trace, variants
@@ -26,17 +27,20 @@ Coefficients = variants.Coefficients
 KERNELS = ("plain", "compiled", "fused")
 
 
-def coefficients_of(kernel: str) -> Coefficients:
+def coefficients_of(kernel: str, room: pairs.Room | None = None) -> Coefficients:
     """(distances [B, G, T], rates [R], weight [B, T], G + N, switches) -> a_j [B, R, G, T].
 
-    rates  -1 / tau. InputError for a name that is not one of KERNELS, or that needs what is absent.
+    rates  -1 / tau
+    room   the plain way's result lies in it, and holds until the next one
+
+    InputError for a name that is not one of KERNELS, or that needs what is absent.
     """
     if kernel in variants.VARIANTS:
         return _variant(kernel)
     if kernel not in KERNELS:
         raise InputError("kernel", found=repr(kernel), expected=" or ".join(KERNELS))
     if kernel == "plain":
-        return plain
+        return partial(plain, room=room)
     return _compiled() if kernel == "compiled" else _fused()
 
 
@@ -47,11 +51,18 @@ def _variant(name: str) -> Coefficients:
 
 
 def plain(
-    dist: Tensor, rates: Tensor, weight: Tensor, repelling: int, switches: Semantics
+    dist: Tensor,
+    rates: Tensor,
+    weight: Tensor,
+    repelling: int,
+    switches: Semantics,
+    room: pairs.Room | None = None,
 ) -> Tensor:
     """One function of torch after the other."""
-    logits = dist[:, None] * rates[:, None, None]
-    return pairs.pair_coefficients(logits, weight[:, None], repelling, switches, _nothing)
+    shape = (len(dist), len(rates), *dist.shape[1:])
+    out = room.empty("logits", shape, dist) if room else None
+    logits = torch.mul(dist[:, None], rates[:, None, None], out=out)
+    return pairs.pair_coefficients(logits, weight[:, None], repelling, switches, _nothing, room)
 
 
 def _nothing(name: str, value: Tensor) -> None:

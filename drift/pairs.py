@@ -8,7 +8,8 @@ once, for [B, R, G, T]; a weight then is [B, T] or [B, 1, T].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +25,31 @@ SELF_MASKS = {"normalised+100": 100.0, "raw+1e6": 1.0e6}
 # Of |x|^2 + |y|^2: below it the expansion of |x - y|^2 has lost three digits.
 CLOSE = 1.0e-3
 DIFFERENCES = 1 << 18  # numbers of x - y that are held at once
+
+
+class Room:
+    """Tensors that are written again piece after piece, by name; of one call, and gone with it.
+
+    An allocation of some megabytes costs as much as a pass over it, and leaves a heap of holes.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def like(self, name: str, other: Tensor) -> Tensor:
+        """One of another's shape, dtype and device; it holds anything."""
+        return self.empty(name, other.shape, other)
+
+    def empty(self, name: str, shape: Sequence[int], of: Tensor) -> Tensor:
+        """One of a shape, and of the dtype and device of another tensor; it holds anything."""
+        size, held = math.prod(shape), self._held.get(name)
+        if (
+            held is None
+            or held.numel() < size
+            or (held.dtype, held.device) != (of.dtype, of.device)
+        ):
+            held = self._held[name] = of.new_empty(size)
+        return held[:size].view(shape)
 
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
@@ -72,9 +98,10 @@ def pair_coefficients(
     repelling: int,
     switches: Semantics,
     record: Callable[[str, Tensor], None] = trace.record,
+    room: Room | None = None,
 ) -> Tensor:
-    """The coefficients a_j [..., G, T] of logits -d_n / tau."""
-    over_targets, over_samples = softmaxes(logits, weight, switches)
+    """The coefficients a_j [..., G, T] of logits -d_n / tau; where there is a room, in it."""
+    over_targets, over_samples = softmaxes(logits, weight, switches, room)
     record("affinity_row", over_targets)
     record("affinity_col", over_samples)
     affinity = affinities(over_targets, over_samples, switches.affinity_floor)
@@ -89,13 +116,16 @@ def pair_coefficients(
     return coefficients
 
 
-def softmaxes(logits: Tensor, weight: Tensor, switches: Semantics) -> tuple[Tensor, Tensor]:
+def softmaxes(
+    logits: Tensor, weight: Tensor, switches: Semantics, room: Room | None = None
+) -> tuple[Tensor, Tensor]:
     """Softmax over the T targets and over the G samples of the same group, each [..., G, T]."""
-    over_samples = logits.softmax(dim=-2)
+    outs = [room.like(name, logits) if room else None for name in ("targets", "samples")]
+    over_samples = torch.softmax(logits, -2, out=outs[1])
     if switches.uncond_weight == "in_kernel":
         # w_j k is normalised by both sums; in the one over samples w_j cancels.
         logits = logits + weight.log()[..., None, :]
-    return logits.softmax(dim=-1), over_samples
+    return torch.softmax(logits, -1, out=outs[0]), over_samples
 
 
 def affinities(over_targets: Tensor, over_samples: Tensor, floor: float) -> Tensor:

@@ -26,19 +26,26 @@ FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperat
 PIECE_BYTES = 1 << 21  # of pairs and targets of the groups that are treated at once
 # With several threads each operation waits for all of them, so there have to be few operations.
 PIECE_BYTES_THREADED = 1 << 24
-KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
+KEPT_BYTES = 1 << 25  # of samples and distances that are kept until the scale is known
 SLAB_BYTES = 40 << 20  # of forces in one allocation: beyond 32 MB the system gets it back at once
+
+
+class Near(NamedTuple):
+    """A piece about its centres, and its distances [., G, T]."""
+
+    call: clouds.Centred
+    dist: Tensor
 
 
 class Measured(NamedTuple):
     """A call before its scale is known: the figures of each group, [B, 3].
 
-    kept  the distances of each piece, None where they are computed again
+    kept  the samples and distances of each piece, None where they are computed again
     """
 
     call: clouds.Clouds
     figures: Tensor
-    kept: list[Tensor | None]
+    kept: list[Near | None]
 
 
 class Pulled(NamedTuple):
@@ -79,12 +86,12 @@ def drifts(
     Two sums over groups are needed: of the distances, before anything can be normalised, and of the
     products of forces. Those of all calls travel together.
     """
-    coefficients_of = kernels.coefficients_of(kernel)
+    coefficients_of = kernels.coefficients_of(kernel, pairs.Room())
     measured, room = dict[str, Measured](), KEPT_BYTES
     for name, call in calls.items():
         with _stages(name):
             measured[name] = _measure(call, room)
-        room -= sum(one.nbytes for one in measured[name].kept if one is not None)
+        room -= _size(call) if measured[name].kept[0] is not None else 0
     pulled = dict[str, Pulled]()
     sums = distance_totals([one.figures for one in measured.values()], group)
     for (name, one), total in zip(measured.items(), sums, strict=True):
@@ -102,30 +109,37 @@ def _stages(name: str) -> AbstractContextManager[None]:
 
 
 def _measure(call: clouds.Clouds, room: int) -> Measured:
-    """Distances of all pairs, kept where they take no more than `room` bytes."""
-    size = len(call.gen) * call.gen.shape[1] * call.weight.shape[1] * call.gen.element_size()
-    figures, kept = list[Tensor](), list[Tensor | None]()
+    """Distances of all pairs, kept where they and their samples take no more than `room` bytes."""
+    figures, kept = list[Tensor](), list[Near | None]()
     for piece in clouds.pieces(call, _groups_at_once(call)):
-        dist = _distances(clouds.centred(piece))
-        figures.append(distance_sums(dist, piece.weight))
-        kept.append(dist if size <= room else None)
+        near = _near(piece)
+        trace.record("dist", near.dist)
+        figures.append(distance_sums(near.dist, piece.weight))
+        kept.append(near if _size(call) <= room else None)
     return Measured(call, torch.cat(figures), kept)
+
+
+def _size(call: clouds.Clouds) -> int:
+    """Bytes of the samples and distances of a call."""
+    return len(call.gen) * _size_of_group(call)
+
+
+def _size_of_group(call: clouds.Clouds) -> int:
+    samples, features = call.gen.shape[1:]
+    return call.weight.shape[1] * (samples + features) * call.gen.element_size()
 
 
 def _groups_at_once(call: clouds.Clouds) -> int:
     """Groups whose pairs and targets fit into PIECE_BYTES; all of them for a trace."""
     if trace.active():
         return max(len(call.gen), 1)
-    samples, features = call.gen.shape[1:]
-    one = call.weight.shape[1] * (samples + features) * call.gen.element_size()
     room = PIECE_BYTES if torch.get_num_threads() == 1 else PIECE_BYTES_THREADED
-    return max(1, room // one)
+    return max(1, room // _size_of_group(call))
 
 
-def _distances(call: clouds.Centred) -> Tensor:
-    dist = pairs.distances(call.gen, call.targets)
-    trace.record("dist", dist)
-    return dist
+def _near(piece: clouds.Clouds) -> Near:
+    call = clouds.centred(piece)
+    return Near(call, pairs.distances(call.gen, call.targets))
 
 
 def distance_sums(dist: Tensor, weight: Tensor) -> Tensor:
@@ -173,11 +187,9 @@ def _pull(
     places = _places(call, len(taus))
     forces, inner = list[Tensor](), list[Tensor]()
     pieces = clouds.pieces(call, _groups_at_once(call))
-    for piece, dist, of_piece, place in zip(pieces, measured.kept, each, places, strict=True):
-        some = clouds.centred(piece)
-        d_n = pairs.normalised_distances(
-            pairs.distances(some.gen, some.targets) if dist is None else dist, of_piece, switches
-        )
+    for piece, near, of_piece, place in zip(pieces, measured.kept, each, places, strict=True):
+        some, dist = near or _near(piece)
+        d_n = pairs.normalised_distances(dist, of_piece, switches)
         trace.record("dist_normed_masked", d_n)
         if trace.active():
             forces.append(_traced_forces(d_n, some, taus, switches, c, group))
