@@ -26,21 +26,27 @@ FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperat
 PIECE_BYTES = 1 << 21  # of pairs and targets of the groups that are treated at once
 # With several threads each operation waits for all of them, so there have to be few operations.
 PIECE_BYTES_THREADED = 1 << 24
-KEPT_BYTES = 1 << 25  # of samples and distances that are kept until the scale is known
+KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
+KEPT_SAMPLES_BYTES = 1 << 24  # of the centred samples beside them
 SLAB_BYTES = 40 << 20  # of forces in one allocation: beyond 32 MB the system gets it back at once
 
 
 class Near(NamedTuple):
-    """A piece about its centres, and its distances [., G, T]."""
+    """The distances [., G, T] of a piece, and its samples; None where they are centred again."""
 
-    call: clouds.Centred
     dist: Tensor
+    call: clouds.Centred | None
+
+    @property
+    def bytes(self) -> int:
+        """What it takes to keep it."""
+        return self.dist.nbytes + (self.call.targets.nbytes if self.call else 0)
 
 
 class Measured(NamedTuple):
     """A call before its scale is known: the figures of each group, [B, 3].
 
-    kept  the samples and distances of each piece, None where they are computed again
+    kept  the distances of each piece, None where they are computed again
     """
 
     call: clouds.Clouds
@@ -91,7 +97,7 @@ def drifts(
     for name, call in calls.items():
         with _stages(name):
             measured[name] = _measure(call, room)
-        room -= _size(call) if measured[name].kept[0] is not None else 0
+        room -= sum(near.bytes for near in measured[name].kept if near is not None)
     pulled = dict[str, Pulled]()
     sums = distance_totals([one.figures for one in measured.values()], group)
     for (name, one), total in zip(measured.items(), sums, strict=True):
@@ -109,24 +115,24 @@ def _stages(name: str) -> AbstractContextManager[None]:
 
 
 def _measure(call: clouds.Clouds, room: int) -> Measured:
-    """Distances of all pairs, kept where they and their samples take no more than `room` bytes."""
+    """Distances of all pairs, kept where they take no more than `room` bytes."""
     figures, kept = list[Tensor](), list[Near | None]()
+    few = _samples_bytes(call) <= min(KEPT_SAMPLES_BYTES, room - _pairs_bytes(call))
     for piece in clouds.pieces(call, _groups_at_once(call)):
-        near = _near(piece)
-        trace.record("dist", near.dist)
-        figures.append(distance_sums(near.dist, piece.weight))
-        kept.append(near if _size(call) <= room else None)
+        some = clouds.centred(piece)
+        dist = pairs.distances(some.gen, some.targets)
+        trace.record("dist", dist)
+        figures.append(distance_sums(dist, piece.weight))
+        kept.append(Near(dist, some if few else None) if _pairs_bytes(call) <= room else None)
     return Measured(call, torch.cat(figures), kept)
 
 
-def _size(call: clouds.Clouds) -> int:
-    """Bytes of the samples and distances of a call."""
-    return len(call.gen) * _size_of_group(call)
+def _pairs_bytes(call: clouds.Clouds) -> int:
+    return call.weight.numel() * call.gen.shape[1] * call.gen.element_size()
 
 
-def _size_of_group(call: clouds.Clouds) -> int:
-    samples, features = call.gen.shape[1:]
-    return call.weight.shape[1] * (samples + features) * call.gen.element_size()
+def _samples_bytes(call: clouds.Clouds) -> int:
+    return call.weight.numel() * call.gen.shape[2] * call.gen.element_size()
 
 
 def _groups_at_once(call: clouds.Clouds) -> int:
@@ -134,12 +140,8 @@ def _groups_at_once(call: clouds.Clouds) -> int:
     if trace.active():
         return max(len(call.gen), 1)
     room = PIECE_BYTES if torch.get_num_threads() == 1 else PIECE_BYTES_THREADED
-    return max(1, room // _size_of_group(call))
-
-
-def _near(piece: clouds.Clouds) -> Near:
-    call = clouds.centred(piece)
-    return Near(call, pairs.distances(call.gen, call.targets))
+    of_all = _pairs_bytes(call) + _samples_bytes(call)
+    return max(1, room * len(call.gen) // max(1, of_all))
 
 
 def distance_sums(dist: Tensor, weight: Tensor) -> Tensor:
@@ -188,7 +190,8 @@ def _pull(
     forces, inner = list[Tensor](), list[Tensor]()
     pieces = clouds.pieces(call, _groups_at_once(call))
     for piece, near, of_piece, place in zip(pieces, measured.kept, each, places, strict=True):
-        some, dist = near or _near(piece)
+        some = near.call if near and near.call else clouds.centred(piece)
+        dist = near.dist if near else pairs.distances(some.gen, some.targets)
         d_n = pairs.normalised_distances(dist, of_piece, switches)
         trace.record("dist_normed_masked", d_n)
         if trace.active():
