@@ -27,6 +27,8 @@ def draw(table: Table, figures: Mapping[str, Sequence[float]], strips: Mapping[s
         shown.imshow(imread(BytesIO(strips[name].read_bytes())), cmap="gray")
         shown.set_axis_off()
     axes.set_xscale("log")
+    for formatted in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        formatted(lambda value, place: f"{value:g}")
     axes.set_yticks(range(len(names)), [_label(name, table) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("FID-proxy, lower is better; a point a seed")

@@ -85,7 +85,7 @@ BALANCE = Table(
 POSITIVES = Table(
     "positives", "Positives of a label", "Table 2, left", "ablations.table2_positives",
     tuple(
-        Row(f"{count} positives", paper, (f"loss.positives={count}",))
+        Row(f"positives: {count}", paper, (f"loss.positives={count}",))
         for count, paper in ((16, "64"), (8, "32"), (4, "16"), (1, "1"))
     ),
 )  # fmt: skip
