@@ -31,7 +31,10 @@ F32 = ("F16", "BF16", "F32", "F64")
 def given_samples(ctx: CheckContext) -> Measurement:
     """Arrays, facts, labels and scales on both sides of every limit, and files of them."""
     with folder() as root:
-        rows = chain(_arrays(), _scales(), _labels(), _facts(root), _packed(root), _tensors(root))
+        rows = chain(
+            _arrays(), _scales(), _labels(), _facts(root), _packed(root), _not_packed(root),
+            _unpacked(), _tensors(root), _left_out(root),
+        )  # fmt: skip
         return judge_rows(ctx, rows, "facts of samples that are given")
 
 
@@ -74,17 +77,12 @@ def _scales() -> Iterator[Row]:
         ((-1.002, 1.0), False), ((-1.0, 1.002), False), ((0.0, 1.0), False), ((-0.5, 0.5), False),
         ((-16.1, 1.0), True), ((-1.0, 16.1), True), ((0.0, 1.0), True), ((0.5,), True),
     ):  # fmt: skip
-        low, high = min(values), max(values)
-        said = Refused(
-            "p", f"values from {low:.4g} to {high:.4g}", "-1 (black) to 1 (white)", "uint8"
-        )
+        found = f"values from {min(values):.4g} to {max(values):.4g}"
+        said = Refused("p", found, "-1 (black) to 1 (white)", "uint8")
         yield f"{values} own {own}", partial(signed, *values, own=own), said
     for value in (float("nan"), float("inf")):
-        yield (
-            f"{value}",
-            partial(signed, -1.0, value),
-            Refused("p", "not finite", "Draw them again"),
-        )
+        said = Refused("p", "not finite", "Draw them again")
+        yield f"{value}", partial(signed, -1.0, value), said
     for highest in (0, 2, 255):
         yield f"levels to {highest}", partial(given.require_levels, "p", highest), None
     yield "levels to 1", partial(given.require_levels, "p", 1), Refused("0 and 1 only", "0 .. 255")
@@ -94,21 +92,15 @@ def _labels() -> Iterator[Row]:
     def read(*labels: int, classes: object = None) -> list[int]:
         return list(given.labels("p", np.array(labels, np.int32), classes).tolist())
 
-    for labels, classes in (
-        ((0, 2), 3),
-        ((0, 2), None),
-        ((-1, -1), 3),
-        ((0, 999_999), None),
-        ((0,), True),
-    ):
+    taken = ((0, 2), 3), ((0, 2), None), ((-1, -1), 3), ((0, 999_999), None), ((0,), True)
+    for labels, classes in taken:
         yield f"{labels} of {classes}", partial(read, *labels, classes=classes), list(labels)
     for labels, classes, bound in (
         ((0, 3), 3, 2), ((-1, 0), 3, 2), ((-2, -2), 3, 2), ((0, 1_000_000), None, 999_999),
         ((0, 1_000_000), 0, 999_999),
     ):  # fmt: skip
-        said = Refused(
-            "p", f"labels from {min(labels)} to {max(labels)}", f"classes in 0 .. {bound}"
-        )
+        found = f"labels from {min(labels)} to {max(labels)}"
+        said = Refused("p", found, f"classes in 0 .. {bound}")
         yield f"{labels} of {classes}", partial(read, *labels, classes=classes), said
     yield "whole numbers", lambda: given.labels("p", np.array([1], np.uint8)).dtype, torch.int64
 
@@ -125,11 +117,8 @@ FACTS: Mapping[str, tuple[tuple[object, ...], tuple[object, ...], str]] = {
 def _facts(root: Path) -> Iterator[Row]:
     for name, (taken, refused, words) in FACTS.items():
         for value in taken:
-            yield (
-                f"{name} {value!r}",
-                partial(given.require_facts, root, {name: value, "more": 1}),
-                None,
-            )
+            call = partial(given.require_facts, root, {name: value, "more": 1})
+            yield f"{name} {value!r}", call, None
         for value in refused:
             said = Refused(f"facts: {name}", repr(value), words, "never edited")
             yield f"{name} {value!r}", partial(given.require_facts, root, {name: value}), said
@@ -160,73 +149,72 @@ def _zip(path: Path, *members: tuple[str, bytes], comment: str = "") -> Path:
 LEVELS = np.arange(2 * 2 * 3 * 1, dtype=np.uint8).reshape(2, 2, 3, 1) * 9
 
 
+def _read(place: Path, *members: tuple[str, bytes], comment: str = "") -> object:
+    """What is found in an archive of these members."""
+    found = sources.from_path(_zip(place, *members, comment=comment))
+    pixels, labels = (torch.cat(part) for part in zip(*found.open(), strict=True))
+    whole = np.array_equal(pixels.permute(0, 2, 3, 1).numpy(), LEVELS)
+    named = found.sha256 == hashlib.sha256(place.read_bytes()).hexdigest()
+    return whole, labels.tolist(), found.count, dict(found.facts), found.notes, named
+
+
+IMAGES, MORE = ("arr_0.npy", _npy(LEVELS)), ("more.npy", _npy(0))
+LABELS = ("arr_1.npy", _npy(np.array([4, 0], ">i4")))
+
+
 def _packed(root: Path) -> Iterator[Row]:
-    place = root / "x.npz"
-    images = ("arr_0.npy", _npy(LEVELS))
-
-    def read(*members: tuple[str, bytes], comment: str = "") -> object:
-        found = sources.from_path(_zip(place, *members, comment=comment))
-        pixels, labels = (torch.cat(part) for part in zip(*found.open(), strict=True))
-        digest = hashlib.sha256(place.read_bytes()).hexdigest()
-        whole = np.array_equal(pixels.permute(0, 2, 3, 1).numpy(), LEVELS)
-        return (
-            whole,
-            labels.tolist(),
-            found.count,
-            dict(found.facts),
-            found.notes,
-            found.sha256 == digest,
-        )
-
-    yield "samples", partial(read, images), (True, [-1, -1], 2, {}, (), True)
-    named = ("arr_1.npy", _npy(np.array([4, 0], ">i4")))
-    yield "with labels", partial(read, images, named), (True, [4, 0], 2, {}, (), True)
-    said = '{"classes": 5, "alpha": 2}'
-    facts = {"classes": 5, "alpha": 2}
-    yield (
-        "with facts",
-        partial(read, images, named, comment=said),
-        (True, [4, 0], 2, facts, (), True),
-    )
-    yield "another comment", partial(read, images, comment="x"), (True, [-1, -1], 2, {}, (), True)
-    more = ("more.npy", _npy(0))
-    yield "arrays more", partial(read, images, more), (
-        True, [-1, -1], 2, {}, ("1 arrays left out: 'more.npy'",), True
-    )  # fmt: skip
+    read = partial(_read, root / "x.npz")
+    said, facts, none = '{"classes": 5, "alpha": 2}', {"classes": 5, "alpha": 2}, [-1, -1]
     second = ("arr_0.npy", _npy(LEVELS, (2, 0)))
-    yield "a second version", partial(read, second), (True, [-1, -1], 2, {}, (), True)
+    for name, call, labels, known, notes in (
+        ("samples", partial(read, IMAGES), none, {}, ()),
+        ("with labels", partial(read, IMAGES, LABELS), [4, 0], {}, ()),
+        ("with facts", partial(read, IMAGES, LABELS, comment=said), [4, 0], facts, ()),
+        ("another comment", partial(read, IMAGES, comment="x"), none, {}, ()),
+        ("arrays more", partial(read, IMAGES, MORE), none, {}, ("1 arrays left out: 'more.npy'",)),
+        ("a second version", partial(read, second), none, {}, ()),
+    ):
+        yield name, call, (True, labels, 2, known, notes, True)
+
+
+def _not_packed(root: Path) -> Iterator[Row]:
+    def labels(array: Any) -> tuple[tuple[str, bytes], ...]:
+        return IMAGES, ("arr_1.npy", _npy(array))
+
+    place = root / "x.npz"
     for name, members, words in (
         ("columns first", [("arr_0.npy", _npy(np.asfortranarray(LEVELS)))], ("uint8 [N, H, W, C]",
          )),
         ("floats", [("arr_0.npy", _npy(LEVELS.astype(np.float32)))], ("float32 (2, 2, 3, 1)",)),
-        ("no samples", [more], ("one array of this name", "numpy.savez")),
-        ("labels twice", [images, named, named], ("arr_1", "one array of this name")),
-        ("labels too many", [images, ("arr_1.npy", _npy(np.arange(3)))], ("int64 [3]",
-         "integers [2]")),
-        ("one-hot labels", [images, ("arr_1.npy", _npy(np.eye(2, dtype=int)))], ("argmax",)),
-        ("a class too many", [images, ("arr_1.npy", _npy(np.array([0, 1_000_000])))],
-         ("0 .. 999999",)),
-        ("cut samples", [("arr_0.npy", images[1][:-1])], ("11 bytes", "12 for (2, 2, 3, 1)")),
-        ("cut labels", [images, ("arr_1.npy", named[1][:-1])], ("7 bytes", "8 for (2,)")),
+        ("no samples", [MORE], ("one array of this name", "numpy.savez")),
+        ("labels twice", [IMAGES, LABELS, LABELS], ("arr_1", "one array of this name")),
+        ("labels too many", labels(np.arange(3)), ("int64 [3]", "integers [2]")),
+        ("one-hot labels", labels(np.eye(2, dtype=int)), ("argmax",)),
+        ("a class too many", labels(np.array([0, 1_000_000])), ("0 .. 999999",)),
+        ("cut samples", [("arr_0.npy", IMAGES[1][:-1])], ("11 bytes", "12 for (2, 2, 3, 1)")),
+        ("cut labels", [IMAGES, ("arr_1.npy", LABELS[1][:-1])], ("7 bytes", "8 for (2,)")),
         ("a third version", [("arr_0.npy", _npy(LEVELS, (3, 0)))], ("version (3, 0)",
          "cannot be read")),
         ("a pickle", [("arr_0.npy", _npy(np.array([None] * 2)))], ("arr_0",)),
     ):  # fmt: skip
-        yield name, partial(read, *members), Refused(str(place), *words)
+        yield name, partial(_read, place, *members), Refused(str(place), *words)
     place_of = root / "y.npz"
     place_of.write_bytes(b"PK")
     yield "no archive", partial(sources.from_path, place_of), Refused("a file that cannot be read")
-    for size, packed, fits in (
-        (1 << 28, 1, True),
-        ((1 << 28) + 1, 1 << 20, False),
-        ((1 << 28) + 1, 1 << 21, True),
-    ):
+
+
+def _unpacked() -> Iterator[Row]:
+    """The most that an archive may grow: 200 times what is packed, above 256 MiB."""
+    most, over = 1 << 28, (1 << 28) + 1
+    for size, packed, fits in ((most, 1, True), (over, 1 << 20, False), (over, 1 << 21, True)):
         member = zipfile.ZipInfo("m")
         member.file_size, member.compress_size = size, packed
-        said_of = (
-            None if fits else Refused("m", f"{size:,} bytes packed into {packed:,}", "at most 200")
+        said = Refused("m", f"{size:,} bytes packed into {packed:,}", "at most 200")
+        yield (
+            f"{size} in {packed}",
+            partial(npz._require_no_bomb, "m", member),
+            (None if fits else said),
         )
-        yield f"{size} in {packed}", partial(npz._require_no_bomb, "m", member), said_of
 
 
 # tensors
@@ -270,23 +258,22 @@ def _tensors(root: Path) -> Iterator[Row]:
         ("of another scale, said of its own", wide, {"samples": signed * 30}, ("values from",)),
     ):  # fmt: skip
         yield name, partial(read, metadata, **tensors), Refused(str(place), *words)
-    mixed = root / "mixed"
+
+
+def _left_out(root: Path) -> Iterator[Row]:
+    mixed, text = root / "mixed", root / "t.txt"
     mixed.mkdir()
-    (mixed / "samples.safetensors").write_bytes(place.read_bytes())
-    (mixed / "y.png").write_bytes(b"")
-    yield (
-        "tensors beside images",
-        partial(sources.from_path, mixed),
-        Refused("beside 'y.png'", "Name the"),
+    save_file(
+        {"samples": torch.zeros(1, 1, 2, 2, dtype=torch.uint8)}, mixed / "samples.safetensors"
     )
-    yield (
-        "nothing",
-        partial(sources.from_path, root / "no"),
-        Refused("no such file", ".safetensors or .npz"),
-    )
-    text = root / "t.txt"
-    text.write_bytes(b"")
-    yield "a text", partial(sources.from_path, text), Refused("a .txt file", "a run, an artefact")
+    for empty in (mixed / "y.png", text):
+        empty.write_bytes(b"")
+    for name, path, words in (
+        ("tensors beside images", mixed, ("beside 'y.png'", "Name the")),
+        ("nothing", root / "no", ("no such file", ".safetensors or .npz")),
+        ("a text", text, ("a .txt file", "a run, an artefact")),
+    ):
+        yield name, partial(sources.from_path, path), Refused(*words)
 
 
 @mutant("engine.any_member")

@@ -53,7 +53,7 @@ def _told(one: StepBatch) -> tuple[object, ...]:
 @check("train.parts")
 def parts(ctx: CheckContext) -> Measurement:
     """Batches cut and shared, settings refused, updates of one number, beginnings of a run."""
-    rows = chain(_batches(), _settings(), _updates(), _begun())
+    rows = chain(_batches(), _settings(), _stated(), _built(), _updates(), _begun())
     return judge_rows(ctx, rows, "facts of parts")
 
 
@@ -62,17 +62,11 @@ def _batches() -> Iterator[Row]:
     yield "a batch", lambda: _told(whole), ({(0, 1, 2)}, 2, 3, 3)
     yield "some rows", lambda: _told(batch.rows(whole, 1, 3)), ({(1, 2)}, 2, 2, 2)
     for rank, wanted in ((0, ({(0, 1)}, 2, 2, 2)), (1, ({(0,)}, 2, 0, 2)), (2, ({(2,)}, 2, 1, 2))):
-        yield (
-            f"the share of {rank}",
-            partial(lambda r: _told(batch.share(whole, (2, 0, 1), r)), rank),
-            wanted,
-        )
+        shared = partial(lambda r: _told(batch.share(whole, (2, 0, 1), r)), rank)
+        yield f"the share of {rank}", shared, wanted
     for sizes in ((2, 2), (4, -1), (1, 1)):
-        yield (
-            f"shares {sizes}",
-            partial(batch.share, whole, sizes, 0),
-            Refused("share", "3 labels in all"),
-        )
+        said = Refused("share", "3 labels in all")
+        yield f"shares {sizes}", partial(batch.share, whole, sizes, 0), said
     cut = batch.split(whole, 2)
     yield "passes", lambda: [_told(one) for one in cut], [({(0, 1)}, 2, 2, 2), ({(2,)}, 2, 1, 1)]
     yield "one pass", lambda: len(batch.split(whole, 3)), 1
@@ -85,37 +79,24 @@ def _batches() -> Iterator[Row]:
     yield "on another", lambda: {t.device.type for t in vars(two).values()}, {"meta"}
     for name in ("positives", "unconditional", "alpha"):
         odd: Any = {name: getattr(whole, name)[:2]}
-        wrong = replace(whole, **odd)
-        yield (
-            f"fewer {name}",
-            partial(getattr, wrong, "generated"),
-            Refused(f"StepBatch.{name}", "3 labels"),
-        )
+        wrong = partial(getattr, replace(whole, **odd), "generated")
+        yield f"fewer {name}", wrong, Refused(f"StepBatch.{name}", "3 labels")
     for name, changes in (("noise", {"noise": whole.noise[:5], "style": whole.style[:5]}),
                           ("style", {"style": whole.style[:3]})):  # fmt: skip
-        uneven = replace(whole, **changes)
-        yield (
-            f"fewer {name}",
-            partial(getattr, uneven, "generated"),
-            Refused("a multiple of the labels"),
-        )
+        uneven = partial(getattr, replace(whole, **changes), "generated")
+        yield f"fewer {name}", uneven, Refused("a multiple of the labels")
 
 
 SOUND: dict[str, Any] = {"learning_rate": 0.1, "warmup_steps": 1, "total_steps": 5}
 
 
 def _settings() -> Iterator[Row]:
-    for taken in (
-        {"weight_decay": 0.0},
-        {"ema_decays": (0.0, 0.5)},
-        {"betas": (0.0, 0.99)},
-        {"labels_per_pass": 1},
-    ):
-        yield (
-            f"{taken}",
-            partial(lambda more: TrainConfig(**SOUND, **more) is not None, taken),
-            True,
-        )
+    allowed: dict[str, Any] = {
+        "weight_decay": 0.0, "ema_decays": (0.0, 0.5), "betas": (0.0, 0.99), "labels_per_pass": 1
+    }  # fmt: skip
+    for name, value in allowed.items():
+        taken = partial(lambda more: TrainConfig(**SOUND, **more) is not None, {name: value})
+        yield f"{name} {value}", taken, True
     nan = float("nan")
     for name, value, words in (
         ("learning_rate", 0.0, "above 0"), ("learning_rate", nan, "above 0"), ("weight_decay",
@@ -128,6 +109,10 @@ def _settings() -> Iterator[Row]:
     ):  # fmt: skip
         made = partial(lambda more: TrainConfig(**{**SOUND, **more}), {name: value})
         yield f"{name} {value}", made, Refused("TrainConfig.", name.split("_")[0], words)
+
+
+def _stated() -> Iterator[Row]:
+    """Settings as the release's configuration and a template state them."""
     described = {
         "optimizer": {"adamw": {"weight_decay": 0.2, "adam_b1": 0.3, "adam_b2": 0.4}, "eps": 0.5,
                       "lr_schedule": {"learning_rate": 0.1, "warmup_steps": 2, "total_steps": 9,
@@ -148,31 +133,29 @@ def _settings() -> Iterator[Row]:
         stated.weight_decay, stated.betas, stated.eps, stated.gradient_clip, stated.ema_decay,
         template.loss.temperatures,
     ]  # fmt: skip
+
+
+def _built() -> Iterator[Row]:
+    """What a template asks of the encoders, and the digest of weights."""
+    template = load_template("digits")
     yield "no second encoder", lambda: build.second_encoder(template, None), None
-    more = partial(build.second_encoder, template, Path("x"))
-    yield "one too many", more, Refused("--second-encoder: found x", "none in this template")
-    pixel = partial(build.second_encoder, load_template("pixel-b16"), None)
-    yield (
-        "one too few",
-        pixel,
-        Refused("encoder.second_encoder", "no weights", "--second-encoder FILE"),
-    )
     raw = override(template, ("loss.feature_taps=none", "loss.vanilla_term=absent"))
-    yield (
-        "no feature left",
-        partial(build.feature_config, raw),
-        Refused("loss.vanilla_term", "no feature"),
-    )
+    for name, call, words in (
+        ("one too many", partial(build.second_encoder, template, Path("x")),
+         ("--second-encoder: found x", "none in this template")),
+        ("one too few", partial(build.second_encoder, load_template("pixel-b16"), None),
+         ("encoder.second_encoder", "no weights", "--second-encoder FILE")),
+        ("no feature left", partial(build.feature_config, raw),
+         ("loss.vanilla_term", "no feature")),
+    ):  # fmt: skip
+        yield name, call, Refused(*words)
     model = nn.Linear(1, 1)
     with torch.no_grad():
         model.weight.fill_(1.0)
         model.bias.fill_(-2.0)
     text = b"bias (1,) torch.float32\0\0\0\xc0weight (1, 1) torch.float32\0\0\x80?"
-    yield (
-        "a digest of weights",
-        partial(build.parameters_digest, model),
-        hashlib.sha256(text).hexdigest(),
-    )
+    digest = hashlib.sha256(text).hexdigest()
+    yield "a digest of weights", partial(build.parameters_digest, model), digest
 
 
 def _updates() -> Iterator[Row]:
@@ -221,23 +204,13 @@ def _updates() -> Iterator[Row]:
 def _begun() -> Iterator[Row]:
     """How a run may begin, and what it takes over from another."""
     one = beginning.require_one
-    for given in (
-        (False, None, None),
-        (True, None, None),
-        (True, None, 0.1),
-        (False, Path("x"), None),
-    ):
+    x = Path("x")
+    for given in ((False, None, None), (True, None, None), (True, None, 0.1), (False, x, None)):
         yield f"begun {given}", partial(one, *given), None
-    yield (
-        "two beginnings",
-        partial(one, True, Path("x"), None),
-        Refused("--model-from: found x with --resume"),
-    )
-    yield (
-        "a rate of a new run",
-        partial(one, False, None, 0.1),
-        Refused("0.1 for a new run", "--set optim"),
-    )
+    said = Refused("--model-from: found x with --resume")
+    yield "two beginnings", partial(one, True, x, None), said
+    said = Refused("0.1 for a new run", "--set optim")
+    yield "a rate of a new run", partial(one, False, None, 0.1), said
     model = nn.Linear(1, 1)
     state: Any = SimpleNamespace(generator=model, ema=modules.averages(model, (0.5,)))
     held = {"model/weight": torch.full((1, 1), 7.0), "model/bias": torch.zeros(1),
@@ -250,23 +223,16 @@ def _begun() -> Iterator[Row]:
         return said, float(model.weight.detach()), float(state.ema[0.5]["weight"])
 
     yield "taken over", inherit, (["x", "parameters of step 9 of another run"], 7.0, 8.0)
-    encoder = partial(inherit, {"kind": "pretrain"})
-    yield (
-        "an encoder's",
-        encoder,
-        Refused("checkpoint of step 9", "pre-training", "a generator's run"),
-    )
+    said = Refused("checkpoint of step 9", "pre-training", "a generator's run")
+    yield "an encoder's", partial(inherit, {"kind": "pretrain"}), said
     no_average = partial(inherit, **{"ema/0.5/weight": None, "ema/0.5/bias": None})
     yield "no average", no_average, Refused("no average of decay 0.5", "optimizer.ema_decay")
-    for name, changed in (("a tensor less", {"model/bias": None}), ("another shape",
-        {"model/bias": torch.zeros(2)}),
-                          ("an average less", {"ema/0.5/bias": None})):  # fmt: skip
-        other = partial(inherit, **changed)
-        yield (
-            name,
-            other,
-            Refused("checkpoint of step 9", "the parameters of the template's generator"),
-        )
+    said = Refused("checkpoint of step 9", "the parameters of the template's generator")
+    for name, changed in (
+        ("a tensor less", {"model/bias": None}), ("an average less", {"ema/0.5/bias": None}),
+        ("another shape", {"model/bias": torch.zeros(2)}),
+    ):  # fmt: skip
+        yield name, partial(inherit, **changed), said
 
 
 @mutant("train.passes_not_idle", batch, "resting")

@@ -67,6 +67,12 @@ class Opened:
     loaded: Loaded | None
     classes: int | None
 
+    @property
+    def least(self) -> int:
+        """Samples below which its template measures no precision and no recall."""
+        template = self.loaded.template if self.loaded else None
+        return template.evaluation.precision_recall_samples if template else 0
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -81,9 +87,7 @@ class Evaluated:
     more: Mapping[str, Any]
     images: tuple[Tensor, Tensor] | None = None  # uint8 pixels and labels, where they are kept
     judged_by: RealSet | None = None  # the images that such a run was held against
-    made_by: tuple[Generator, MaskedAutoencoder] | None = (
-        None  # of a run that was judged by its own encoder
-    )
+    made_by: tuple[Generator, MaskedAutoencoder] | None = None  # where its own encoder judged it
 
     def record(self, **more: Any) -> dict[str, Any]:
         """The record of drift.evaluate.records, without the components."""
@@ -150,8 +154,8 @@ def evaluate_images(
     training  statistics of the training data, with features: enables the memorisation audit, in
               which `reference` has to be of data that training has not seen
     """
-    foreign = statistics.differences(reference, extractor)
-    if foreign and not override:
+    foreign = statistics.differences(reference, extractor) if override else []
+    if not override:
         statistics.require_same(reference, extractor, reference_path)
     if training is not None:
         statistics.require_same(training, extractor, "--training")
@@ -159,10 +163,7 @@ def evaluate_images(
     taken, digest = digesting(opened.images)
     found = extract(taken, extractor)
     generator = np.random.default_rng(seed)
-    asked = opened.loaded.template.evaluation if opened.loaded and opened.loaded.template else None
-    figures, components, missing = measure(
-        found, reference, generator, least=asked.precision_recall_samples if asked else 0
-    )
+    figures, components, missing = measure(found, reference, generator, least=opened.least)
     per_class, hits = _per_class(found, reference, generator)
     if len(hits):
         figures["coverage"] = bootstrap.share(hits, generator, definition=classes.DEFINITION)

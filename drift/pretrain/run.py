@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from drift import rng, schedule, spans
 from drift.artifacts import store
-from drift.config import Template, encoder_kwargs, fingerprint, require_buildable
+from drift.config import Template, encoder_kwargs, require_buildable
 from drift.config.sections import Finetune, Pretrain
 from drift.data import Loader, Source, augment
-from drift.data.dataset import described, field_of
+from drift.data.dataset import field_of
 from drift.data.source import Augmentable
 from drift.encoder import EncoderConfig, MaskedAutoencoder, masking
 from drift.errors import DriftError
@@ -138,12 +138,7 @@ def start(
         loader=Loader(source, seed=options.seed),
         facts={
             "kind": "pretrain",
-            "seed": options.seed,
-            "fingerprint": fingerprint(template),
-            "template": template.leaves(),
-            "data": source.digest,
-            "dataset": described(source),
-            "autoencoder": getattr(source, "autoencoder", None),
+            **record.facts_of(template, source, options.seed),
             "epochs": seen,
         },
         say=say,

@@ -11,6 +11,9 @@ from typing import Any
 
 from drift import atomic
 from drift.artifacts import strict_json
+from drift.config import Template, fingerprint
+from drift.data import Source
+from drift.data.dataset import described
 from drift.errors import DriftError
 
 SCHEMA = "drift-run/1"
@@ -23,6 +26,18 @@ MOST_BYTES = 1 << 20  # of a row
 def now() -> str:
     """UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def facts_of(template: Template, source: Source, seed: int) -> dict[str, Any]:
+    """What a run follows from, of either kind of training; an encoder or a kind comes with it."""
+    return {
+        "seed": seed,
+        "fingerprint": fingerprint(template),
+        "template": template.leaves(),
+        "data": source.digest,
+        "dataset": described(source),
+        "autoencoder": getattr(source, "autoencoder", None),
+    }
 
 
 class RunRecord:

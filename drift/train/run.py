@@ -21,7 +21,6 @@ from drift import atomic
 from drift.compiling import Policy, compiled
 from drift.config import INPUTS, Template, fingerprint
 from drift.data import Source
-from drift.data.dataset import described
 from drift.features import FeatureExtractor
 from drift.queue import QueueUnderflow
 from drift.ranks import ALONE, Ranks, parallel
@@ -165,6 +164,28 @@ class Run:
         return snapshot(self)
 
 
+def _models(
+    template: Template, source: Source, extractor: FeatureExtractor, options: RunOptions
+) -> TrainState:
+    """The models of a run with their optimiser, once all that has to hold before does."""
+    ranks, passes = options.ranks, options.labels_per_pass
+    with ranks.met():
+        beginning.require_one(options.resume, options.model_from, options.learning_rate)
+        trial.require_source(template, source)
+        room.require_for_training(
+            template, options.device, world=ranks.world, labels_per_pass=passes
+        )
+        generator = build.generator(template, seed=options.seed).to(options.device)
+        config = dataclasses.replace(build.train_config(template), labels_per_pass=passes)
+        extractor.to(options.device)
+    state = TrainState.create(generator, extractor, config, ranks, options.parallel)
+    trial.require_passes("models", lambda: beginning.one_sample(state, source), template)
+    if options.compile != "disable":
+        # On the instance, so that names in the state dict stay as they are.
+        generator.forward = compiled(generator.forward, options.compile)  # type: ignore[method-assign]
+    return state
+
+
 def start(
     template: Template,
     source: Source,
@@ -177,52 +198,28 @@ def start(
     Every process of `options.ranks` calls it. Raises DriftError for data, folder or checkpoints
     that do not fit; nothing is then written.
     """
-    ranks = options.ranks
-    with ranks.met():
-        beginning.require_one(options.resume, options.model_from, options.learning_rate)
-        trial.require_source(template, source)
-        room.require_for_training(
-            template, options.device, world=ranks.world, labels_per_pass=options.labels_per_pass
-        )
-        generator = build.generator(template, seed=options.seed).to(options.device)
-        config = dataclasses.replace(
-            build.train_config(template), labels_per_pass=options.labels_per_pass
-        )
-        extractor.to(options.device)
-    state = TrainState.create(generator, extractor, config, ranks, options.parallel)
-    trial.require_passes("models", lambda: beginning.one_sample(state, source), template)
-    if options.compile != "disable":
-        # On the instance, so that names in the state dict stay as they are.
-        generator.forward = compiled(generator.forward, options.compile)  # type: ignore[method-assign]
+    ranks, folder = options.ranks, _checkpoints(options.folder)
+    state = _models(template, source, extractor, options)
     run = Run(
         template=template,
         options=options,
         state=state,
         feed=draw.open_feed(template, source, seed=options.seed, ranks=ranks),
-        facts={
-            "seed": options.seed,
-            "fingerprint": fingerprint(template),
-            "template": template.leaves(),
-            "data": source.digest,
-            "dataset": described(source),
-            "autoencoder": getattr(source, "autoencoder", None),
-            "encoder": build.parameters_digest(extractor.encoder),
-            "diagnostic": [],
-        },
+        facts=record.facts_of(template, source, options.seed)
+        | {"encoder": build.parameters_digest(extractor.encoder), "diagnostic": []},
         watch=Watch.over(
-            state, source, seed=options.seed, checkpoints=_checkpoints(options.folder),
-            skipped=options.bypass_checks,
+            state, source, seed=options.seed, checkpoints=folder, skipped=options.bypass_checks
         ),
         say=say,
     )  # fmt: skip
     _mark(run, *_bypasses(template, options))
     if options.resume:
-        kept = checkpoint.latest(_checkpoints(options.folder), ranks, say)
+        kept = checkpoint.latest(folder, ranks, say)
         restore(run, kept)
         if ranks.writer:
             record.say_resumed(options.folder, kept.step, say)
         return run
-    ranks.by_writer(lambda: checkpoint.require_none(_checkpoints(options.folder)))
+    ranks.by_writer(lambda: checkpoint.require_none(folder))
     if options.model_from is not None:
         kept = checkpoint.latest(_checkpoints(options.model_from), ranks, say)
         _mark(run, *beginning.inherit(kept, state))
