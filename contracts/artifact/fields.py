@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 from drift.artifacts import claims, quality, schema
 from drift.artifacts.header import Header, read_header
@@ -235,10 +232,8 @@ def _contradicted(path: Path) -> Iterator[Row]:
     yield "mended by", lambda: found.command, f"drift stamp {path} --width 32 --depth 2"
 
 
-@mutant("artifact.any_text")
-def any_text(subject: object) -> AbstractContextManager[Any]:
-    """A field takes whatever is given."""
-    return patch.object(schema, "normal_value", lambda name, value, *, place: value)
+# A field takes whatever is given.
+ANY_TEXT = mutant("artifact.any_text", schema, normal_value=lambda name, value, *, place: value)
 
 
 OTHER_VALUES = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -203,7 +202,5 @@ def any_factor(real: Any, model: Any, name: str) -> float:
     return float(model.config.get("scaling_factor") or 1.0)
 
 
-@mutant("data.any_branch")
-def any_branch(subject: object) -> AbstractContextManager[Any]:
-    """A branch pins an autoencoder."""
-    return patch.object(tokenizer, "_pinned", lambda vae, revision: revision or "main")
+# A branch pins an autoencoder.
+ANY_BRANCH = mutant("data.any_branch", tokenizer, _pinned=lambda vae, revision: revision or "main")

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -306,10 +305,10 @@ def _failing(path: Path, code: int) -> None:
         encoding.write(path, b"123")
 
 
-@mutant("data.other_settings_taken")
-def other_settings_taken(subject: object) -> AbstractContextManager[Any]:
-    """A cache is gone on with under any settings."""
-    return patch.object(encoding, "_require_same", lambda out, found, fresh: None)
+# A cache is gone on with under any settings.
+OTHER_SETTINGS_TAKEN = mutant(
+    "data.other_settings_taken", encoding, _require_same=lambda out, found, fresh: None
+)
 
 
 @mutant("data.drops_unsaid", encoding._Books, "add")

@@ -125,10 +125,8 @@ def ratchet_forgets(subject: object, kind: str) -> AbstractContextManager[object
     return patch.object(judge, "KINDS", kept)
 
 
-@mutant("gates.looser_is_neutral")
-def looser_is_neutral(subject: object) -> AbstractContextManager[object]:
-    """What is looser needs nobody's decision."""
-    return patch.object(judge.Judged, "refused", False)
+# What is looser needs nobody's decision.
+LOOSER_IS_NEUTRAL = mutant("gates.looser_is_neutral", judge.Judged, refused=False)
 
 
 @mutant("gates.any_fresh_decision")

@@ -271,22 +271,14 @@ def any_key(subject: object) -> Patched:
     return patch.object(envelope, "_holder", holder)
 
 
-@mutant("gates.any_role")
-def any_role(subject: object) -> Patched:
-    """A key of the pack may sign anything, though it be revoked."""
-    return patch.object(envelope, "_require_entitled", lambda key, role, place: None)
-
-
-@mutant("gates.any_files")
-def any_files(subject: object) -> Patched:
-    """The files are not held against what was signed."""
-    return patch.object(bundle, "hold", lambda said, files, folder: None)
-
-
-@mutant("gates.any_commit")
-def any_commit(subject: object) -> Patched:
-    """What a signed bundle is about is not asked."""
-    return patch.object(bundle, "_require_here", lambda predicate, loaded, folder: None)
+ANYTHING_SIGNED = (
+    # A key of the pack may sign anything, though it be revoked.
+    mutant("gates.any_role", envelope, _require_entitled=lambda key, role, place: None),
+    # The files are not held against what was signed.
+    mutant("gates.any_files", bundle, hold=lambda said, files, folder: None),
+    # What a signed bundle is about is not asked.
+    mutant("gates.any_commit", bundle, _require_here=lambda predicate, loaded, folder: None),
+)
 
 
 @mutant("gates.any_statement")
@@ -300,19 +292,11 @@ def any_statement(subject: object, kind: str) -> Patched:
     return patch.object(standing, "_wrong", wrong)
 
 
-@mutant("gates.unsigned_counts")
-def unsigned_counts(subject: object) -> Patched:
-    """A figure counts whoever stands for it."""
-    return patch.object(scope_evidence, "shortfall", lambda backed, trust: "")
-
-
-@mutant("gates.signed_unseen")
-def signed_unseen(subject: object) -> Patched:
-    """Records are signed as they are."""
-    return patch.object(record, "require", lambda found: None)
-
-
-@mutant("gates.envelope_anywhere")
-def envelope_anywhere(subject: object) -> Patched:
-    """Of no bundle is a signature ever found."""
-    return patch.object(bundle, "text_of", lambda target: None if SUFFIX else "")
+UNSIGNED = (
+    # A figure counts whoever stands for it.
+    mutant("gates.unsigned_counts", scope_evidence, shortfall=lambda backed, trust: ""),
+    # Records are signed as they are.
+    mutant("gates.signed_unseen", record, require=lambda found: None),
+    # Of no bundle is a signature ever found.
+    mutant("gates.envelope_anywhere", bundle, text_of=lambda target: None if SUFFIX else ""),
+)

@@ -19,13 +19,11 @@ from drift import trace, trace_file
 from drift.artifacts import store
 from drift.artifacts.header import read_header
 from drift.config import Template, load_template
-from drift.data import DigitsSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.evaluate import figures, records, sources
-from drift.features import FeatureExtractor
 from drift.sample import loading, sampler, writing
 from drift.state import checkpoint, record
-from drift.train import build, run
+from drift.train import run
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.traces import read_trace
 from verify.report import bundle
@@ -146,19 +144,10 @@ def template_format() -> Written:
     return schema["properties"]["schema"]["const"], of_schema(schema)
 
 
-def _small_run(folder: Path) -> run.Run:
-    template = build.override(load_template("digits"), small_run.RUN)
-    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
-    encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
-    options = run.RunOptions(folder=folder)
-    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
-
-
 def checkpoint_format() -> Written:
     """Facts in the header, and groups of tensors, of a run before its first step."""
     with tempfile.TemporaryDirectory() as name:
-        path = checkpoint.write(Path(name), run.snapshot(_small_run(Path(name) / "run")))
+        path = checkpoint.write(Path(name), run.snapshot(small_run.start(Path(name) / "run")))
         header = read_header(path)
     said = json.loads((header.metadata or {})["checkpoint"])
     facts = json.loads(said.pop("facts"))
@@ -235,7 +224,7 @@ def samples_format() -> Written:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "checkpoints").mkdir()
-        checkpoint.write(folder / "checkpoints", run.snapshot(_small_run(folder / "run")))
+        checkpoint.write(folder / "checkpoints", run.snapshot(small_run.start(folder / "run")))
         loaded = loading.load(folder)
         request = writing.Request(torch.zeros(1, dtype=torch.int64), 1.0, 0)
         out = folder / "samples.safetensors"

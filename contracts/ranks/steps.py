@@ -16,7 +16,6 @@ from torch import Tensor
 
 from drift.config import Template, load_template
 from drift.data import Source, TensorSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.features import FeatureExtractor
 from drift.ranks import ALONE, Ranks
@@ -68,10 +67,7 @@ def source() -> Source:
 @cache
 def extractor(seed: int) -> FeatureExtractor:
     """Random features, frozen and for all processes: to make them takes longer than a step."""
-    encoder = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=64, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(seed),
-    )
+    encoder = small_run.encoder(seed, width=64)
     return FeatureExtractor(encoder, config=build.feature_config(template()))
 
 

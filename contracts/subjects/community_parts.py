@@ -37,12 +37,12 @@ def no_loss_floors(subject: object) -> Iterator[None]:
         yield
 
 
-@mutant("community.warmup_counted_from_one")
-def warmup_counted_from_one(subject: object) -> Any:
-    """The warm-up starts at a step's share of the base rate, not at 1e-6."""
-    return patch.object(
-        schedule, "warmup", lambda step, base, warmup_steps: base * (step + 1) / warmup_steps
-    )
+# The warm-up starts at a step's share of the base rate, not at 1e-6.
+WARMUP_COUNTED_FROM_ONE = mutant(
+    "community.warmup_counted_from_one",
+    schedule,
+    warmup=lambda step, base, warmup_steps: base * (step + 1) / warmup_steps,
+)
 
 
 @mutant("community.global_queue_saved")
@@ -86,10 +86,8 @@ def normal_positions(subject: object) -> Any:
     return patch.object(init, "positions_", normal)
 
 
-@mutant("community.norm_eps")
-def norm_eps(subject: object) -> Any:
-    """RMSNorm with eps 1e-8; it has its gain."""
-    return patch.object(layers, "NORM_EPS", 1.0e-8)
+# RMSNorm with eps 1e-8; it has its gain.
+NORM_EPS = mutant("community.norm_eps", layers, NORM_EPS=1.0e-8)
 
 
 @mutant("community.plain_head")

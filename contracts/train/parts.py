@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from drift.config import load_template, override
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.state import modules
 from drift.state.checkpoint import Checkpoint
 from drift.train import batch, beginning, build, step
@@ -23,6 +22,7 @@ from drift.train.batch import StepBatch
 from drift.train.config import TrainConfig
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..common import small_run
 from ..common.rows import Refused, Row, judge_rows
 from ..metrics import cases
 
@@ -172,11 +172,7 @@ def _updates() -> Iterator[Row]:
     config = TrainConfig(
         **SOUND, weight_decay=0.25, betas=(0.5, 0.75), eps=0.125, ema_decays=(0.5,)
     )
-    encoder = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(0),
-    )
-    created = step.TrainState.create(cases.generator(), encoder, config)
+    created = step.TrainState.create(cases.generator(), small_run.encoder(), config)
     group = created.optimizer.param_groups[0]
     given = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay")}
     yield "an optimiser", lambda: given, {

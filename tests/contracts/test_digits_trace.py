@@ -15,13 +15,12 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import load_file, save
 
+from contracts.common import small_run
 from contracts.evaluation import components
 from contracts.metrics import cases as metrics_cases
 from contracts.run import records as digits_run
-from drift.artifacts import store
 from drift.commands.eval import command
 from drift.config import fingerprint
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.train import build
 from tests.contracts.reading import clauses_of, registered_in
 from verify.api import CheckContext, Measurement, Outcome
@@ -40,9 +39,6 @@ RAW, GAUSSIANS = "raw-pixel drifting loss", "class Gaussians"
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three evaluations, as the engine writes them, of three runs that hardly learned anything."""
     root = tmp_path_factory.mktemp("digits")
-    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
-    fields = {"source_layout": "drift-pretrain", "weights": "ema", "tokenizer": "none",
-              "licence": "Apache-2.0"}  # fmt: skip
     patch = pytest.MonkeyPatch()
     real = metrics_cases.generator
     for seed in range(3):
@@ -50,10 +46,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(metrics_cases, "DECAYS", (0.9,))
         patch.setattr(metrics_cases, "generator", lambda at=0, more=seed: real(at + 50 * more))
         run = metrics_cases.run_folder(root / f"run-{seed}", steps=(2,))
-        encoder = MaskedAutoencoder(
-            config, generator=metrics_cases.torch.Generator().manual_seed(seed)
-        )
-        store.save_artifact(run / "encoder.safetensors", encoder, fields)
+        small_run.encoder_file(run, seed)
         arguments = [str(run), "--seed", str(seed), "--out", str(root / f"records/{seed}.json")]
         result = CliRunner().invoke(command, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output

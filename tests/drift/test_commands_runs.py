@@ -18,12 +18,10 @@ from contracts.common import small_run
 from contracts.data import cases as data_cases
 from contracts.metrics import cases as metrics_cases
 from drift import cli, gates
-from drift.artifacts import store
 from drift.data import encode as encoding
 from drift.data.listing import list_images
 from drift.data.tokenizer import Tokenizer, parameters_sha256
 from drift.digest import file_digest
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.state import checkpoint
 from drift.state.record import rows
 
@@ -87,19 +85,6 @@ def refused(place: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
     return refuse
 
 
-def encoder_file(folder: Path, channels: int = 1, classes: int = 10) -> Path:
-    """An encoder of random weights, as `drift pretrain` would leave it."""
-    config = EncoderConfig(
-        in_channels=channels, base_channels=32, blocks=(1, 1, 1, 1), num_classes=classes
-    )
-    model = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
-    folder.mkdir(parents=True, exist_ok=True)
-    fields = {"source_layout": "drift-pretrain", "weights": "ema", "tokenizer": "none",
-              "licence": "Apache-2.0"}  # fmt: skip
-    store.save_artifact(folder / "encoder.safetensors", model, fields)
-    return folder / "encoder.safetensors"
-
-
 def latent_cache(folder: Path) -> Path:
     """A cache of the small images by an autoencoder of three halvings."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -134,7 +119,7 @@ def flip_a_bit_of_every_shard(cache: Path) -> None:
 
 @pytest.mark.parametrize("command", ["pretrain", "train"])
 def test_a_missing_data_set(command: str, place: Path, refused: Refused, tmp_path: Path) -> None:
-    encoder = encoder_file(tmp_path / "e", 3, 3)
+    encoder = small_run.encoder_file(tmp_path / "e", in_channels=3, num_classes=3)
     more = ["--encoder", encoder] if command == "train" else []
     said = refused(*words(command, *IMAGES), "--data", "nowhere", *more)
     assert "nowhere: found no such folder" in said
@@ -149,7 +134,11 @@ def test_a_class_without_images(
     images = data_cases.write_folder(tmp_path / "images")
     for path in (images / "newt").iterdir():
         path.unlink()
-    more = ["--encoder", encoder_file(tmp_path / "e", 3, 3)] if command == "train" else []
+    more = (
+        ["--encoder", small_run.encoder_file(tmp_path / "e", in_channels=3, num_classes=3)]
+        if command == "train"
+        else []
+    )
     said = refused(*words(command, *IMAGES), "--data", images, *more)
     assert "1 of 3 classes without an image: 'newt'" in said
     assert list(place.iterdir()) == []
@@ -161,7 +150,7 @@ def test_a_queue_that_strict_mode_cannot_fill(
     images = data_cases.write_folder(tmp_path / "images")
     for path in sorted((images / "newt").iterdir())[1:]:
         path.unlink()  # one image, seen twice before the warm-up gives up: two of four samples
-    encoder = encoder_file(tmp_path / "e", 3, 3)
+    encoder = small_run.encoder_file(tmp_path / "e", in_channels=3, num_classes=3)
     said = refused(*words("train", *IMAGES), "--data", images, "--encoder", encoder)
     assert "classes [1] below 4 samples" in said
     assert list(place.iterdir()) == []
@@ -169,7 +158,7 @@ def test_a_queue_that_strict_mode_cannot_fill(
 
 def test_a_loss_that_is_no_number(place: Path, refused: Refused, tmp_path: Path) -> None:
     settings = ("optimizer.learning_rate=1.0e+30", "optimizer.warmup_steps=0")
-    said = refused(*words("train", *settings), "--encoder", encoder_file(tmp_path / "e"))
+    said = refused(*words("train", *settings), "--encoder", small_run.encoder_file(tmp_path / "e"))
     assert "in-run clause TRAIN-007 (finite values)" in said
     assert "The last good checkpoint is that of step 0." in said
     record = json.loads((place / "runs/digits/run_metadata.json").read_text())
@@ -228,7 +217,11 @@ def test_reference_statistics_of_another_extractor(
 @pytest.mark.parametrize("command", ["pretrain", "train"])
 def test_a_corrupted_shard(command: str, place: Path, refused: Refused, tmp_path: Path) -> None:
     cache = latent_cache(tmp_path)
-    more = ["--encoder", encoder_file(tmp_path / "e", 4, 3)] if command == "train" else []
+    more = (
+        ["--encoder", small_run.encoder_file(tmp_path / "e", in_channels=4, num_classes=3)]
+        if command == "train"
+        else []
+    )
     usual = [*words(command, *LATENTS), "--data", cache, *more]
     assert cli.run([str(a) for a in [*usual, "--out", tmp_path / "sound"]]) == 0
     flip_a_bit_of_every_shard(cache)
@@ -244,7 +237,7 @@ def test_a_disk_that_fills_up_at_any_write(
     command: str, writes: int, place: Path, refused: Refused, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    more = ["--encoder", encoder_file(tmp_path / "e")] if command == "train" else []
+    more = ["--encoder", small_run.encoder_file(tmp_path / "e")] if command == "train" else []
     if command == "train":
         more += ["--window", "2", "--checkpoint-every", "2"]
     original, done = os.fsync, [0]
@@ -338,7 +331,7 @@ def test_a_claim_of_the_shipped_pack_refuses_a_run_of_four_steps(
 
 
 def test_a_bypassed_check_is_in_the_record_of_the_run(place: Path, tmp_path: Path) -> None:
-    encoder = str(encoder_file(tmp_path / "e"))
+    encoder = str(small_run.encoder_file(tmp_path / "e"))
     chosen = [*words("train"), "--encoder", encoder, "--bypass-check", "TRAIN-009"]
     assert cli.run(chosen) == 0
     record = json.loads((place / "runs/digits/run_metadata.json").read_text())
@@ -351,7 +344,7 @@ def test_a_bypassed_check_is_in_the_record_of_the_run(place: Path, tmp_path: Pat
 def test_a_check_that_cannot_be_bypassed_is_refused(
     place: Path, refused: Refused, tmp_path: Path
 ) -> None:
-    encoder = encoder_file(tmp_path / "e")
+    encoder = small_run.encoder_file(tmp_path / "e")
     said = refused(*words("train"), "--encoder", encoder, "--bypass-check", "TRAIN-007")
     assert "--bypass-check: found TRAIN-007; expected TRAIN-009 or TRAIN-010" in said
     assert list(place.iterdir()) == []
@@ -370,7 +363,7 @@ def test_a_check_that_cannot_be_bypassed_is_refused(
 def test_what_the_engine_does_not_build_is_refused_before_anything_is_written(
     command: str, setting: str, place: Path, refused: Refused, tmp_path: Path
 ) -> None:
-    more = ["--encoder", encoder_file(tmp_path / "e")] if command == "train" else []
+    more = ["--encoder", small_run.encoder_file(tmp_path / "e")] if command == "train" else []
     said = refused(*words(command, setting), *more)
     field, _, value = setting.partition("=")
     assert f"{field}: found {value}" in said
@@ -384,7 +377,7 @@ def test_what_the_engine_does_not_build_is_refused_before_anything_is_written(
 def test_the_record_says_with_what_how_fast_and_in_how_much_memory(
     command: str, place: Path, tmp_path: Path
 ) -> None:
-    more = ["--encoder", str(encoder_file(tmp_path / "e"))] if command == "train" else []
+    more = ["--encoder", str(small_run.encoder_file(tmp_path / "e"))] if command == "train" else []
     assert cli.run([*words(command), "--out", "run", *more]) == 0
     record = json.loads((place / "run/run_metadata.json").read_text())
     environment = record["environment"]
@@ -411,7 +404,7 @@ def test_a_mirror_that_breaks_changes_no_row(
     import sys
     from types import ModuleType
 
-    encoder = str(encoder_file(tmp_path / "e"))
+    encoder = str(small_run.encoder_file(tmp_path / "e"))
     usual = [*words("train"), "--encoder", encoder, "--window", "1"]
     assert cli.run([*usual, "--out", "plain"]) == 0
     broken = ModuleType("torch.utils.tensorboard")

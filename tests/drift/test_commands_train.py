@@ -13,11 +13,9 @@ from PIL import Image
 
 from contracts.common import small_run
 from drift import cli, pretrain
-from drift.artifacts import store
 from drift.config import load_template
 from drift.data import DigitsSource
 from drift.digest import file_digest
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.state import checkpoint, loop
 from drift.state.record import rows
@@ -38,11 +36,7 @@ def train(
 ) -> Train:
     """`drift train` in an empty folder, settings first -> (exit code, standard error)."""
     monkeypatch.chdir(tmp_path)
-    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
-    model = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
-    fields = {"source_layout": "drift-pretrain", "weights": "ema", "tokenizer": "none",
-              "licence": "Apache-2.0"}  # fmt: skip
-    store.save_artifact(tmp_path / "encoder.safetensors", model, fields)
+    small_run.encoder_file(tmp_path)
 
     def command(*arguments: str, settings: tuple[str, ...] = ()) -> tuple[int, str]:
         capsys.readouterr()

@@ -11,13 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from contracts.common import small_run
 from drift import cli
-from drift.artifacts import store
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.state import checkpoint
+from tests.drift.states import require_state
 
 pytestmark = pytest.mark.nightly
 
@@ -30,13 +28,7 @@ SAVED = {"draw": 2, "generate": 0, "update": 2, "window": 4, "checkpoint": 2}
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("encoder") / "encoder.safetensors"
-    config = EncoderConfig(in_channels=1, base_channels=64, blocks=(1, 1, 1, 1), num_classes=10)
-    model = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
-    fields = {"source_layout": "drift-pretrain", "weights": "ema", "tokenizer": "none",
-              "licence": "Apache-2.0"}  # fmt: skip
-    store.save_artifact(path, model, fields)
-    return path
+    return small_run.encoder_file(tmp_path_factory.mktemp("encoder"), width=64)
 
 
 def words(folder: Path, encoder: Path, *more: str) -> list[str]:
@@ -77,12 +69,7 @@ def test_shared_parameters_are_those_of_one_process(encoder: Path, tmp_path: Pat
             for name in ("one", "two")
         )
         assert one.facts == two.facts
-        assert one.tensors.keys() == two.tensors.keys()
-        for name, value in one.tensors.items():
-            if name.startswith("queue/"):
-                assert torch.equal(two.tensors[name], value), name
-            else:
-                assert torch.allclose(two.tensors[name], value, rtol=1e-3, atol=1e-4), name
+        require_state(two, one, rtol=1e-3, atol=1e-4)
     checkpoint.path_of(tmp_path / "two" / "checkpoints", 6).unlink()
     again = words(tmp_path / "two", encoder, "--resume", "--parallel", "fsdp2")
     code, said, _ = torchrun(3, again)

@@ -16,7 +16,6 @@ from contracts.common import small_run
 from contracts.common.processes import each_process
 from drift.config import load_template
 from drift.data import DigitsSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.features import FeatureExtractor
 from drift.ranks import ALONE, Ranks
@@ -24,6 +23,7 @@ from drift.ranks.processes import Elsewhere
 from drift.state import checkpoint
 from drift.state.record import rows
 from drift.train import batch, build, run, step
+from tests.drift.states import require_state
 
 # RANKS-001 to 003 hold two processes, a resumed run and a shared error in every `verify run`.
 pytestmark = pytest.mark.nightly
@@ -45,11 +45,7 @@ LOSS, GRADIENT = 1.0e-6, 1.0e-5  # relative: both add in another order
 
 def begin(folder: Path, ranks: Ranks, **changed: Any) -> run.Run:
     """A run on digits whose generator is no longer at its start, where most gradients are zero."""
-    encoder = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=64, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(0),
-    )
-    extractor = FeatureExtractor(encoder, config=build.feature_config(TEMPLATE))
+    extractor = FeatureExtractor(small_run.encoder(width=64), config=build.feature_config(TEMPLATE))
     options = run.RunOptions(folder=folder, window=2, checkpoint_every=3, ranks=ranks)
     options = dataclasses.replace(options, **changed)
     going = run.start(TEMPLATE, DigitsSource(), extractor, options, say=lambda text: None)
@@ -131,9 +127,7 @@ def test_losses_and_gradients_of_three_steps_are_those_of_one_process(
     for taken in several:
         assert taken.losses == pytest.approx(one.losses, rel=LOSS)
         for found, expected in zip(taken.gradients, one.gradients, strict=True):
-            assert found.keys() == expected.keys()
-            off = {name: worst(found[name], value) for name, value in expected.items()}
-            assert max(off.values()) <= GRADIENT, max(off.items(), key=lambda item: item[1])
+            require_close(found, expected)
 
 
 def test_what_is_drawn_does_not_depend_on_the_number_of_processes(
@@ -146,14 +140,8 @@ def test_what_is_drawn_does_not_depend_on_the_number_of_processes(
 
 def test_the_writer_has_the_whole_state(one: Taken, several: list[Taken]) -> None:
     """Parameters, averages and moments to rounding, queues and their places to the bit."""
-    found, expected = several[0].state, one.state
-    assert found.facts == expected.facts
-    assert found.tensors.keys() == expected.tensors.keys()
-    for name, value in expected.tensors.items():
-        if name.startswith("queue/"):
-            assert torch.equal(found.tensors[name], value), name
-        else:
-            assert torch.allclose(found.tensors[name], value, rtol=1e-4, atol=1e-5), name
+    assert several[0].state.facts == one.state.facts
+    require_state(several[0].state, one.state, rtol=1e-4, atol=1e-5)
 
 
 def test_the_row_of_a_window_is_about_the_labels_of_all(one: Taken, several: list[Taken]) -> None:
@@ -164,8 +152,14 @@ def test_the_row_of_a_window_is_about_the_labels_of_all(one: Taken, several: lis
         assert several[0].row[name] == pytest.approx(value, rel=1e-4), name
 
 
-def worst(found: Tensor, expected: Tensor) -> float:
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-20))
+def require_close(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Each gradient relative to its own largest number."""
+    assert found.keys() == expected.keys()
+    off = {
+        name: float((found[name] - value).abs().max() / value.abs().max().clamp_min(1e-20))
+        for name, value in expected.items()
+    }
+    assert max(off.values()) <= GRADIENT, max(off.items(), key=lambda item: item[1])
 
 
 def test_shares_of_any_size_give_one_gradient(tmp_path: Path) -> None:
@@ -180,10 +174,8 @@ def test_shares_of_any_size_give_one_gradient(tmp_path: Path) -> None:
         return [gradients_of(going, batch.share(drawn, one, ranks.rank)) for one in sizes]
 
     for found in each_process(3, own):
-        for one, gradients in zip(sizes, found, strict=True):
-            assert gradients.keys() == expected.keys()
-            off = {name: worst(gradients[name], value) for name, value in expected.items()}
-            assert max(off.values()) <= GRADIENT, (one, max(off, key=off.__getitem__))
+        for gradients in found:
+            require_close(gradients, expected)
 
 
 def gradients_of(going: run.Run, drawn: batch.StepBatch) -> dict[str, Tensor]:
@@ -201,8 +193,8 @@ def carried_out(folder: Path, ranks: Ranks, **changed: Any) -> None:
     run.train(begin(folder, ranks, **changed), lambda window: None)
 
 
-def last(folder: Path) -> dict[str, Tensor]:
-    return dict(checkpoint.read(checkpoint.path_of(folder / "checkpoints", 6)).tensors)
+def last(folder: Path) -> checkpoint.Checkpoint:
+    return checkpoint.read(checkpoint.path_of(folder / "checkpoints", 6))
 
 
 def test_a_run_of_two_goes_on_with_one_and_with_four(tmp_path: Path) -> None:
@@ -221,19 +213,10 @@ def test_a_run_of_two_goes_on_with_one_and_with_four(tmp_path: Path) -> None:
             carried_out(folder, ranks, resume=True)
 
         each_process(world, resumed) if world > 1 else resumed(ALONE)
-        found = last(folder)
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            exact = name.startswith("queue/")
-            close = torch.equal if exact else near
-            assert close(found[name], value), f"{name} with {world} processes"
+        require_state(last(folder), expected, rtol=1e-3, atol=1e-4)
         steps = [row["step"] for row in rows(folder / "metrics" / "windows.jsonl")]
         assert steps == [4, 6]
     assert json.loads((two / "run_metadata.json").read_text())["processes"] == 2
-
-
-def near(found: Tensor, expected: Tensor) -> bool:
-    return torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_an_error_of_one_process_ends_all_and_is_said_once(

@@ -11,29 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from contracts.common import small_run
-from drift.config import load_template
-from drift.data import DigitsSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.features import FeatureExtractor
 from drift.sample import session
-from drift.train import build, run
+from drift.train import run
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a few steps."""
     made = tmp_path_factory.mktemp("runs") / "small"
-    template = build.override(load_template("digits"), small_run.RUN)
-    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
-    encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
-    options = run.RunOptions(folder=made, window=2, checkpoint_every=2)
-    started = run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
-    run.train(started, lambda window: None)
+    run.train(small_run.start(made, window=2, checkpoint_every=2), lambda window: None)
     return made
 
 

@@ -13,26 +13,17 @@ import pytest
 import torch
 
 from contracts.common import small_run
-from drift.config import load_template
-from drift.data import DigitsSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.features import FeatureExtractor
 from drift.sample import Sampler, cycled
 from drift.state import checkpoint, record
-from drift.train import build, pictures, run, step
+from drift.train import pictures, run, step
 
 pytestmark = pytest.mark.nightly
 CYCLES, STEPS, SETTLED = 12, 8, 3
 
 
 def started(folder: Path) -> run.Run:
-    settings = (*small_run.RUN, f"optimizer.training_steps={CYCLES * STEPS}")
-    template = build.override(load_template("digits"), settings)
-    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
-    encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(0))
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
-    options = run.RunOptions(folder=folder, window=4, checkpoint_every=STEPS)
-    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
+    steps = f"optimizer.training_steps={CYCLES * STEPS}"
+    return small_run.start(folder, steps, window=4, checkpoint_every=STEPS)
 
 
 def held_bytes() -> int:

@@ -13,7 +13,6 @@ from contracts.common import small_run
 from drift import cli, pretrain
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource, TensorSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.features import FeatureExtractor
 from drift.train import build, run
@@ -69,13 +68,10 @@ def small(*settings: str) -> Any:
 
 
 def begin(folder: Path, source: Any, *settings: str, **encoder: Any) -> Callable[[], object]:
-    given: dict[str, Any] = {"in_channels": 1, "base_channels": 32, "blocks": (1, 1, 1, 1),
-                             "num_classes": 10}  # fmt: skip
-    model = MaskedAutoencoder(
-        EncoderConfig(**(given | encoder)), generator=torch.Generator().manual_seed(0)
-    )
     template = small(*settings)
-    extractor = FeatureExtractor(model, config=build.feature_config(template))
+    extractor = FeatureExtractor(
+        small_run.encoder(**encoder), config=build.feature_config(template)
+    )
     return lambda: run.start(template, source, extractor, run.RunOptions(folder=folder))
 
 
@@ -139,11 +135,7 @@ def test_a_template_at_the_edge_of_its_ranges_trains_or_is_refused_before_its_fo
     tmp_path: Path, settings: tuple[str, ...]
 ) -> None:
     template = small("optimizer.training_steps=1", "optimizer.warmup_steps=0", *settings)
-    model = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(0),
-    )
-    extractor = FeatureExtractor(model, config=build.feature_config(template))
+    extractor = FeatureExtractor(small_run.encoder(), config=build.feature_config(template))
     options = run.RunOptions(folder=tmp_path / "run")
     started = run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
     run.train(started, lambda window: None)

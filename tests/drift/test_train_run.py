@@ -18,7 +18,6 @@ from contracts.common import small_run
 from drift import atomic
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource, TensorSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError, Interrupted
 from drift.features import FeatureExtractor
 from drift.state import checkpoint, stopping
@@ -62,11 +61,7 @@ run.train(started, listen)
 def begin(folder: Path, *, resume: bool = False, **changed: object) -> run.Run:
     """A small run on digits with an encoder of random weights."""
     template = build.override(load_template("digits"), SMALL)
-    encoder = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=64, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(0),
-    )
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
+    extractor = FeatureExtractor(small_run.encoder(width=64), config=build.feature_config(template))
     options = run.RunOptions(folder=folder, window=2, checkpoint_every=4, resume=resume)
     options = dataclasses.replace(options, **changed)  # type: ignore[arg-type]
     return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)

@@ -14,29 +14,18 @@ from torch import Tensor
 
 from contracts.common import small_run
 from drift import sample
-from drift.config import fingerprint, load_template
-from drift.data import DigitsSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.config import fingerprint
 from drift.errors import DriftError
 from drift.evaluate import records
-from drift.features import FeatureExtractor
 from drift.queue import SampleQueue
 from drift.sample.loading import NO_GATES
 from drift.state import checkpoint
-from drift.train import build, draw, run, watch
+from drift.train import draw, run, watch
 from drift.train.watch import Breach
 
 
 def begin(folder: Path, **changed: Any) -> run.Run:
-    template = build.override(load_template("digits"), small_run.RUN)
-    encoder = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(0),
-    )
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
-    options = run.RunOptions(folder=folder, window=2, checkpoint_every=2)
-    options = dataclasses.replace(options, **changed)
-    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
+    return small_run.start(folder, **{"window": 2, "checkpoint_every": 2, **changed})
 
 
 def quiet(window: run.Window) -> None:

@@ -13,12 +13,8 @@ import torch
 from torch import Tensor
 
 from drift import rng
-from drift.config import load_template
-from drift.data import DigitsSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
-from drift.features import FeatureExtractor
 from drift.state import modules, record
-from drift.train import build, run
+from drift.train import run
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ...common import small_run
@@ -26,12 +22,7 @@ from ...common import small_run
 
 def _started(folder: Path, seed: int, *, resume: bool = False) -> run.Run:
     """Four steps, a window and a checkpoint after every second; whatever the global generator."""
-    template = build.override(load_template("digits"), small_run.RUN)
-    config = EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10)
-    encoder = MaskedAutoencoder(config, generator=torch.Generator().manual_seed(seed))
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
-    options = run.RunOptions(folder=folder, seed=seed, window=2, checkpoint_every=2, resume=resume)
-    return run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
+    return small_run.start(folder, seed=seed, window=2, checkpoint_every=2, resume=resume)
 
 
 def _held(one: run.Run) -> dict[str, Tensor]:
@@ -78,10 +69,10 @@ def resumed(ctx: CheckContext) -> Measurement:
     return ctx.decide(True, f"{len(one)} tensors are equal to the last bit")
 
 
-@mutant("train.resume_forgets_moments")
-def resume_forgets_moments(subject: object) -> AbstractContextManager[object]:
-    """The optimiser begins anew."""
-    return patch.object(modules, "put_moments", lambda kept, model, optimizer: None)
+# The optimiser begins anew.
+RESUME_FORGETS_MOMENTS = mutant(
+    "train.resume_forgets_moments", modules, put_moments=lambda kept, model, optimizer: None
+)
 
 
 @mutant("train.resume_rereads_the_data")

@@ -16,14 +16,10 @@ from typing import Any
 
 import torch
 
-from drift.config import load_template
-from drift.data import DigitsSource
-from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.evaluate import extractors, records
-from drift.features import FeatureExtractor
 from drift.sample import loading
 from drift.state import checkpoint
-from drift.train import build, draw, run, watch
+from drift.train import draw, run, watch
 from verify.api import CheckContext, Measurement, check
 
 from ...common import small_run
@@ -36,17 +32,10 @@ NEVER_SAVED = (watch.FINITE, watch.FROZEN)  # what a checkpoint would carry on i
 @contextmanager
 def begun(seed: int, **options: Any) -> Iterator[run.Run]:
     """A run of four steps, a window and a checkpoint after every second; gone afterwards."""
-    template = build.override(load_template("digits"), small_run.RUN)
-    encoder = MaskedAutoencoder(
-        EncoderConfig(in_channels=1, base_channels=32, blocks=(1, 1, 1, 1), num_classes=10),
-        generator=torch.Generator().manual_seed(seed),
-    )
-    extractor = FeatureExtractor(encoder, config=build.feature_config(template))
     with tempfile.TemporaryDirectory() as name:
-        chosen = run.RunOptions(
-            folder=Path(name) / "run", seed=seed, window=2, checkpoint_every=2, **options
+        yield small_run.start(
+            Path(name) / "run", seed=seed, window=2, checkpoint_every=2, **options
         )
-        yield run.start(template, DigitsSource(), extractor, chosen, say=lambda text: None)
 
 
 def carried_out(started: run.Run, at_window: Listen) -> Exception | None:
