@@ -215,11 +215,8 @@ def _configs() -> Iterator[Row]:
             yield f"{kind} without {lost}", partial(architectures.recover, bare, place="p"), said
     odd = partial(architectures.config_from_fields, schema.GENERATOR, {"more": 1})
     yield "an unknown field", odd, Refused("config", "more", "fields of a drift-generator")
-    yield (
-        "another module",
-        lambda: architectures.architecture_of(nn.Linear(1, 1)),
-        Refused("Linear"),
-    )
+    said = Refused("Linear")
+    yield "another module", lambda: architectures.architecture_of(nn.Linear(1, 1)), said
     most = replace(cases.generator().config, depth=1024)
     yield "as deep as may be", lambda: architectures._require_sane(most), None
     for name, config, words in (

@@ -83,11 +83,8 @@ def _seen() -> Iterator[Row]:
         made = partial(_infer, _generator(layout=layout))
         yield f"a generator, {layout}", made, ("drift-generator", layout, GENERATOR)
         yield f"an autoencoder, {layout}", partial(_infer, _mae(layout)), ("drift-mae", layout, MAE)
-    yield (
-        "neither",
-        partial(_infer, {"x": (1,)}),
-        Refused("p", "another model", "'x'", "drift import"),
-    )
+    said = Refused("p", "another model", "'x'", "drift import")
+    yield "neither", partial(_infer, {"x": (1)}), said
 
 
 def _lost() -> Iterator[Row]:

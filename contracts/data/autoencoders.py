@@ -96,11 +96,8 @@ def _opened() -> Iterator[Row]:
          ("True",)),
         ({"scaling_factor": -1.0}, ("-1.0",)), ({"scaling_factor": float("nan")}, ("nan",)),
     ):  # fmt: skip
-        yield (
-            f"{config}",
-            partial(_open, "o/n", COMMIT, **config),
-            Refused("autoencoder o/n", *words),
-        )
+        said = Refused("autoencoder o/n", *words)
+        yield f"{config}", partial(_open, "o/n", COMMIT, **config), said
     moved = partial(_open, None, None)
     yield "another factor of the release's", moved, Refused(tokenizer.VAE, "factor 0.5", "0.18215")
     nowhere = partial(tokenizer.open_tokenizer, "o/n", COMMIT, device="nowhere")
@@ -181,11 +178,8 @@ def _of_memory() -> Iterator[Row]:
     names = (found.name, found.revision, found.sha256 == _sha256(), found.scaling_factor)
     yield "in memory", lambda: names, ("o/n", COMMIT, True, 0.5)
     half = partial(tokenizer.of_model, Small().half(), "o/n@c")
-    yield (
-        "in half precision",
-        half,
-        Refused("parameters of torch.float16", "float32", "`.to(dtype)`"),
-    )
+    said = Refused("parameters of torch.float16", "float32", "`.to(dtype)`")
+    yield "in half precision", half, said
 
 
 def _shapes() -> Iterator[Row]:

@@ -126,11 +126,8 @@ def _read(root: Path) -> Iterator[Row]:
         part_of = partial(parts.part, 2, held_out=held_out)
         yield f"held out {held_out}", partial(_names, part_of), names
     small = partial(parts.part, 3, held_out=True)
-    yield (
-        "too few of a class",
-        small,
-        Refused("1 classes of fewer than 3 images: 'a'", "held_out_every"),
-    )
+    said = Refused("1 classes of fewer than 3 images: 'a'", "held_out_every")
+    yield "too few of a class", small, said
     longer, shorter = first._replace(size=4), first._replace(size=6)
     for name, wrong in (("grown", longer), ("cut", shorter)):
         yield name, partial(found.read, wrong), Refused("a/x.png", "another length", "Start again")

@@ -82,11 +82,8 @@ def _kept(root: Path) -> Iterator[Row]:
     yield "moments only", lambda: (bare.features, bare.labels, bare.classes), (None, None, None)
     again = partial(statistics.write, root / "b", Features(POOL, None, labels), CONTRACT)
     yield "never over another", again, Refused("a new file that can be written")
-    yield (
-        "in the way",
-        partial(statistics.require_new, root / "b"),
-        Refused("a file there", "Choose"),
-    )
+    said = Refused("a file there", "Choose")
+    yield "in the way", partial(statistics.require_new, root / "b"), said
     yield "not in the way", partial(statistics.require_new, root / "none"), None
 
 
@@ -101,11 +98,8 @@ def _converted(root: Path) -> Iterator[Row]:
     yield "another file", other, Refused("x.npz: found sha256", "b" * 64)
     np.savez(source, mu=np.zeros(2))
     stated = replace(CONTRACT, dataset_sha256=hashlib.sha256(source.read_bytes()).hexdigest())
-    yield (
-        "no sigma",
-        partial(statistics.convert, root / "g", source, stated),
-        Refused("mu and sigma"),
-    )
+    said = Refused("mu and sigma")
+    yield "no sigma", partial(statistics.convert, root / "g", source, stated), said
 
 
 def _bad(root: Path) -> Iterator[Row]:

@@ -70,11 +70,8 @@ def _folders(root: Path) -> Iterator[Row]:
     (home / "a" / "y.png").write_bytes((home / "b" / "x.png").read_bytes())
     yield "changed meanwhile", lambda: list(found.batches(3)), Refused("a/y.png", "Start again")
     _png(home / "b" / "x.png", "L", 9, (2, 3))
-    yield (
-        "another size",
-        partial(folders.read, home),
-        Refused("x.png", "2 x 3 pixels", "3 x 2, as", "crop"),
-    )
+    said = Refused("x.png", "2 x 3 pixels", "3 x 2, as", "crop")
+    yield "another size", partial(folders.read, home), said
     loose = root / "loose"
     _png(loose / "x.png", "L", 9)
     yield "loose", lambda: torch.cat([n for _, n in sources.from_path(loose).open()]).tolist(), [-1]
@@ -110,11 +107,8 @@ def _named() -> Iterator[Row]:
     bare = "labels left out: 'b' meet a reference without classes; nothing is measured by class"
     yield "a bare reference", partial(under, [0, 0, 0], ("b",), None), ([-1] * 3, (bare,))
     beyond = partial(under, [0, 1, 3], None, ("a", "b", "c"))
-    yield (
-        "a number beyond",
-        beyond,
-        Refused("p: labels", "class 3", "the reference's 3 classes", "data set"),
-    )
+    said = Refused("p: labels", "class 3", "the reference's 3 classes", "data set")
+    yield "a number beyond", beyond, said
     own = partial(under, [0, 1, 2], ("b", "a"), ("a", "b"))
     yield "a label without a name", own, Refused("p: labels", "class 2", "its own 2 classes")
     some = partial(under, [0, 1, 0], ("b", "z"), ("a", "b"))

@@ -42,11 +42,8 @@ def _decoders() -> Iterator[Row]:
         lambda: (none.identity, none.vae, none(torch.ones(1)).tolist()),
         ("none", None, [1.0]),
     )
-    yield (
-        "pixels with any",
-        partial(decoder.decoder_for, pixels, "o/n", None),
-        Refused("--vae: found o/n"),
-    )
+    said = Refused("--vae: found o/n")
+    yield "pixels with any", partial(decoder.decoder_for, pixels, "o/n", None), said
     for vae, revision in ((None, None), ("o/n", None), (None, "c" * 40)):
         said = Refused(
             f"--vae {vae}, --vae-revision {revision}", ORIGIN.tokenizer, "write .safetensors"
@@ -57,16 +54,10 @@ def _decoders() -> Iterator[Row]:
             said,
         )
     other = partial(decoder.decoder_for, ORIGIN, "o/x", "c" * 40)
-    yield (
-        "another by name",
-        other,
-        Refused(f"o/x@{'c' * 40}", "with which the generator was trained"),
-    )
-    yield (
-        "none in memory",
-        partial(decoder.require_own, None, ORIGIN),
-        Refused("vae: found none", "o/n@"),
-    )
+    said = Refused(f"o/x@{'c' * 40}", "with which the generator was trained")
+    yield "another by name", other, said
+    said = Refused("vae: found none", "o/n@")
+    yield "none in memory", partial(decoder.require_own, None, ORIGIN), said
     yield "any in memory", partial(decoder.require_own, object(), pixels), Refused("found object")
     yield "none for pixels", partial(decoder.require_own, None, pixels), None
     right: Any = SimpleNamespace(name="n", sha256=A64, scaling_factor=0.5)
@@ -191,11 +182,8 @@ def _read() -> Iterator[Row]:
     load = pretrained.load
     yield "whole", lambda: load(reader({"missing_keys": []}), "p")[0] is whole, True
     odd = reader({"missing_keys": ["d", "c", "b", "a"], "error_msgs": ["x"]})
-    yield (
-        "not whole",
-        partial(load, odd, "p"),
-        Refused("4 missing keys: a, b, c; 1 error msgs: x", "save it"),
-    )
+    said = Refused("4 missing keys: a, b, c; 1 error msgs: x", "save it")
+    yield "not whole", partial(load, odd, "p"), said
     pickled = partial(load, reader({}), "p", use_safetensors=False)
     yield "pickled", pickled, Refused("use_safetensors: found False", "never read")
     for error in (OSError("no  file"), RuntimeError(""), ValueError("y" * 400)):
@@ -204,11 +192,8 @@ def _read() -> Iterator[Row]:
         yield f"{type(error).__name__}", partial(load, reader({}, error), "p"), said
     with torch.no_grad():
         whole.bias.fill_(float("inf"))
-    yield (
-        "not finite",
-        partial(load, reader({}), "p"),
-        Refused("p: bias", "not finite", "torch_dtype"),
-    )
+    said = Refused("p: bias", "not finite", "torch_dtype")
+    yield "not finite", partial(load, reader({}), "p"), said
 
 
 OTHER_VALUES = (

@@ -83,11 +83,8 @@ def _radii() -> Iterator[Row]:
          LINE[:0]),
         ("one axis of the others", LINE, LINE[:, 0]),
     ):  # fmt: skip
-        yield (
-            name,
-            partial(lambda a, b: list(prdc.blocks(a, b)), a, b),
-            Refused("features", "M > 0"),
-        )
+        said = Refused("features", "M > 0")
+        yield name, partial(lambda a, b: list(prdc.blocks(a, b)), a, b), said
 
 
 def _told(report: classes.ClassReport) -> tuple[bool, bool]:

@@ -112,16 +112,10 @@ def _of_file(run: Path) -> Iterator[Row]:
     bypassed = load({"diagnostic": ["x"]}, beside=gates).origin.bypasses
     yield "gates bypassed", lambda: bypassed, ("x", "gates bypassed: why")
     yield "no gates", lambda: load(beside='{"gates": null}').origin.bypasses, ()
-    yield (
-        "a record that is none",
-        partial(load, beside="["),
-        Refused("run_metadata.json", "no JSON"),
-    )
-    yield (
-        "an encoder's",
-        partial(load, {"kind": "pretrain"}),
-        Refused("pre-training", "a generator's"),
-    )
+    said = Refused("run_metadata.json", "no JSON")
+    yield "a record that is none", partial(load, beside="["), said
+    said = Refused("pre-training", "a generator's")
+    yield "an encoder's", partial(load, {"kind": "pretrain"}), said
     wrong = {name: t for name, t in kept.tensors.items() if "head" not in name}
     with cases.folder() as root:
         path = checkpoint.write(root, replace(kept, tensors=wrong))
@@ -193,11 +187,8 @@ def _of_artifact(root: Path) -> Iterator[Row]:
     raw = partial(load, {"weights": "raw"})
     yield "raw", raw, Refused("raw weights", "ema weights", "--weights raw")
     yield "raw, as asked", lambda: raw(weights="raw").weights, "raw"
-    yield (
-        "averaged, not as asked",
-        partial(load, {}, weights="raw"),
-        Refused("ema weights", "drift inspect"),
-    )
+    said = Refused("ema weights", "drift inspect")
+    yield "averaged, not as asked", partial(load, {}, weights="raw"), said
     yield "a decay", partial(load, {}, ema_decay="0.9"), Refused("--ema-decay", "holds one average")
 
 

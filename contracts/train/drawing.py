@@ -65,11 +65,8 @@ def _feed() -> Iterator[Row]:
     scarce = TensorSource(_source(11).samples, torch.tensor([*range(9), 9, 0]), 10)
     again = draw.open_feed(template, scarce, seed=3)
     short = override(template, ("queue.push_per_step=2", "loss.positives=8"))
-    yield (
-        "too few",
-        partial(draw.warm_up, again, short),
-        Refused("below 8 samples after 22", "lower loss.pos"),
-    )
+    said = Refused("below 8 samples after 22", "lower loss.pos")
+    yield "too few", partial(draw.warm_up, again, short), said
     few = override(template, ("queue.push_per_step=1",))
     said = Refused("1 samples pushed, 2 labels wanted", "Raise queue.push_per_step")
     yield "fewer than labels", partial(draw.open_feed, few, _source(), seed=3), said
