@@ -178,7 +178,7 @@ def _chunks() -> Iterator[Row]:
         tree = _map([("a", chunked), ("b", _array())])
         yield f"chunks: {name}", partial(_read, tree), Refused("p: byte", *words, "fetch it again")
     said = Refused("damaged chunked")
-    yield "chunks at the root", partial(_read, _chunked((3), left, right)), said
+    yield "chunks at the root", partial(_read, _chunked((3,), left, right)), said
 
 
 def _refused() -> Iterator[Row]:

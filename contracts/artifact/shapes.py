@@ -84,7 +84,7 @@ def _seen() -> Iterator[Row]:
         yield f"a generator, {layout}", made, ("drift-generator", layout, GENERATOR)
         yield f"an autoencoder, {layout}", partial(_infer, _mae(layout)), ("drift-mae", layout, MAE)
     said = Refused("p", "another model", "'x'", "drift import")
-    yield "neither", partial(_infer, {"x": (1)}), said
+    yield "neither", partial(_infer, {"x": (1,)}), said
 
 
 def _lost() -> Iterator[Row]:
