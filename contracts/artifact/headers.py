@@ -130,11 +130,8 @@ def _refused(root: Path) -> Iterator[Row]:
         ("no JSON", b"{", bytes(8), ("header", "strict JSON")),
     )  # fmt: skip
     for name, table, data, words in cases:
-        yield (
-            name,
-            partial(lambda t, d: header.read_header(_file(place, t, d)), table, data),
-            Refused(str(place), *words),
-        )
+        said = Refused(str(place), *words)
+        yield name, partial(lambda t, d: header.read_header(_file(place, t, d)), table, data), said
     for changes in ({"dtype": "F8"}, {"shape": [-2]}, {"data_offsets": [0]}, {"more": 1},
                     {"shape": [3]}, {"data_offsets": [1, 9]}):  # fmt: skip
         odd = {"which": {**ONE, **changes}}
@@ -148,18 +145,12 @@ def _refused(root: Path) -> Iterator[Row]:
         place.write_bytes(data)
         return header.read_header(place)
 
-    yield (
-        "nine bytes",
-        partial(raw, bytes(9)),
-        Refused("9 bytes", "a safetensors file", "cut short"),
-    )
+    said = Refused("9 bytes", "a safetensors file", "cut short")
+    yield "nine bytes", partial(raw, bytes(9)), said
     long = (100).to_bytes(8, "little") + b"{}" + bytes(8)
     yield "a header longer than the file", partial(raw, long), Refused("100 bytes", "at most 10")
-    yield (
-        "a folder",
-        partial(header.read_header, root),
-        Refused("not a regular file", "drift import"),
-    )
+    said = Refused("not a regular file", "drift import")
+    yield "a folder", partial(header.read_header, root), said
     yield "nothing", partial(header.read_header, root / "no"), Refused("no readable file")
 
 
@@ -181,11 +172,8 @@ def _again(root: Path) -> Iterator[Row]:
     yield "as long as may be", partial(limited, len(padded)), len(padded) + 8
     yield "longer", partial(limited, len(padded) - 1), Refused("with the new metadata", "Shorten")
     short = header.Header(held.path, held.data_start, 16, held.tensors)
-    yield (
-        "a file that shrank",
-        lambda: list(header.data_chunks(short)),
-        Refused("8 bytes early", "changed"),
-    )
+    said = Refused("8 bytes early", "changed")
+    yield "a file that shrank", lambda: list(header.data_chunks(short)), said
 
 
 def _texts() -> Iterator[Row]:
