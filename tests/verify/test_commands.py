@@ -101,6 +101,13 @@ def test_init_that_fails_half_way_leaves_nothing(cli: Cli, monkeypatch: pytest.M
     assert list(Path("new").iterdir()) == []
 
 
+def test_the_scaffold_s_own_documents_are_no_overclaims(cli: Cli) -> None:
+    cli("init", "new")
+    documents = [str(path) for path in Path("new").rglob("*.md")]
+    found = cli("claims", *documents, "--pack", "new")
+    assert "GO: 0 overclaims" in found.out and len(documents) > 0
+
+
 def test_the_installed_scaffold_holds_no_leftovers(cli: Cli) -> None:
     cli("init", "new")
     made = {path.relative_to("new").as_posix() for path in Path("new").rglob("*") if path.is_file()}
