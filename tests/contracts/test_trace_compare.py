@@ -89,7 +89,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
         original(name, value)
 
     monkeypatch.setattr(trace, "record", record)
-    monkeypatch.setattr(pairs.pair_coefficients, "__defaults__", (record,))
+    monkeypatch.setattr(pairs.pair_coefficients, "__defaults__", (record, None))
 
 
 # Stages whose own tensor is what is computed with afterwards, or a result that nothing follows.
