@@ -12,6 +12,11 @@ from drift.toy.ablation import attraction_only_loss
 from drift.train.config import TrainConfig
 
 
+def drawn(*shape: int) -> torch.Tensor:
+    """The same numbers in every run, from 0 to 1."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
 def clouds() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)
     gen = torch.randn(3, 6, 5, generator=generator).requires_grad_()
@@ -30,7 +35,7 @@ def test_no_variant_is_trained_unless_it_is_named() -> None:
 
 
 def test_a_variant_that_changes_nothing_is_the_plain_loss() -> None:
-    dist, weight = torch.rand(3, 6, 15), torch.rand(3, 15)
+    dist, weight = drawn(3, 6, 15), drawn(3, 15)
     rates = torch.tensor([-50.0, -20.0, -5.0])
     given = (dist, rates, weight, 8, REFERENCE)
     assert torch.equal(variants.coefficients(*given), kernels.plain(*given))
@@ -52,7 +57,7 @@ def test_attraction_alone_is_that_of_the_toy() -> None:
 
 @pytest.mark.parametrize("name", variants.VARIANTS)
 def test_coefficients_add_up_to_zero_so_that_a_shift_of_all_clouds_is_no_force(name: str) -> None:
-    dist = torch.rand(2, 4, 9, dtype=torch.float64)
+    dist = drawn(2, 4, 9).double()
     pairs.mask_own(dist, 100.0)
     weight = torch.ones(2, 9, dtype=torch.float64)
     weight[:, 4] = 0.0
@@ -64,13 +69,13 @@ def test_coefficients_add_up_to_zero_so_that_a_shift_of_all_clouds_is_no_force(n
 def test_a_sample_of_weight_zero_has_no_part_in_a_coupling(name: str) -> None:
     weight = torch.ones(1, 9, dtype=torch.float64)
     weight[:, 4] = 0.0
-    dist = torch.rand(1, 4, 9, dtype=torch.float64)
+    dist = drawn(1, 4, 9).double()
     found = variants.VARIANTS[name](dist, torch.tensor([-5.0]), weight, 5, REFERENCE)
     assert found[..., 4].abs().max() < 1e-20
 
 
 def test_sinkhorns_rows_add_up_to_one_and_its_columns_are_even() -> None:
-    dist = torch.rand(1, 4, 9, dtype=torch.float64)
+    dist = drawn(1, 4, 9).double()
     weight = torch.ones(1, 9, dtype=torch.float64)
     found = variants.VARIANTS["sinkhorn"](dist, torch.tensor([-5.0]), weight, 4, REFERENCE)
     torch.testing.assert_close(found[..., 4:].sum(-1), torch.ones(1, 1, 4, dtype=torch.float64))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,14 +112,8 @@ class Report(Part):
 
     def falsifiers_of(self, clause_id: str) -> list[FalsifierView]:
         """The mutants tried against one clause."""
-        return list(self._by_clause.get(clause_id, ()))
-
-    @cached_property
-    def _by_clause(self) -> dict[str, list[FalsifierView]]:
-        found: dict[str, list[FalsifierView]] = {}
-        for one in self.falsifiers:
-            found.setdefault(one.clause, []).append(one)
-        return found
+        # Kept nowhere: what an instance keeps, its copies with other falsifiers would answer with.
+        return [falsifier for falsifier in self.falsifiers if falsifier.clause == clause_id]
 
     def sound(self, clause: ClauseView) -> bool:
         """Whether a clause passed and each of its falsifiers ran and turned it red."""
