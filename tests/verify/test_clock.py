@@ -18,7 +18,7 @@ from verify.run.engine import Options
 
 READS = {"now", "utcnow", "today", "time", "time_ns", "localtime", "gmtime", "ctime", "strftime"}
 OF_FILES = (
-    "run/watch.py",
+    "workers/watch.py",
     "spec/sources.py",
     "reproduce/digests.py",
 )  # they compare with the times of files
