@@ -151,6 +151,15 @@ def newest(reports: Path) -> Path:
     return found
 
 
+def gone(pid: int) -> bool:
+    """Whether a process is dead; a zombie that nobody collects is."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in "ZX"
+
+
 def decision(name: str = "DEC-0001", **front: Any) -> str:
     """A decision record with all its sections."""
     fields = {"id": name, "title": "T", "status": "accepted", "date": "2026-01-01", **front}

@@ -13,7 +13,7 @@ from verify.outcome import Outcome, Reason
 from verify.report.model import ClauseView, ExitCode, Report
 from verify.run.workers import forks
 
-from .conftest import MiniPack, clause, new_pack, run_pack
+from .conftest import MiniPack, clause, gone, new_pack, run_pack
 
 DODGES = """
     import json, mmap, os, resource, subprocess, sys, threading, time
@@ -291,11 +291,6 @@ def test_a_server_that_was_stopped_ends_no_run(
     mini.clauses += [clause(3, check="dodge.forges_and_dies"), clause(4)]
     report = run_pack(mini.save(), tmp_path / "reports", jobs=1, falsify=False).report
     assert [one.outcome.value for one in report.clauses] == ["pass", "fail", "error", "pass"]
-
-
-def gone(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 @pytest.mark.parametrize("name", ["daemon", "program"])

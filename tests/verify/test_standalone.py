@@ -15,7 +15,7 @@ import pytest
 
 from verify.report.bundle import check
 
-from .conftest import MiniPack, clause
+from .conftest import MiniPack, clause, gone
 
 PATIENCE_S = 600  # until a process counts as hung; no measure of the machine
 
@@ -183,15 +183,6 @@ def start(pack: MiniPack) -> subprocess.Popen[str]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return process
-
-
-def gone(pid: int) -> bool:
-    """Whether a process is dead; a zombie that nobody collects is."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state == "Z"
 
 
 def eventually_gone(pids: list[int]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.verify.conftest import gone
 from verify.api import SubjectError
 from verify.audit import worker
 from verify.audit.host import Hello, Host, Limits, hosted
@@ -132,15 +133,7 @@ def test_a_child_that_left_the_session_ends_with_it(tmp_path: Path) -> None:
     """
     with served(tmp_path, body) as (_, subject, _):
         subject.uncond_weight(alpha=GEN)
-    assert not _alive(int(mark.read_text()))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
+    assert gone(int(mark.read_text()))
 
 
 @pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(600)"])

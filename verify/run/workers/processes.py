@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 MARK = "VERIFY_WORKER"
 _ROUNDS = 20  # of killing, while what is killed forks
+_PAUSES = [0.001] * 50 + [0.01] * 95 + [0.1] * 90  # 10 s for what was killed to be gone
 _PROC = Path("/proc")
 _PPID, _SESSION = 1, 3  # fields of /proc/PID/stat, counted after the name
 
 
 def end(leader: int, mark: str) -> None:
-    """Kill a worker, which leads its session, and everything that belongs to it."""
+    """Kill a worker, which leads its session, and everything that belongs to it; see it gone."""
     for _ in range(_ROUNDS):
         found = _kin(leader, mark)  # asked before the leader dies: orphans lose their parent
         with suppress(ProcessLookupError, PermissionError):
@@ -30,6 +32,15 @@ def end(leader: int, mark: str) -> None:
                 os.kill(pid, signal.SIGKILL)
         if not found:
             return
+        _see_gone(found)
+
+
+def _see_gone(pids: set[int]) -> None:
+    """A killed process lives until a core is free for it, and longer where the system holds it."""
+    for pause in _PAUSES:
+        if not any(_lives(pid) for pid in pids):
+            return
+        time.sleep(pause)
 
 
 def held_kb(pid: int, borrowed_kb: int = 0) -> int:
@@ -90,7 +101,12 @@ def _kin(leader: int, mark: str) -> set[int]:
     } | {leader}
     while more := {p for p, s in stats.items() if int(s[_PPID]) in found and p not in found}:
         found |= more
-    return {pid for pid in found - {leader, os.getpid()} if stats[pid][0] not in "ZX"}
+    return {pid for pid in found - {leader, os.getpid()} if _lives(pid)}
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is more than an entry its parent has not asked for yet."""
+    return next(iter(_stat(pid)), "X") not in "ZX"
 
 
 def _all() -> Iterator[int]:
