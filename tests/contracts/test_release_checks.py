@@ -160,7 +160,7 @@ def test_a_benchmark_gives_one_ratio_a_pair(check: Any) -> None:
 
 
 @given(st.integers(1, 9), st.integers(1, 3))
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20)
 def test_pairs_are_timed_in_turn_and_the_ratio_is_the_plain_ways_time_over_ours(
     pairs: int, calls: int
 ) -> None:

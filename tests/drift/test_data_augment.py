@@ -29,7 +29,7 @@ UNIFORM = st.floats(0, 1, exclude_max=True)
 DRAWN = st.lists(UNIFORM, min_size=crops.NUMBERS, max_size=crops.NUMBERS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(8, 400), st.integers(8, 400), DRAWN)
 def test_a_crop_lies_inside_and_keeps_scale_and_ratio_up_to_a_pixel(
     width: int, height: int, uniform: list[float]

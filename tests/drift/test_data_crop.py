@@ -23,7 +23,7 @@ def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return stream.getvalue()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 24))
 def test_any_crop_equals_the_one_recomputed_without_pillow(w: int, h: int, size: int) -> None:
     if max(w, h) * size > 1000 * min(w, h):
@@ -102,7 +102,7 @@ def test_unequal_sides_do_not_resize_to_a_bomb() -> None:
         crop.square(data, 256, crop="adm-centre", place="long.png")
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_file_is_one_clear_error_or_an_image(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "PPM"]))

@@ -44,7 +44,7 @@ def test_the_gated_width_is_two_thirds_rounded_up_to_a_multiple_of_32(
 
 
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 5))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_unpatchify_undoes_patchify(batch: int, channels: int, patch: int, grid: int) -> None:
     side = patch * grid
     images = torch.arange(batch * channels * side * side, dtype=torch.float32)

@@ -51,7 +51,7 @@ def on(value: float, axis: Axis = Axis.PROXY, metric: str = "fid", **more: Any) 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(finite, finite, axes, axes)
-@settings(max_examples=30, derandomize=True, database=None)
+@settings(max_examples=30)
 def test_every_operation_works_on_one_axis_and_is_refused_across_two(
     operation: Callable[[Any, Any], Any], a: float, b: float, one: Axis, other: Axis
 ) -> None:
@@ -100,7 +100,7 @@ def test_sorting_and_extremes_are_refused_across_axes() -> None:
 
 
 @given(st.lists(finite, min_size=1, max_size=8))
-@settings(max_examples=50, derandomize=True, database=None)
+@settings(max_examples=50)
 def test_order_and_average_are_those_of_the_values(values: list[float]) -> None:
     numbers = [on(value, count=10, seeds=(at,)) for at, value in enumerate(values)]
     assert best_first(numbers, better="lower") == sorted(range(len(values)), key=values.__getitem__)

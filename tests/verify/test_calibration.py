@@ -23,7 +23,7 @@ from verify.problems import IntegrityError, PackError, UsageError
 from .conftest import Result
 
 Cli = Callable[..., Result]
-LAWS = settings(max_examples=200, derandomize=True, database=None, deadline=None)
+LAWS = settings(max_examples=200)
 POINTS = [(10.0, 3.1), (14.0, 4.0), (20.0, 5.2), (26.0, 6.3), (31.0, 7.4), (40.0, 9.2)]
 values = st.floats(-1e3, 1e3).map(lambda x: round(x, 3))
 points = st.lists(st.tuples(values, values), min_size=MIN_PAIRS, max_size=9)

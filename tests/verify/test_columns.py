@@ -222,7 +222,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@settings(max_examples=300)
 @given(PLAIN)
 def test_a_value_is_the_same_as_itself_and_never_as_its_change(value: Any) -> None:
     assert same(value, copy.deepcopy(value))

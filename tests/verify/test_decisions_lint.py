@@ -338,7 +338,7 @@ def test_a_log_in_one_file_is_held_to_the_same_rules(tmp_path: Path, cli: Cli) -
     assert "note: DEC-0017 of 2026-02-09 is older than DEC-0016 of 2026-02-10" in result.out
 
 
-QUICK = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+QUICK = settings(max_examples=150)
 WORDS = st.sampled_from(
     ["---\n", "id: DEC-0001\n", "status: [\n", "superseded_by: DEC-0001\n", "## Options\n",
      "DEC-0002", "- **ID**: ", "- **Date**: 9\n", "```\n", "\0", "\t", "date: '2026-01-01'\n",

@@ -23,7 +23,7 @@ from verify.spec.model import Clause, Contract, Severity
 from .conftest import Finished, MiniPack, Result, clause, run_pack
 
 Cli = Callable[..., Result]
-LAWS = settings(max_examples=200, derandomize=True, database=None, deadline=None)
+LAWS = settings(max_examples=200)
 
 clauses = st.lists(
     st.builds(

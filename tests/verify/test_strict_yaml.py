@@ -16,7 +16,7 @@ from verify.spec import strict_yaml
 from verify.spec.scalars import Refusal, resolve
 from verify.spec.strict_yaml import Document, parse, read
 
-FAST = settings(max_examples=200, deadline=None, database=None, derandomize=True)
+FAST = settings(max_examples=200)
 
 
 def only_problem(text: str) -> Any:

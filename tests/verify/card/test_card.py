@@ -142,7 +142,7 @@ def test_a_card_of_a_bundle_agrees_with_it(source: Source) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 def test_any_edited_character_outside_of_the_markers_is_found(
     source: Source, data: st.DataObject
 ) -> None:
@@ -185,7 +185,7 @@ HAND = st.text("ab #|`<>-!\n*[]()0", max_size=60).map(lambda text: f"{text}\n")
 
 
 @given(st.dictionaries(st.sampled_from(SLOTS), HAND))
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 def test_what_a_person_wrote_is_kept_and_is_no_difference(
     source: Source, written: dict[str, str]
 ) -> None:

@@ -275,7 +275,7 @@ def test_a_pack_without_protection_says_so(mini: MiniPack, cli: Cli) -> None:
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=4), min_size=1))
 @settings(
-    max_examples=15, deadline=None, derandomize=True, database=None,
+    max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 def test_whatever_is_approved_is_as_approved_and_any_change_is_not(

@@ -62,7 +62,7 @@ def test_each_sentence_begins_with_the_character_at_its_place(lines: list[str]) 
 
 
 @pytest.mark.parametrize("file", ["a.md", "a.tex", "a.txt"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(alphabet="ab.%\\{}$&|`*_[]()<>!#-~\n \"':;1é/=", max_size=120))
 def test_no_text_is_a_crash(file: str, text: str) -> None:
     for sentence in parse(text, file).sentences:

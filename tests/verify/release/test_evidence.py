@@ -262,7 +262,7 @@ def test_a_benchmark_whose_ways_disagree_leaves_no_record(
 
 
 @given(st.lists(st.floats(0.01, 100), min_size=3, max_size=40))
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 def test_the_median_lies_inside_and_a_common_factor_leaves_the_spread(ratios: list[float]) -> None:
     median, spread = figures(ratios)
     assert min(ratios) <= median <= max(ratios)
@@ -312,7 +312,7 @@ DRAWN = st.dictionaries(st.integers(0, 19), st.sampled_from(list(Outcome)))
 @given(
     drawn=st.dictionaries(st.integers(0, 19), st.sampled_from(list(Outcome))), at=st.integers(0, 19)
 )
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 def test_the_verdict_is_go_only_where_every_gate_passes(
     whole: Stage, drawn: dict[int, Outcome], at: int
 ) -> None:
