@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from contracts.common import small_run
+from contracts.evaluation.engine import PAPER_EVAL
 from drift import sample
 from drift.config import fingerprint
 from drift.errors import DriftError
@@ -176,12 +177,8 @@ def test_a_bypassed_check_lets_the_run_go_on_and_demotes_its_numbers_for_ever(
 
 
 def test_a_bypassed_check_leaves_axis_smoke_and_no_tier() -> None:
-    facts = records.Facts(
-        samples=50_000, seeds=(0,), alpha=1.0, labels=records.BALANCED, weights="ema",
-        checkpoint_sha256="0" * 64, template_fingerprint="0" * 64, column="L2", dataset="imagenet",
-        extractor="x", extractor_sha256="0" * 64, resize="none", statistics_sha256="0" * 64,
-        source="run", source_sha256="0" * 64, bypasses=tuple(watch.bypasses([watch.FROZEN])),
-    )  # fmt: skip
+    bypasses = tuple(watch.bypasses([watch.FROZEN]))
+    facts = dataclasses.replace(PAPER_EVAL, bypasses=bypasses)
     axis, _ = records.axis_of(facts)
     assert (axis, records.tier_of(facts, axis)) == (records.SMOKE, "none")
 

@@ -11,21 +11,22 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from drift.evaluate import extractors, records
+from drift.evaluate import records
 from drift.sample import loading
 from drift.state import checkpoint
 from drift.train import draw, run, watch
 from verify.api import CheckContext, Measurement, check
 
 from ...common import small_run
+from ...evaluation.engine import PAPER_EVAL
 
 Listen = Callable[[run.Run], None]
-ZEROS = "0" * 64
 NEVER_SAVED = (watch.FINITE, watch.FROZEN)  # what a checkpoint would carry on in its weights
 
 
@@ -143,7 +144,7 @@ def bypass_demotes(ctx: CheckContext) -> Measurement:
         (folder / "run_metadata.json").unlink()  # the mark has to travel with the weights
         origin = loading.load(folder).origin
     bypassed = record.get("in_run", {}).get("bypassed")
-    facts = _protocol(origin.bypasses)
+    facts = replace(PAPER_EVAL, bypasses=origin.bypasses)
     axis, _ = records.axis_of(facts)
     tier = records.tier_of(facts, axis)
     good = bypassed == [watch.LABELS] and (axis, tier) == (records.SMOKE, "none")
@@ -167,26 +168,4 @@ def record_of_queues(ctx: CheckContext) -> Measurement:
                 wrong.append(f"step {step}: labels that are not the source's")
     return ctx.decide(
         not wrong, "; ".join(wrong) or f"{ctx.params['steps']} steps are the source's"
-    )
-
-
-def _protocol(bypasses: tuple[str, ...]) -> records.Facts:
-    """A record of the release's protocol in every respect but for what was bypassed."""
-    return records.Facts(
-        samples=50_000,
-        seeds=(0,),
-        alpha=1.0,
-        labels=records.BALANCED,
-        weights="ema",
-        checkpoint_sha256=ZEROS,
-        template_fingerprint=ZEROS,
-        column="L2",
-        dataset=records.IMAGENET,
-        extractor=extractors.FID_INCEPTION,
-        extractor_sha256=extractors.INCEPTION_SHA256,
-        resize=records.PAPER_RESIZE,
-        statistics_sha256=ZEROS,
-        source="run",
-        source_sha256=ZEROS,
-        bypasses=bypasses,
     )
