@@ -44,7 +44,11 @@ class Earlier:
         keys: Keys,
     ) -> None:
         self.keys = keys
-        self._unopened = {folder: named(folder) for folder in bundles}
+        self._named: dict[str, list[Path]] = {}
+        for folder in bundles:
+            for key in named(folder):
+                self._named.setdefault(key, []).append(folder)
+        self._unopened = set(bundles)
         self._read = read
         self._root = root
         self._known: dict[str, Verdict | None] = {}
@@ -53,9 +57,9 @@ class Earlier:
         """The verdict of an earlier run with the same key, marked as such."""
         if clause.kind not in KINDS:
             return None
-        for folder in [folder for folder, names in self._unopened.items() if key in names]:
-            if key not in self._known:
-                del self._unopened[folder]
+        for folder in self._named.get(key, ()):
+            if key not in self._known and folder in self._unopened:
+                self._unopened.remove(folder)
                 self._open(folder)
         return self._known.get(key)
 
