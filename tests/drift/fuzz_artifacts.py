@@ -6,7 +6,7 @@ Half of the files are reference directories (Flax msgpack), half are safetensors
 two subprocesses: `parse` (read_artifact; read_header, the quality score) under an address space of
 1 GB without torch, and `load` (import, load_artifact) with torch, which may hold 512 MB more than
 after its imports. Every file has to end as `read` or as `refused` with one DriftError; anything
-else - another exception, a signal, silence for 20 seconds - is a failure. Exit 0 where there is
+else - another exception, a signal, silence for HUNG_S seconds - is a failure. Exit 0 where there is
 none. File number n of a seed is always the same file.
 """
 
@@ -31,7 +31,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS_SPACE = 1 << 30
 GROWTH = 512 << 20
-SECONDS_PER_FILE = 20
+HUNG_S = 300  # of silence, until a child counts as hung; no measure of the machine
 BIG = [0, 1, 127, 128, 255, 1 << 15, (1 << 16) - 1, (1 << 31) - 1, (1 << 32) - 1, 1 << 40, 1 << 63]
 
 
@@ -370,8 +370,11 @@ def child(mode: str, sources: Path, seed: int, numbers: range) -> None:
 # the watcher
 
 
-def watch(mode: str, sources: Path, seed: int, files: int) -> list[dict[str, Any]]:
-    """Rows of all files; a child that dies or falls silent is replaced after the guilty file."""
+def watch(mode: str, sources: Path, seed: int, files: int, hung_s: float) -> list[dict[str, Any]]:
+    """Rows of all files; a child that dies or falls silent is replaced after the guilty file.
+
+    hung_s  of silence about one file; until the first one is begun, it is HUNG_S
+    """
     rows: list[dict[str, Any]] = []
     first = 0
     while first < files:
@@ -387,7 +390,8 @@ def watch(mode: str, sources: Path, seed: int, files: int) -> list[dict[str, Any
         started: dict[str, Any] = {"start": first, "how": "start-up"}
         silent = False
         while not silent:
-            ready, _, _ = select.select([process.stdout], [], [], SECONDS_PER_FILE)
+            patience = hung_s if started["how"] != "start-up" else HUNG_S
+            ready, _, _ = select.select([process.stdout], [], [], patience)
             line = process.stdout.readline() if ready else b""
             silent = not line
             if line and b'"start"' in line:
@@ -403,7 +407,7 @@ def watch(mode: str, sources: Path, seed: int, files: int) -> list[dict[str, Any
             detail = f"exit {process.returncode}: {noise_of_child[-300:].decode(errors='replace')}"
             rows.append(
                 {"n": started["start"], "how": started["how"], "outcome": outcome,
-                 "detail": detail, "seconds": float(SECONDS_PER_FILE), "peak_mb": 0}
+                 "detail": detail, "seconds": hung_s, "peak_mb": 0}
             )  # fmt: skip
             first = started["start"] + 1
     return rows
@@ -423,14 +427,16 @@ def summarise(mode: str, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], li
     return figures, bad
 
 
-def run(files: int, seed: int, modes: tuple[str, ...] = ("parse", "load")) -> list[dict[str, Any]]:
+def run(
+    files: int, seed: int, modes: tuple[str, ...] = ("parse", "load"), hung_s: float = HUNG_S
+) -> list[dict[str, Any]]:
     """Print the figures of each mode; returns the failures."""
     sources = Path(tempfile.mkdtemp(prefix="fuzz-artifacts-"))
     failures = []
     try:
         subprocess.run([sys.executable, __file__, "--sources", str(sources)], check=True)
         for mode in modes:
-            rows = watch(mode, sources, seed, files)
+            rows = watch(mode, sources, seed, files, hung_s)
             figures, bad = summarise(mode, rows)
             print(json.dumps(figures))
             for how, outcomes in sorted(by_kind(rows).items()):

@@ -23,7 +23,7 @@ def parse(path: Path) -> None:
     if CALLS[0] == 5 and not path.is_dir():
         os.abort()
     if CALLS[0] >= 5:
-        time.sleep(60)
+        time.sleep(3600)
 
 
 def replaced("""
@@ -53,14 +53,13 @@ def test_the_watcher_notices_an_exception_a_lack_of_memory_a_death_and_a_silence
 ) -> None:
     text = SCRIPT.read_text()
     root = "ROOT = Path(__file__).resolve().parents[2]"
-    for line in (root, "SECONDS_PER_FILE = 20", "\ndef parse("):
+    for line in (root, "\ndef parse("):
         assert line in text
     text = text.replace(root, f"ROOT = Path({str(SCRIPT.parents[2])!r})")
-    text = text.replace("SECONDS_PER_FILE = 20", "SECONDS_PER_FILE = 2")
     text = text.replace("\ndef parse(", PLANTED)
     copy = tmp_path / "fuzz_planted.py"
     copy.write_text(text)
-    failures = module_of(copy).run(files=6, seed=0, modes=("parse",))
+    failures = module_of(copy).run(files=6, seed=0, modes=("parse",), hung_s=2)
     outcomes = {row["outcome"] for row in failures}
     details = " ".join(row["detail"] for row in failures)
     assert {"crash", "killed", "hang"} <= outcomes

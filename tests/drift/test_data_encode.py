@@ -284,7 +284,7 @@ def test_kill_9_inside_a_write_leaves_no_half_shard(root: Path, tmp_path: Path) 
     # per file two calls of fsync, of the file and of the folder: the fifth is the second shard's
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(KILLED), "5", *arguments(root, out)],
-        capture_output=True, timeout=120, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert run.returncode == -signal.SIGKILL, run.stderr
     left = cases.contents(out)

@@ -28,6 +28,7 @@ from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, load
 
 SCAFFOLD = Path(verify.__file__).parent / "scaffold"
+PATIENCE_S = 600  # until a process counts as hung; no measure of the machine
 
 SUBJECT = """
     from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from .conftest import PATIENCE_S
+
 HEAD = """
 import os, signal, sys, threading
 from verify.beside import beside
@@ -20,8 +22,9 @@ def left():
 def told(body: str) -> list[str]:
     """What a program of its own prints: threads of pytest would keep it from being forked."""
     found = subprocess.run(
-        [sys.executable, "-c", HEAD + body], capture_output=True, text=True, check=True, timeout=60
-    )
+        [sys.executable, "-c", HEAD + body],
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+    )  # fmt: skip
     return found.stdout.split()
 
 

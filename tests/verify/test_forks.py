@@ -13,7 +13,7 @@ import pytest
 from verify.outcome import Outcome, Reason
 from verify.run.workers import forks
 
-from .conftest import Finished, MiniPack, clause, run_pack
+from .conftest import PATIENCE_S, Finished, MiniPack, clause, run_pack
 
 ASKS = """
     import os
@@ -168,8 +168,9 @@ watch.begin(Path("/evaluations"))
 print(watch.answer()["children"])
 """
     done = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60
-    )
+        [sys.executable, "-c", asked],
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+    )  # fmt: skip
     assert done.stdout == f"{told}\n"
 
 

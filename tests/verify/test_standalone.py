@@ -15,9 +15,7 @@ import pytest
 
 from verify.report.bundle import check
 
-from .conftest import MiniPack, clause, gone
-
-PATIENCE_S = 600  # until a process counts as hung; no measure of the machine
+from .conftest import PATIENCE_S, MiniPack, clause, gone
 
 BLOCKER = '''
 """Imported at the start of every interpreter that finds it on PYTHONPATH."""

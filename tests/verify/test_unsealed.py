@@ -16,7 +16,7 @@ import verify.report.bundle as bundles
 from verify.report.bundle import EVIDENCE, MANIFEST, RENDERED, check
 from verify.report.unsealed import TORN
 
-from .conftest import Finished, MiniPack, clause
+from .conftest import PATIENCE_S, Finished, MiniPack, clause
 from .test_standalone import eventually_gone, sleepy, start  # noqa: F401 - a fixture
 
 
@@ -94,7 +94,7 @@ def test_a_second_interrupt_ends_at_once_and_keeps_the_evidence(sleepy: MiniPack
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGCONT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_S)
     kept = only(sleepy.root / "reports")
     if kept.name.startswith((".partial-", "unsealed-")):
         done = subprocess.run(
@@ -118,7 +118,7 @@ def test_the_evidence_of_a_killed_run_can_be_sealed(sleepy: MiniPack) -> None:  
     assert refused.returncode == 2
     assert f"found a run that is going on (process {process.pid})" in refused.stderr
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_S)
     os.kill(int((sleepy.root / "note.txt").read_text().split()[1]), signal.SIGKILL)
     done = subprocess.run(
         [sys.executable, "-m", "verify", "bundle", "seal", str(only(sleepy.root / "reports"))],
@@ -137,7 +137,7 @@ def test_a_second_termination_keeps_the_evidence_by_name_as_a_second_interrupt_d
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGCONT)
-    said = process.communicate(timeout=20)[1]
+    said = process.communicate(timeout=PATIENCE_S)[1]
     kept = only(sleepy.root / "reports")
     assert kept.name.startswith(("unsealed-", "2"))
     assert kept.name.startswith("2") or f"bundle seal reports/{kept.name}" in str(said)
