@@ -108,6 +108,7 @@ def test_the_bare_loss_runs_with_torch_alone() -> None:
     code = (
         "import torch\nfrom drift.loss import drift_loss\nfrom drift.field import drifting_field\n"
         "from drift.watch import Watch\n"
+        "torch.manual_seed(0)\n"
         "gen = torch.randn(2, 4, 3, requires_grad=True)\n"
         "loss, info = drift_loss(gen, torch.randn(2, 5, 3))\n"
         "loss.mean().backward()\n"
