@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
 from verify.report.bundle import EVIDENCE, MANIFEST, head_of, newest_first, opened
 from verify.report.derive import evidence_of
-from verify.report.model import ClaimView, ClauseView, FalsifierView, Report, report_of
+from verify.report.model import ClauseView, FalsifierView, Report, report_of
 from verify.run.cache import Earlier
 from verify.run.engine import PROFILES
 from verify.run.evidence import describe
@@ -268,11 +268,10 @@ class _Search:
         about = {**newest.about, "selectors": [], "falsify": True, "interrupted": False,
                  "detection": detection,
                  "bundles": {one.name: names.count(one.name) for one in used}}  # fmt: skip
-        claims = [ClaimView(**asdict(claim)) for claim in derived]
         return report_of(
             views,
             ran,
-            claims,
+            derived,
             about,
             self._due(views),
             newest.evidence_head,

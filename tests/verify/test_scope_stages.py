@@ -17,8 +17,8 @@ import pytest
 
 from verify.report.bundle import check
 from verify.report.console import summary
-from verify.report.model import ClaimView, Report
-from verify.scope import Form, Scope, Tier
+from verify.report.model import Report
+from verify.scope import ClaimVerdict, Form, Scope, Tier
 
 from .conftest import Finished, MiniPack, run_pack
 from .signing import key, sign_record
@@ -159,7 +159,7 @@ def staged(
     return stage, run_pack(pack, folder / "reports", only=stage.only, evidence_dir=evaluations)
 
 
-def claim_of(report: Report) -> ClaimView:
+def claim_of(report: Report) -> ClaimVerdict:
     (found,) = report.claims
     return found
 

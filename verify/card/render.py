@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from verify.card.model import CardFile
 from verify.outcome import Outcome
 from verify.report import claims
-from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.model import ClauseView, Report
 from verify.report.words import number, printable, tolerance
-from verify.scope import Scope
+from verify.scope import ClaimVerdict, Scope
 
 SLOTS = ("introduction", "notes")
 SHOWN_LEAVES = 12  # of what a denied claim lacks
@@ -116,7 +116,7 @@ def _denied(report: Report) -> str:
     return "\n\n".join(map(_missing, denied)) or "Every claim of the pack is supported."
 
 
-def _missing(claim: ClaimView) -> str:
+def _missing(claim: ClaimVerdict) -> str:
     """A denied claim with the shortest way up."""
     title = _text(claim.title).rstrip(".")
     counted = f"{claim.passed} of {claim.needed} clauses pass"

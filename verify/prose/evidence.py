@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from verify.outcome import Axis
-from verify.report.model import ClaimView, Report
-from verify.scope import Form, Scope
+from verify.report.model import Report
+from verify.scope import ClaimVerdict, Form, Scope
 from verify.spec.model import Bounded, Claim, Kind, Pack
 
 
@@ -118,7 +118,7 @@ def _claims(pack: Pack, report: Report | None) -> Iterator[KnownClaim]:
             yield _bounded(claim, claim.bounded, view)
 
 
-def _strict(claim: Claim, view: ClaimView | None, report: Report | None) -> KnownClaim:
+def _strict(claim: Claim, view: ClaimVerdict | None, report: Report | None) -> KnownClaim:
     why = () if view else ("the newest bundle does not know it" if report else "nothing was run",)
     allowed = view is not None and view.scope is not Scope.DENIED and view.form is Form.STRICT
     return KnownClaim(
@@ -133,7 +133,7 @@ def _strict(claim: Claim, view: ClaimView | None, report: Report | None) -> Know
     )
 
 
-def _bounded(claim: Claim, form: Bounded, view: ClaimView) -> KnownClaim:
+def _bounded(claim: Claim, form: Bounded, view: ClaimVerdict) -> KnownClaim:
     """A claim of its own: it never speaks for the strict sentence or for the title."""
     return KnownClaim(
         id=f"{claim.id} ({view.form})",

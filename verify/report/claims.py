@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from verify.report.model import ClaimView, UnlockView, WaiverView
-from verify.scope import Form, Scope
+from verify.scope import ClaimVerdict, Form, Scope, Unlock, WaiverNote
 
 
-def verdict(claim: ClaimView) -> str:
+def verdict(claim: ClaimVerdict) -> str:
     """Scope, tier and, where it is not the strict one, the form."""
     if claim.scope is Scope.DENIED:
         return str(claim.scope)
@@ -14,7 +13,7 @@ def verdict(claim: ClaimView) -> str:
     return f"{claim.scope}, tier {claim.tier}{form}"
 
 
-def about(claim: ClaimView) -> str:
+def about(claim: ClaimVerdict) -> str:
     """Which sentence, of whom, under which semantics and on which axis."""
     semantics = f", {claim.semantics} semantics" if claim.semantics else ""
     axis = f", numbers on {claim.axis}" if claim.axis else ""
@@ -22,23 +21,23 @@ def about(claim: ClaimView) -> str:
     return f"{claim.form} form, subject {claim.subject}{semantics}{axis}; {counted}"
 
 
-def waiver(note: WaiverView) -> str:
+def waiver(note: WaiverNote) -> str:
     """A waiver with its owner, its reason and its last day."""
     return f"waiver of {note.clause} by {note.owner} until {note.expires}: {note.reason}"
 
 
-def raises_to(unlock: UnlockView) -> str:
+def raises_to(unlock: Unlock) -> str:
     """What an unlock set raises its claim to."""
     form = f", {unlock.form} form" if unlock.form is not Form.STRICT else ""
     return f"{unlock.scope}, tier {unlock.tier}{form}"
 
 
-def steps(unlock: UnlockView) -> list[tuple[str, str]]:
+def steps(unlock: Unlock) -> list[tuple[str, str]]:
     """Each leaf: what has to be, and the command for it."""
     return [(leaf.text, leaf.command) for leaf in unlock.leaves]
 
 
-def shortest(claim: ClaimView) -> str:
+def shortest(claim: ClaimVerdict) -> str:
     """The first leaf and how many there are, or why there is none; empty for a whole claim."""
     if claim.unlock is None:
         return f"no way up: {claim.capped}" if claim.scope is Scope.DENIED else ""

@@ -15,9 +15,9 @@ import click
 from verify.mutate import rate as detection
 from verify.outcome import Outcome
 from verify.report import claims
-from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.model import ClauseView, Report
 from verify.report.words import measured, printable, share_of_tolerance, sources, tolerance
-from verify.scope import Form, Scope
+from verify.scope import ClaimVerdict, Form, Scope
 
 _COLOUR = {
     Outcome.FAIL: "red",
@@ -160,11 +160,11 @@ def _judged(report: Report) -> Iterator[Line]:
         yield Line(f"for want of clauses that were not selected: {names}", "DENIED", "yellow")
 
 
-def _unasked(claim: ClaimView) -> bool:
+def _unasked(claim: ClaimVerdict) -> bool:
     return any(reason.endswith(" was not selected in this run") for reason in claim.reasons)
 
 
-def _claim(claim: ClaimView, report: Report) -> Iterator[Line]:
+def _claim(claim: ClaimVerdict, report: Report) -> Iterator[Line]:
     tier = "" if claim.scope is Scope.DENIED else f" tier {claim.tier}"
     form = f" {claim.form}" if claim.form is not Form.STRICT else ""
     word = f"{claim.scope.upper()}{tier}{form}"

@@ -10,9 +10,9 @@ from typing import Any
 
 from verify.problems import IntegrityError
 from verify.report.bundle import check
-from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.model import ClauseView, Report
 from verify.report.words import measured
-from verify.scope import Form
+from verify.scope import ClaimVerdict, Form
 
 ABOUT = ("pack", "subject", "seed", "profile", "selectors", "falsify", "verify", "python")
 NOTHING = "-"
@@ -160,7 +160,7 @@ def _killed(report: Report, clause: str) -> str:
     return f"{len(runs) - len(survivors)}/{len(runs)} killed{survived}"
 
 
-def _said(claim: ClaimView | None) -> str:
+def _said(claim: ClaimVerdict | None) -> str:
     if claim is None:
         return NOTHING
     form = f", {claim.form} form" if claim.form is not Form.STRICT else ""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from verify.mutate import rate as detection
 from verify.outcome import Outcome
 from verify.report import claims
-from verify.report.model import ClaimView, ClauseView, Report
+from verify.report.model import ClauseView, Report
 from verify.report.words import measured, sources, step, tolerance
+from verify.scope import ClaimVerdict
 
 SHOWN_STEPS = 10
 
@@ -71,7 +72,7 @@ def _score(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def _claim(claim: ClaimView) -> str:
+def _claim(claim: ClaimVerdict) -> str:
     head = f"### {claim.claim}: {claims.verdict(claim)}"
     lines = [head, "", f"About: {claim.title} ({claims.about(claim)})."]
     if claim.sentence:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from verify.attest.backing import read_backing
 from verify.attest.model import Trust
@@ -23,7 +23,7 @@ from verify.report.views import AuthorityView, ConflictView, CoverageView, Part
 from verify.report.views import ClauseView as ClauseView
 from verify.report.views import FalsifierView as FalsifierView
 from verify.run.evidence import records
-from verify.scope import Form, LeafKind, Scope, Tier
+from verify.scope import ClaimVerdict
 from verify.score import Score
 from verify.spec.model import Severity
 from verify.spec.outline import Outline
@@ -41,56 +41,7 @@ _WORST_FIRST = [
     Outcome.PASS,
 ]
 _SEVERE_FIRST = list(Severity)
-
-
-class LeafView(Part):
-    """One thing that somebody can change, and the command that changes it."""
-
-    kind: LeafKind
-    name: str
-    text: str
-    command: str
-    label: str
-    axis: Axis | None
-    floors: dict[str, int | str | None]
-
-
-class UnlockView(Part):
-    """The smallest set of leaves that raises a claim, and what it raises it to."""
-
-    tier: Tier
-    scope: Scope
-    form: Form
-    leaves: list[LeafView]
-
-
-class WaiverView(Part):
-    """A waiver that a verdict rests on."""
-
-    clause: str
-    owner: str
-    reason: str
-    expires: str
-
-
-class ClaimView(Part):
-    """What may be said, in which form, of what, and what would raise it."""
-
-    claim: str
-    title: str
-    scope: Scope
-    tier: Tier
-    form: Form
-    sentence: str
-    semantics: str | None
-    subject: str
-    axis: Axis | None
-    reasons: list[str]
-    waivers: list[WaiverView]
-    unlock: UnlockView | None
-    capped: str
-    passed: int
-    needed: int
+_CLAIMS = TypeAdapter(list[ClaimVerdict])
 
 
 class Report(Part):
@@ -102,7 +53,7 @@ class Report(Part):
     verdict: VerdictView
     score: Score
     about: dict[str, Any]
-    claims: list[ClaimView]
+    claims: list[ClaimVerdict]
     clauses: list[ClauseView]
     falsifiers: list[FalsifierView]
     coverage: list[CoverageView] = Field(default_factory=list)
@@ -163,7 +114,7 @@ def from_evidence(path: Path) -> Report:
         trust = trust_of({**declared.get("manifest", {}), "keys": declared.get("keys", ())})
         clauses = [_clause_view(item, outcomes[item["id"]], trust) for item in described]
         falsifiers = [_falsifier_view(r.data) for r in read if r.kind == "falsifier"]
-        claims = [ClaimView(**claim) for claim in first["claims"]["claims"]]
+        claims = _CLAIMS.validate_python(first["claims"]["claims"])
         named = {"authorities": _authorities(declared), "conflicts": _conflicts(declared)}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
@@ -178,7 +129,7 @@ def from_evidence(path: Path) -> Report:
 def report_of(
     clauses: list[ClauseView],
     falsifiers: list[FalsifierView],
-    claims: list[ClaimView],
+    claims: Sequence[ClaimVerdict],
     about: dict[str, Any],
     due: int | None,
     head: str,
@@ -189,7 +140,7 @@ def report_of(
         verdict=verdict_of(clauses, falsifiers, due, about),
         score=scored(clauses, falsifiers, about),
         about=about,
-        claims=claims,
+        claims=list(claims),
         clauses=clauses,
         falsifiers=falsifiers,
         coverage=covered(clauses, falsifiers, about, outlines),

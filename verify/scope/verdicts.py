@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from verify.outcome import Axis
 from verify.scope.tiers import Form, Scope, Tier
@@ -23,8 +26,14 @@ class LeafKind(StrEnum):
     DETECTION = "detection"  # what share of changes is noticed has to be measured, or to be higher
 
 
+class _Whole:
+    """Read again from a file, it has these keys and no others."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
 @dataclass(frozen=True)
-class Leaf:
+class Leaf(_Whole):
     """One thing that somebody can change, and the command that changes it.
 
     name   id of the clause, decision, subject or contract
@@ -41,7 +50,7 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Unlock:
+class Unlock(_Whole):
     """The smallest set of leaves that raises a claim, and what it raises it to."""
 
     tier: Tier
@@ -51,7 +60,7 @@ class Unlock:
 
 
 @dataclass(frozen=True)
-class WaiverNote:
+class WaiverNote(_Whole):
     """A waiver that a verdict rests on."""
 
     clause: str
@@ -61,7 +70,7 @@ class WaiverNote:
 
 
 @dataclass(frozen=True)
-class ClaimVerdict:
+class ClaimVerdict(_Whole):
     """What may be said of a claim.
 
     form     which sentence; strict where the claim is denied

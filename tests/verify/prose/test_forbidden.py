@@ -12,8 +12,7 @@ from verify.outcome import Axis
 from verify.prose.evidence import Evidence, KnownClaim, gather
 from verify.prose.forbidden import says
 from verify.prose.judge import Ruling
-from verify.report.model import ClaimView
-from verify.scope import Form, Scope, Tier
+from verify.scope import ClaimVerdict, Form, Scope, Tier
 from verify.spec.pack import load
 
 from .conftest import findings
@@ -70,15 +69,15 @@ class Said:
     about: dict[str, Any] = {"subject": "thing", "falsify": True}  # noqa: RUF012
     clauses: tuple[Any, ...] = ()
 
-    def __init__(self, view: ClaimView) -> None:
+    def __init__(self, view: ClaimVerdict) -> None:
         self.claims = [view]
 
 
-def bounded_view() -> ClaimView:
-    return ClaimView(
+def bounded_view() -> ClaimVerdict:
+    return ClaimVerdict(
         claim="CLAIM-STAGE", title="The thing reaches the book's figure", scope=Scope.ALLOWED,
         tier=Tier.B, form=Form.BOUNDED, semantics="reference", subject="thing",
-        axis=Axis.REPO_EVAL, reasons=[], waivers=[], unlock=None, capped="", passed=2, needed=2,
+        axis=Axis.REPO_EVAL, reasons=(), waivers=(), unlock=None, capped="", passed=2, needed=2,
         sentence="On repo-eval only, thing measures 1.5 FID on 5,000 samples.",
     )  # fmt: skip
 
@@ -103,7 +102,7 @@ def test_a_bounded_form_backs_its_own_sentence_and_never_the_strict_one() -> Non
 def test_a_strict_form_backs_the_strict_sentence() -> None:
     pack = load(PACK).pack
     sentence = "thing reaches the book's figure on 50,000 samples of 3 seeds (paper-eval)."
-    view = bounded_view().model_copy(update={"form": Form.STRICT, "sentence": sentence})
+    view = replace(bounded_view(), form=Form.STRICT, sentence=sentence)
     evidence = gather(pack, Said(view), "b")  # type: ignore[arg-type]
     (strict,) = evidence.claims
     assert strict.scope is Scope.ALLOWED

@@ -8,7 +8,7 @@ from typing import Any
 from verify.known import Known
 from verify.mutate.rate import rates
 from verify.report import claims
-from verify.report.model import ClaimView
+from verify.scope import ClaimVerdict
 from verify.spec.floors import floors
 from verify.spec.model import Claim, Detection, Needs, Pack
 from verify.spec.select import named_by
@@ -75,7 +75,7 @@ def _noticed(claim: Claim, about: Mapping[str, Any]) -> Iterator[str]:
         yield f"  detection {name} {said}"
 
 
-def _found(view: ClaimView) -> Iterator[str]:
+def _found(view: ClaimVerdict) -> Iterator[str]:
     yield f"  verdict   {claims.verdict(view)}"
     yield f"  about     {claims.about(view)}"
     if view.sentence:
