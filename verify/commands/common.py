@@ -60,6 +60,11 @@ def evidence_option(function: Command) -> Command:
     )(function)
 
 
+def known_options(function: Command) -> Command:
+    """`--pack`, `--reports` and `--evidence`: where what is known now is read from."""
+    return pack_option(reports_option(evidence_option(function)))
+
+
 def _there(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
     """A folder that is named has to be there; where the default is not, nothing was recorded."""
     source = context.get_parameter_source(parameter.name or "")

@@ -10,13 +10,7 @@ from verify import clock
 from verify.card.compare import difference, hands, hiding
 from verify.card.gate import linted, source_of
 from verify.card.render import GENERATED, Source, card
-from verify.commands.common import (
-    evidence_option,
-    pack_option,
-    reports_option,
-    sound_pack,
-    tell,
-)
+from verify.commands.common import known_options, sound_pack, tell
 from verify.files import write
 from verify.known import Bundle, known, known_from
 from verify.problems import IntegrityError, NothingSelectedError, UsageError
@@ -33,9 +27,7 @@ from verify.spec.places import read_text
 @click.option("--artefact", type=click.Path(path_type=Path), metavar="FILE", help="Its subject.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it here.")
 @click.option("--check", "held", type=click.Path(path_type=Path), metavar="FILE", help="Hold this.")
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 def command(
     bundle: Path | None,
     artefact: Path | None,

@@ -9,13 +9,7 @@ from pathlib import Path
 import click
 
 from verify import clock
-from verify.commands.common import (
-    evidence_option,
-    pack_option,
-    reports_option,
-    sound_pack,
-    tell,
-)
+from verify.commands.common import known_options, sound_pack, tell
 from verify.files import write
 from verify.known import known
 from verify.problems import UsageError
@@ -32,9 +26,7 @@ from verify.report.words import printable
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 @click.option("--all", "show_all", is_flag=True, help="Show what is backed or attributed too.")
 @click.option(
     "--output",

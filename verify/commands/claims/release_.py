@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from verify import clock
-from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack, tell
+from verify.commands.common import known_options, sound_pack, tell
 from verify.problems import UsageError
 from verify.release.checks import checks
 from verify.release.decide import decide
@@ -22,9 +22,7 @@ from verify.spec.pack import LoadedPack
 
 @click.command()
 @click.argument("artefacts", nargs=-1, type=click.Path(path_type=Path), metavar="[ARTEFACT]...")
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 @click.option("--record", "records", multiple=True, metavar="GATE", help="Make a gate's record.")
 @click.option("--sign", "gate", metavar="GATE", help="Sign a maintainer's gate for this version.")
 @click.option("--name", default="", help="Who signs.")

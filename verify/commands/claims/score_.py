@@ -7,13 +7,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import (
-    evidence_option,
-    pack_option,
-    reports_option,
-    sound_pack,
-    tell,
-)
+from verify.commands.common import known_options, sound_pack, tell
 from verify.known import known
 from verify.problems import NothingSelectedError, UsageError
 from verify.report.bundle import check, latest
@@ -25,9 +19,7 @@ from verify.spec.pack import MANIFEST
 
 @click.command()
 @click.argument("places", nargs=-1, metavar="[BUNDLE] [CONTRACT]")
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 @click.option("--all", "show_all", is_flag=True, help="Show the clauses that earned theirs too.")
 def command(
     places: tuple[str, ...],

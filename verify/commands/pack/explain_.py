@@ -10,13 +10,7 @@ import click
 
 from verify.attest.backing import read_backing
 from verify.attest.standing import shortfall, signer
-from verify.commands.common import (
-    evidence_option,
-    pack_option,
-    reports_option,
-    sound_pack,
-    tell,
-)
+from verify.commands.common import known_options, sound_pack, tell
 from verify.commands.pack.claim_words import explain_claim
 from verify.known import Known, known
 from verify.report.model import ClauseView
@@ -31,9 +25,7 @@ from verify.spec.select import needed_by, one_claim, one_clause
 
 @click.command()
 @click.argument("name", metavar="ID")
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 def command(name: str, pack_dir: Path | None, reports: Path, evidence_dir: Path) -> None:
     """Explain a clause or a claim: what it says, what it rests on, last evidence, what is missing.
 

@@ -11,13 +11,7 @@ from verify.audit.protocol import TAG, protocol, stub
 from verify.audit.session import audit
 from verify.audit.subject import ForeignSubject, foreign_subject
 from verify.audit.words import capabilities, summary
-from verify.commands.common import (
-    evidence_option,
-    pack_option,
-    reports_option,
-    sound_pack,
-    wanted_outputs,
-)
+from verify.commands.common import known_options, sound_pack, wanted_outputs
 from verify.commands.runs.sealed_run import runner
 from verify.files import write
 from verify.known import earlier_in
@@ -49,9 +43,7 @@ LIMITS = Limits()
               help="Do not try the checks themselves: nothing counts (exit 3).")  # fmt: skip
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=PATH",
               help=f"Also write the report: {', '.join(RENDERERS)}; may be repeated.")  # fmt: skip
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 def command(
     words: tuple[str, ...],
     python: str | None,

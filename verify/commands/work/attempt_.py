@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from verify import clock
-from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack
+from verify.commands.common import known_options, pack_option, sound_pack
 from verify.hunt import ledger
 from verify.hunt.model import WorkOrder
 from verify.hunt.standing import Stand, orders
@@ -37,9 +37,7 @@ def command() -> None:
     metavar="WHY",
     help="It was done another way because of this; such an attempt satisfies no gate.",
 )
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 def add(
     order: str,
     bundle: Path,

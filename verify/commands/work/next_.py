@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack, tell
+from verify.commands.common import known_options, sound_pack, tell
 from verify.hunt.ledger import attempts
 from verify.hunt.standing import OrderStand, Stand, orders
 from verify.known import known
@@ -15,9 +15,7 @@ from verify.report.words import printable
 
 
 @click.command()
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 def command(pack_dir: Path | None, reports: Path, evidence_dir: Path) -> int:
     """Say which work orders may start, and which wait for what.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import evidence_option, pack_option, reports_option, sound_pack, tell
+from verify.commands.common import known_options, sound_pack, tell
 from verify.hunt.standing import Status, contracts
 from verify.known import known
 from verify.report.words import printable
@@ -16,9 +16,7 @@ SHOWN = 3
 
 
 @click.command()
-@pack_option
-@reports_option
-@evidence_option
+@known_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(pack_dir: Path | None, reports: Path, evidence_dir: Path, as_json: bool) -> int:
     """Say what each contract has come to: proposed, partial, functional or discharged.
