@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,18 +35,12 @@ def write(
     origin = loading.load(source, **chosen).origin
     model = decoder.decoder_for(origin, vae, revision).vae
     pipeline: Any = DriftPipeline.from_run(source, vae=model, **chosen)
+    text = card(origin, folder.name, latents=model is not None, measured=measured(source, origin))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with atomic.replacing(folder) as partial:
+        partial.mkdir()
         pipeline.save_pretrained(partial)
-        known = measured(source, origin)
-        text = card(origin, folder.name, latents=model is not None, measured=known)
         atomic.write_text(partial / CARD, text)
-        partial.chmod(0o755)
-        partial.rename(folder)
-        atomic.sync_folder(folder.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return origin
 
 
