@@ -32,6 +32,8 @@ class Change:
 
 Said = Iterator[tuple[Side, str]]
 Judge = Callable[[str, Any, Any], Said]
+Verdict = Callable[[Any], tuple[Side, str]]
+Stated = Mapping[str, tuple[str, Any]]  # name -> the file that states something, and what it is
 UNTOLD = "which way is not told by the text"
 
 
@@ -43,6 +45,36 @@ def by_key(items: Sequence[Any], key: str, place: str) -> dict[str, Any]:
             raise UsageError(f"{place}: found {item[key]} twice; expected each once; remedy: lint")
         found[item[key]] = item
     return found
+
+
+def each(
+    kind: str, before: Stated, after: Stated, judge: Judge, *, gone: Side | Verdict,
+    new: Side | Verdict,
+) -> Iterator[Change]:  # fmt: skip
+    """All of one kind that came, went or differ, by name."""
+    for name, (path, one) in before.items():
+        if name in after:
+            there, other = after[name]
+            yield from (
+                Change(side, kind, name, how, there) for side, how in judge(name, one, other)
+            )
+        else:
+            side, how = (gone, "removed") if isinstance(gone, Side) else gone(one)
+            yield Change(side, kind, name, how, path)
+    for name, (path, one) in after.items():
+        if name not in before:
+            side, how = (new, "added") if isinstance(new, Side) else new(one)
+            yield Change(side, kind, name, how, path)
+
+
+def stated(items: Sequence[Any], key: str, place: str, path: str) -> Stated:
+    """`by_key`, all of them in one file."""
+    return {name: (path, one) for name, one in by_key(items, key, place).items()}
+
+
+def by(table: Mapping[str, Judge]) -> Judge:
+    """What `fields` says of two that have one name."""
+    return lambda name, before, after: fields(table, before, after)
 
 
 def fields(table: Mapping[str, Judge], before: Mapping[str, Any], after: Mapping[str, Any]) -> Said:

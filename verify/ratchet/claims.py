@@ -10,13 +10,15 @@ from verify.ratchet.change import (
     Judge,
     Said,
     Side,
-    by_key,
+    by,
     demands,
+    each,
     fields,
     ignored,
     lower_is_looser,
     neutral,
     ordered,
+    stated,
     untold,
 )
 from verify.ratchet.clauses import MEASURED
@@ -25,30 +27,22 @@ from verify.ratchet.trees import Tree
 
 def claims(base: Tree, head: Tree) -> Iterator[Change]:
     """A claim more is a sentence more that may be said."""
-    before = by_key(base.pack["claims"], "id", "claims")
-    after = by_key(head.pack["claims"], "id", "claims")
     path = head.place("claims", "")
-    for name in before.keys() - after.keys():
-        yield Change(Side.STRICTER, "claim", name, "removed: it may not be said", path)
-    for name in after.keys() - before.keys():
-        yield Change(Side.LOOSER, "claim", name, "added: it may be said", path)
-    for name in before.keys() & after.keys():
-        for side, what in _claim(before[name], after[name], base, head):
-            yield Change(side, "claim", name, what, path)
+    before, after = (stated(tree.pack["claims"], "id", "claims", path) for tree in (base, head))
+    yield from each(
+        "claim", before, after, lambda name, one, other: _claim(one, other, base, head),
+        gone=lambda claim: (Side.STRICTER, "removed: it may not be said"),
+        new=lambda claim: (Side.LOOSER, "added: it may be said"),
+    )  # fmt: skip
 
 
 def waivers(base: Tree, head: Tree) -> Iterator[Change]:
     """A waiver more is a failure that is accepted."""
-    before = by_key(base.pack["waivers"], "clause", "waivers")
-    after = by_key(head.pack["waivers"], "clause", "waivers")
     path = head.place("waivers", "") or "contracts/waivers.yaml"
-    for name in before.keys() - after.keys():
-        yield Change(Side.STRICTER, "waiver", name, "removed", path)
-    for name in after.keys() - before.keys():
-        yield Change(Side.LOOSER, "waiver", name, "added", path)
-    for name in before.keys() & after.keys():
-        for side, what in fields(_WAIVER, before[name], after[name]):
-            yield Change(side, "waiver", name, what, path)
+    before, after = (
+        stated(tree.pack["waivers"], "clause", "waivers", path) for tree in (base, head)
+    )
+    yield from each("waiver", before, after, by(_WAIVER), gone=Side.STRICTER, new=Side.LOOSER)
 
 
 def _claim(one: Mapping[str, Any], other: Mapping[str, Any], base: Tree, head: Tree) -> Said:

@@ -12,6 +12,8 @@ from verify.ratchet.change import (
     Judge,
     Said,
     Side,
+    by,
+    each,
     entries,
     fields,
     ignored,
@@ -30,18 +32,14 @@ MEASURED = tuple(axis for axis in Axis if axis is not Axis.EXTERNAL)
 
 def clauses(base: Tree, head: Tree) -> Iterator[Change]:
     """Clauses that came, went or differ, by id, and the weights of their contracts."""
-    before, after = base.clauses, head.clauses
-    for name, (contract, clause) in before.items():
-        path = head.place("contract", contract) or base.place("contract", contract)
-        if name not in after:
-            yield Change(Side.LOOSER, "clause", name, "removed", path)
-            continue
-        for side, what in fields(_CLAUSE, clause, after[name][1]):
-            yield Change(side, "clause", name, what, path)
-    for name, (contract, _) in after.items():
-        if name not in before:
-            path = head.place("contract", contract)
-            yield Change(Side.STRICTER, "clause", name, "added", path)
+    before, after = (
+        {
+            name: (head.place("contract", of) or base.place("contract", of), clause)
+            for name, (of, clause) in tree.clauses.items()
+        }
+        for tree in (base, head)
+    )
+    yield from each("clause", before, after, by(_CLAUSE), gone=Side.LOOSER, new=Side.STRICTER)
     yield from _contracts(base, head)
 
 

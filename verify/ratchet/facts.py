@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from verify.ratchet.change import (
     Change,
     Judge,
     Said,
     Side,
-    by_key,
+    Stated,
+    by,
     demands,
+    each,
     entries,
     fields,
     ignored,
     neutral,
+    stated,
     untold,
 )
 from verify.ratchet.trees import Tree
@@ -23,100 +27,60 @@ from verify.spec.model import DecisionStatus
 
 def facts(base: Tree, head: Tree) -> Iterator[Change]:
     """Every fact `authority:topic` that came, went or says something else."""
-    before, after = base.facts, head.facts
-    for name, (path, fact) in before.items():
-        if name not in after:
-            yield Change(Side.LOOSER, "fact", name, "removed", path)
-            continue
-        there, now = after[name]
-        for side, what in fields(_FACT if now["value"] is not None else _MENTION, fact, now):
-            yield Change(side, "fact", name, what, there)
-    for name, (path, _) in after.items():
-        if name not in before:
-            yield Change(Side.STRICTER, "fact", name, "added", path)
+
+    def judge(name: str, was: Any, now: Any) -> Said:
+        yield from fields(_FACT if now["value"] is not None else _MENTION, was, now)
+
+    yield from each("fact", base.facts, head.facts, judge, gone=Side.LOOSER, new=Side.STRICTER)
 
 
 def authorities(base: Tree, head: Tree) -> Iterator[Change]:
     """Who may state a fact."""
-    yield from _each(
-        "authority", "authorities", _AUTHORITY, base, head, gone=Side.LOOSER, new=Side.NEUTRAL
-    )
+    before, after = (_stated(tree, "authorities") for tree in (base, head))
+    judge = by(_AUTHORITY)
+    yield from each("authority", before, after, judge, gone=Side.LOOSER, new=Side.NEUTRAL)
 
 
 def outlines(base: Tree, head: Tree) -> Iterator[Change]:
     """Parts of a source: one that goes, or that nothing is held against any more, is looser."""
-    before, after = (
-        {
-            (outline["authority"], part, item[key]): item
-            for outline in tree.pack.get("outlines", ())
-            for part, key in (("items", "id"), ("uncited", "fact"))
-            for item in outline[part]
-        }
-        for tree in (base, head)
-    )
-    for place in before.keys() | after.keys():
-        authority, part, name = place
-        excuse = part == "uncited"
-        path = f"specs/outline/{authority}.yaml"
-        was, now = before.get(place), after.get(place)
-        if was is None or now is None:
-            gone = now is None
-            side = Side.STRICTER if gone == excuse else Side.LOOSER
-            word = "removed" if gone else "added"
-            yield Change(side, "excuse" if excuse else "item", f"{authority}.{name}", word, path)
-            continue
-        table = _EXCUSE if excuse else _ITEM
-        for side, what in fields(table, was, now):
-            yield Change(side, "excuse" if excuse else "item", f"{authority}.{name}", what, path)
+    items = (_parts(tree, "items", "id") for tree in (base, head))
+    yield from each("item", *items, by(_ITEM), gone=Side.LOOSER, new=Side.STRICTER)
+    excuses = (_parts(tree, "uncited", "fact") for tree in (base, head))
+    yield from each("excuse", *excuses, by(_EXCUSE), gone=Side.STRICTER, new=Side.LOOSER)
+
+
+def _parts(tree: Tree, part: str, key: str) -> Stated:
+    return {
+        f"{outline['authority']}.{one[key]}": (f"specs/outline/{outline['authority']}.yaml", one)
+        for outline in tree.pack.get("outlines", ())
+        for one in outline[part]
+    }
 
 
 def conflicts(base: Tree, head: Tree) -> Iterator[Change]:
     """What is disputed: a dispute that vanishes caps nothing any more."""
-    yield from _each(
-        "conflict", "conflicts", _CONFLICT, base, head, gone=Side.LOOSER, new=Side.STRICTER
-    )
+    before, after = (_stated(tree, "conflicts") for tree in (base, head))
+    yield from each("conflict", before, after, by(_CONFLICT), gone=Side.LOOSER, new=Side.STRICTER)
+
+
+def _stated(tree: Tree, part: str) -> Stated:
+    return stated(tree.pack[part], "id", f"{tree.commit[:10]}:{part}", f"specs/{part}.yaml")
 
 
 def decisions(base: Tree, head: Tree) -> Iterator[Change]:
     """Records that came, went, closed, reopened, or govern and cap something else."""
-    before, after = base.decisions, head.decisions
-    for name, record in before.items():
-        path = f"specs/decisions/{name}.md"
-        if name not in after:
-            yield Change(Side.LOOSER, "decision", name, "removed", path)
-            continue
-        for side, what in fields(_DECISION, record, after[name]):
-            yield Change(side, "decision", name, what, path)
-    for name, record in after.items():
-        if name not in before:
-            caps = ", ".join(record["caps"]) if not _settled(record["status"]) else ""
-            side = Side.STRICTER if caps else Side.NEUTRAL
-            what = f"added, caps {caps}" if caps else f"added, {record['status']}"
-            yield Change(side, "decision", name, what, f"specs/decisions/{name}.md")
+    before, after = (
+        {name: (f"specs/decisions/{name}.md", one) for name, one in tree.decisions.items()}
+        for tree in (base, head)
+    )
+    yield from each("decision", before, after, by(_DECISION), gone=Side.LOOSER, new=_recorded)
 
 
-def _each(
-    kind: str,
-    part: str,
-    table: Mapping[str, Judge],
-    base: Tree,
-    head: Tree,
-    *,
-    gone: Side,
-    new: Side,
-) -> Iterator[Change]:
-    before = by_key(base.pack[part], "id", f"{base.commit[:10]}:{part}")
-    after = by_key(head.pack[part], "id", f"{head.commit[:10]}:{part}")
-    path = f"specs/{part}.yaml"
-    for name, one in before.items():
-        if name not in after:
-            yield Change(gone, kind, name, "removed", path)
-            continue
-        for side, what in fields(table, one, after[name]):
-            yield Change(side, kind, name, what, path)
-    for name in after:
-        if name not in before:
-            yield Change(new, kind, name, "added", path)
+def _recorded(record: Mapping[str, Any]) -> tuple[Side, str]:
+    caps = ", ".join(record["caps"]) if not _settled(record["status"]) else ""
+    if caps:
+        return Side.STRICTER, f"added, caps {caps}"
+    return Side.NEUTRAL, f"added, {record['status']}"
 
 
 def _status(name: str, before: str, after: str) -> Said:

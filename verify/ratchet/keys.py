@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from verify.ratchet.change import Change, Judge, Said, Side, by_key, fields, licences, neutral
+from verify.ratchet.change import Change, Judge, Said, Side, by, each, licences, neutral, stated
 from verify.ratchet.trees import Tree
 
 
 def keys(base: Tree, head: Tree) -> Iterator[Change]:
     """A key more is somebody more whose word backs figures."""
-    before, after = (by_key(tree.pack.get("keys", ()), "id", "keys") for tree in (base, head))
     path = head.place("keys", "") or base.place("keys", "")
-    for name in before.keys() - after.keys():
-        side = Side.NEUTRAL if before[name].get("revoked") else Side.STRICTER
-        yield Change(side, "key", name[:12], "removed", path)
-    for name in after.keys() - before.keys():
-        side = Side.NEUTRAL if after[name].get("revoked") else Side.LOOSER
-        yield Change(side, "key", name[:12], f"added for {', '.join(after[name]['roles'])}", path)
-    for name in before.keys() & after.keys():
-        for side, what in fields(_KEY, before[name], after[name]):
-            yield Change(side, "key", name[:12], what, path)
+    before, after = (stated(tree.pack.get("keys", ()), "id", "keys", path) for tree in (base, head))
+    for one in each("key", before, after, by(_KEY), gone=_removed, new=_added):
+        yield replace(one, name=one.name[:12])
+
+
+def _removed(key: Mapping[str, Any]) -> tuple[Side, str]:
+    return (Side.NEUTRAL if key.get("revoked") else Side.STRICTER), "removed"
+
+
+def _added(key: Mapping[str, Any]) -> tuple[Side, str]:
+    side = Side.NEUTRAL if key.get("revoked") else Side.LOOSER
+    return side, f"added for {', '.join(key['roles'])}"
 
 
 def _revoked(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Said:

@@ -12,6 +12,7 @@ from verify.ratchet.change import (
     Side,
     by_key,
     demands,
+    each,
     entries,
     fields,
     higher_is_looser,
@@ -46,17 +47,12 @@ def manifest(base: Tree, head: Tree) -> Iterator[Change]:
 
 def policies(base: Tree, head: Tree) -> Iterator[Change]:
     """Each policy file by its schema; one that this program does not know is not told."""
+
+    def judge(kind: str, one: Any, other: Any) -> Said:
+        yield from _POLICIES.get(kind, _plain)(one, other, base, head)
+
     before, after = _by_kind(base), _by_kind(head)
-    for kind in sorted(before.keys() | after.keys()):
-        (path, one), (there, other) = before.get(kind, ("", {})), after.get(kind, ("", {}))
-        if not other:
-            yield Change(Side.LOOSER, "policy", kind, "removed", path)
-        elif not one:
-            yield Change(Side.STRICTER, "policy", kind, "added", there)
-        else:
-            judge = _POLICIES.get(kind, _plain)
-            for side, what in judge(one, other, base, head):
-                yield Change(side, "policy", kind, what, there)
+    yield from each("policy", before, after, judge, gone=Side.LOOSER, new=Side.STRICTER)
 
 
 def _by_kind(tree: Tree) -> dict[str, tuple[str, dict[str, Any]]]:
