@@ -16,7 +16,6 @@ from verify.spec.model import (
 )
 
 PROMOTION = "contracts/policy/promotion.yaml"
-RECORD_SCHEMA = "verify/promoted-run/1"
 Scalar = str | int | float | bool
 TrackId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
