@@ -40,16 +40,14 @@ def replacing(path: Path, *, exclusive: bool = False) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     _refuse_device(target)
     temporary = target.with_name(f".{target.name[:LONGEST]}.{os.getpid()}.tmp")
+    _remove(temporary)  # what was killed may have had this process's number
     try:
         yield temporary
         _sync(temporary)
         temporary.replace(target)
         sync_folder(target.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def write_bytes(path: Path, data: bytes, *, exclusive: bool = False) -> None:
@@ -66,10 +64,14 @@ def write_text(path: Path, text: str) -> None:
 def sweep(folder: Path) -> None:
     """Remove what killed writers left behind."""
     for leftover in folder.glob(".*.tmp"):
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        _remove(leftover)
+
+
+def _remove(written: Path) -> None:
+    if written.is_dir() and not written.is_symlink():
+        shutil.rmtree(written, ignore_errors=True)
+    else:
+        written.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,6 @@ import click
 
 from drift import gates, pretrain
 from drift.commands import runs
-from drift.commands.device import device_option
 from drift.config import Template, load_template
 from drift.progress import progress
 from drift.state import record
@@ -23,18 +22,8 @@ if TYPE_CHECKING:
 @click.command("pretrain")
 @click.argument("template")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="Change a template's field.")
-@runs.data_options
-@click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE-encoder]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@device_option
-@click.option(
-    "--checkpoint-every",
-    type=click.IntRange(min=1),
-    default=500,
-    show_default=True,
-    help="Steps between checkpoints.",
-)
-@click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
+@runs.place_options("runs/TEMPLATE-encoder")
+@runs.checkpoint_options(500)
 @runs.mirror_option
 @runs.wait_option
 def command(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from drift.commands.device import device_option
 from drift.config import Template
 from drift.data import Source
 from drift.data.dataset import UNKNOWN, described, stated
@@ -19,6 +21,7 @@ from drift.errors import DriftError
 if TYPE_CHECKING:
     from drift.ranks import Ranks
 
+Command = Callable[..., Any]
 RUNS = Path("runs")
 
 mirror_option = click.option(
@@ -37,16 +40,31 @@ def mirror_modules(kinds: tuple[str, ...]) -> dict[str, Any]:
     return mirrors.modules(kinds)
 
 
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--data, and what its images are called where nothing in it says so."""
+def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    return lambda command: reduce(lambda found, option: option(found), reversed(options), command)
+
+
+def place_options(out: str) -> Callable[[Command], Command]:
+    """--data, and what its images are called where nothing in it says so; where a run is done."""
     place = click.Path(path_type=Path)
-    for option in (
-        click.option("--data-licence", help="Licence of its images, an SPDX expression."),
-        click.option("--data-name", help="What its images are called.  [default: the cache's]"),
+    return _all(
         click.option("--data", type=place, help="Latent cache or image folder."),
-    ):
-        command = option(command)
-    return command
+        click.option("--data-name", help="What its images are called.  [default: the cache's]"),
+        click.option("--data-licence", help="Licence of its images, an SPDX expression."),
+        click.option("--out", type=place, help=f"[default: {out}]"),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        device_option,
+    )
+
+
+def checkpoint_options(every: int, more: str = "") -> Callable[[Command], Command]:
+    """How often a run is saved, and whether it goes on from what was."""
+    return _all(
+        click.option("--checkpoint-every", type=click.IntRange(min=1), default=every,
+                     show_default=True, help=f"Steps between checkpoints{more}."),
+        click.option("--resume", is_flag=True,
+                     help="Go on from the newest good checkpoint of --out."),
+    )  # fmt: skip
 
 
 def aloud(text: str) -> None:

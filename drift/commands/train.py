@@ -10,7 +10,6 @@ import click
 
 from drift import gates
 from drift.commands import runs
-from drift.commands.device import device_option
 from drift.compiling import POLICIES, Policy
 from drift.config import Template, load_template
 from drift.errors import DriftError
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Masked autoencoder.  [default: runs/TEMPLATE-encoder/encoder.safetensors]",
 )
-@runs.data_options
-@click.option("--out", type=click.Path(path_type=Path), help="[default: runs/TEMPLATE]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@device_option
+@runs.place_options("runs/TEMPLATE")
 @click.option(
     "--window",
     type=click.IntRange(min=1),
@@ -42,14 +38,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Steps a row of the metric log.",
 )
-@click.option(
-    "--checkpoint-every",
-    type=click.IntRange(min=1),
-    default=250,
-    show_default=True,
-    help="Steps between checkpoints; of --window a multiple, or a resumed window is a shorter one.",
-)
-@click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of --out.")
+@runs.checkpoint_options(250, "; of --window a multiple, or a resumed window is a shorter one")
 @click.option(
     "--model-from",
     type=click.Path(path_type=Path),
