@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor
 
 from drift.errors import InputError
 from drift.generator import Generator, GeneratorConfig
-
-SMALL = GeneratorConfig(
-    input_size=8,
-    in_channels=3,
-    out_channels=3,
-    patch_size=2,
-    hidden_dim=32,
-    depth=2,
-    num_heads=2,
-    cond_dim=16,
-    num_classes=5,
-    style_tokens=3,
-    style_codes=4,
-    register_tokens=2,
-)
-
-
-def inputs(
-    config: GeneratorConfig, batch: int = 2, seed: int = 0
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    rng = torch.Generator().manual_seed(seed)
-    return [
-        torch.randn(batch, config.in_channels, config.input_size, config.input_size, generator=rng),
-        torch.randint(config.num_classes, (batch,), generator=rng),
-        1.0 + 3.0 * torch.rand(batch, generator=rng),
-        torch.randint(config.style_codes, (batch, config.style_tokens), generator=rng),
-    ]
-
-
-def changed(**fields: Any) -> GeneratorConfig:
-    return dataclasses.replace(SMALL, **fields)
+from tests.drift.test_generator import SMALL, changed, inputs
 
 
 @pytest.mark.parametrize(
@@ -62,7 +29,7 @@ def changed(**fields: Any) -> GeneratorConfig:
     ],
 )
 def test_a_wrong_input_is_refused_by_name(place: int, field: Any, message: str) -> None:
-    given = inputs(SMALL)
+    given = list(inputs(SMALL))
     given[place] = field(given[place])
     with pytest.raises(InputError, match=message):
         Generator(SMALL)(*given)

@@ -216,6 +216,13 @@ def cli(
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
+    return in_process(monkeypatch, capsys)
+
+
+def in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """`verify ARGS` in this process, from wherever it is."""
 
     def call(*args: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["verify", *map(str, args)])

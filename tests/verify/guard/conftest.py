@@ -39,6 +39,13 @@ class Repository:
         self.git("commit", "-q", "--allow-empty", "-m", "change")
         return self.git("rev-parse", "HEAD").strip()
 
+    def change(self, path: str, text: str, *, on: str = "") -> str:
+        """A commit with this file, on the branch that is checked out or on another."""
+        if on:
+            self.git("checkout", "-q", on)
+        self.write(path, text)
+        return self.commit()
+
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
@@ -46,7 +53,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     root = tmp_path / "repository"
     root.mkdir()
     made = Repository(root)
-    made.git("init", "-q")
+    made.git("init", "-q", "-b", "trunk")
     made.write("contracts/policy/frontier.yaml", FRONTIER)
     made.write("src/a.py", "one\n" * 30)
     made.write("src/frozen/b.py", "two\n" * 30)

@@ -203,10 +203,8 @@ def test_a_record_that_stood_before_does_not_allow_its_own_change(
 
 def test_without_a_range_the_last_tag_is_the_base(repository: Repository, cli: Cli) -> None:
     repository.git("tag", "v1")
-    repository.write("other/c.py", "changed\n")
-    repository.commit()
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
+    repository.change("other/c.py", "changed\n")
+    repository.change("src/a.py", "changed\n")
     result = cli("frontier", "--repository", repository.root)
     assert result.code == 1
     assert result.out.splitlines()[0].endswith(": the last tag, v1")
@@ -214,8 +212,7 @@ def test_without_a_range_the_last_tag_is_the_base(repository: Repository, cli: C
 
 
 def test_a_tag_on_the_commit_itself_is_not_its_base(repository: Repository, cli: Cli) -> None:
-    repository.write("other/c.py", "changed\n")
-    repository.commit()
+    repository.change("other/c.py", "changed\n")
     repository.git("tag", "v1")
     result = cli("frontier", "--repository", repository.root)
     assert result.code == 1

@@ -34,8 +34,7 @@ def test_a_change_inside_is_go_and_every_path_is_listed(
     repository: Repository, frontier: Cli
 ) -> None:
     repository.write("src/a.py", "changed\n")
-    repository.write("src/new/d.py", "new\n")
-    repository.commit()
+    repository.change("src/new/d.py", "new\n")
     result = frontier()
     assert result.code == 0
     assert result.out.splitlines()[:2] == [
@@ -48,8 +47,7 @@ def test_a_change_inside_is_go_and_every_path_is_listed(
 def test_deny_is_stronger_than_allow_and_names_its_reason(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.write("src/frozen/b.py", "changed\n")
-    repository.commit()
+    repository.change("src/frozen/b.py", "changed\n")
     result = frontier()
     assert result.code == 1
     assert "denied   src/frozen/b.py changed: src/frozen/**: it is frozen" in result.out
@@ -190,8 +188,7 @@ def test_a_folder_without_a_repository_is_said(cli: Cli, tmp_path: Path) -> None
 
 
 def test_the_working_tree_is_not_looked_at(repository: Repository, frontier: Cli) -> None:
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
+    repository.change("src/a.py", "changed\n")
     repository.write("other/c.py", "not committed\n")
     repository.write("contracts/policy/frontier.yaml", "not even YAML: [")
     assert frontier().code == 0
@@ -199,11 +196,9 @@ def test_the_working_tree_is_not_looked_at(repository: Repository, frontier: Cli
 
 def test_a_change_cannot_widen_its_own_frontier(repository: Repository, frontier: Cli) -> None:
     repository.write("contracts/policy/frontier.yaml", FRONTIER.replace("[src/**", "['**', src/**"))
-    repository.write("other/c.py", "changed\n")
-    repository.commit()
+    repository.change("other/c.py", "changed\n")
     assert frontier().code == 1
-    repository.write("other/c.py", "changed again\n")
-    repository.commit()
+    repository.change("other/c.py", "changed again\n")
     assert frontier().code == 0
 
 
@@ -212,8 +207,7 @@ def test_a_base_without_a_frontier_needs_one_by_name(
 ) -> None:
     (repository.root / "contracts" / "policy" / "frontier.yaml").unlink()
     repository.commit()
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
+    repository.change("src/a.py", "changed\n")
     result = frontier()
     assert result.code == 2
     assert "--frontier FILE" in result.err
@@ -275,14 +269,11 @@ def test_hooks_and_settings_of_the_user_have_no_say(
 def test_what_came_to_the_base_since_is_not_charged_to_the_branch(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
     repository.git("checkout", "-q", "-b", "work")
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
+    repository.change("src/a.py", "changed\n")
     repository.git("checkout", "-q", "trunk")
     repository.write("src/frozen/b.py", "changed on the trunk, where that is allowed\n")
-    repository.write("other/new.py", "new on the trunk\n")
-    repository.commit()
+    repository.change("other/new.py", "new on the trunk\n")
     result = frontier("trunk..work")
     assert result.code == 0, result.out
     assert result.out.splitlines()[:-1] == ["inside   src/a.py changed"]
@@ -291,13 +282,9 @@ def test_what_came_to_the_base_since_is_not_charged_to_the_branch(
 def test_a_merge_of_the_base_into_the_branch_is_not_charged_either(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
     repository.git("checkout", "-q", "-b", "work")
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
-    repository.git("checkout", "-q", "trunk")
-    repository.write("src/frozen/b.py", "changed on the trunk\n")
-    repository.commit()
+    repository.change("src/a.py", "changed\n")
+    repository.change("src/frozen/b.py", "changed on the trunk\n", on="trunk")
     repository.git("checkout", "-q", "work")
     repository.git("merge", "-q", "trunk", "-m", "merge")
     assert frontier("trunk..work").out.splitlines()[:-1] == ["inside   src/a.py changed"]
@@ -306,33 +293,22 @@ def test_a_merge_of_the_base_into_the_branch_is_not_charged_either(
 def test_what_was_squashed_into_the_base_is_not_charged_a_second_time(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
     repository.git("checkout", "-q", "-b", "work")
-    repository.write("src/frozen/b.py", "decided\n")
-    repository.commit()
-    repository.git("checkout", "-q", "trunk")
-    repository.write("src/frozen/b.py", "decided\n")
-    repository.commit()
-    repository.git("checkout", "-q", "work")
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
+    repository.change("src/frozen/b.py", "decided\n")
+    repository.change("src/frozen/b.py", "decided\n", on="trunk")
+    repository.change("src/a.py", "changed\n", on="work")
     assert frontier("trunk..work").out.splitlines()[:-1] == ["inside   src/a.py changed"]
 
 
 def test_a_merge_that_brings_a_denied_change_of_its_own_is_charged(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
     repository.git("checkout", "-q", "-b", "work")
-    repository.write("src/a.py", "changed\n")
-    repository.commit()
-    repository.git("checkout", "-q", "trunk")
-    repository.write("src/frozen/b.py", "changed on the trunk\n")
-    repository.commit()
+    repository.change("src/a.py", "changed\n")
+    repository.change("src/frozen/b.py", "changed on the trunk\n", on="trunk")
     repository.git("checkout", "-q", "work")
     repository.git("merge", "-q", "--no-commit", "trunk")
-    repository.write("src/frozen/b.py", "an evil merge\n")
-    repository.commit()
+    repository.change("src/frozen/b.py", "an evil merge\n")
     result = frontier("trunk..work")
     assert result.code == 1
     assert "denied   src/frozen/b.py changed" in result.out
@@ -341,26 +317,20 @@ def test_a_merge_that_brings_a_denied_change_of_its_own_is_charged(
 def test_taking_back_what_came_to_the_base_is_charged(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
-    repository.write("src/frozen/b.py", "changed on the trunk\n")
-    repository.commit()
+    repository.change("src/frozen/b.py", "changed on the trunk\n")
     repository.git("checkout", "-q", "-b", "work")
-    repository.write("src/frozen/b.py", "two\n" * 30)
-    repository.commit()
+    repository.change("src/frozen/b.py", "two\n" * 30)
     assert frontier("trunk..work").code == 1
 
 
 def test_the_rules_are_those_of_the_base_as_it_is_now(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
     repository.git("checkout", "-q", "-b", "work")
-    repository.write("src/late/x.py", "x\n")
-    repository.commit()
+    repository.change("src/late/x.py", "x\n")
     repository.git("checkout", "-q", "trunk")
     stricter = FRONTIER + "  - {glob: src/late/**, reason: closed meanwhile}\n"
-    repository.write("contracts/policy/frontier.yaml", stricter)
-    repository.commit()
+    repository.change("contracts/policy/frontier.yaml", stricter)
     result = frontier("trunk..work")
     assert result.code == 1
     assert "closed meanwhile" in result.out
@@ -369,10 +339,8 @@ def test_the_rules_are_those_of_the_base_as_it_is_now(
 def test_commits_without_a_common_ancestor_are_refused(
     repository: Repository, frontier: Cli
 ) -> None:
-    repository.git("branch", "-M", "trunk")
     repository.git("checkout", "-q", "--orphan", "alien")
-    repository.write("src/a.py", "alien\n")
-    repository.commit()
+    repository.change("src/a.py", "alien\n")
     result = frontier("trunk..alien")
     assert result.code == 2
     assert "found no common ancestor" in result.err

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.conftest import Result
+from tests.verify.conftest import Result, in_process
 from verify import clock
 from verify.release.decide import decide
 from verify.release.render import console, markdown
@@ -36,25 +36,13 @@ Cli = Callable[..., Result]
 @pytest.fixture
 def cli(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """`verify ARGS` in this process, from the staged repository, with no network."""
-    import sys
-
-    from verify.cli import main
 
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("a connection was opened")
 
     monkeypatch.chdir(stage.root)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-
-    def call(*args: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["verify", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Result(ended.value.code, captured.out, captured.err)
-
-    return call
+    return in_process(monkeypatch, capsys)
 
 
 def git(stage: Stage, *args: str) -> None:
