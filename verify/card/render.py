@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from verify.card.model import CardFile
 from verify.outcome import Outcome
 from verify.report import claims
 from verify.report.model import ClauseView, Report
-from verify.report.words import number, printable, tolerance
+from verify.report.words import line, number, table, tolerance
 from verify.scope import ClaimVerdict, Scope
 
 SLOTS = ("introduction", "notes")
@@ -142,7 +142,7 @@ def _numbers(report: Report) -> str:
         "A number compares on its own axis only; `allowed` is the tolerance of its clause. Each is "
         "of what its clause measured, which need not be this artefact."
     )
-    return f"{text}\n\n{_table(_COLUMNS, rows)}"
+    return f"{text}\n\n{table(_COLUMNS, rows)}"
 
 
 def _row(clause: ClauseView, report: Report) -> Sequence[str]:
@@ -165,7 +165,7 @@ def _artefact(source: Source) -> Iterator[str]:
     rows = [("file", source.artefact), ("sha256", source.artefact_sha256 or _ABSENT)]
     rows += [(label, text) for label, text in sorted(source.facts.items())]
     yield "## Artefact"
-    yield _table(("what", "value"), [(label, _code(text)) for label, text in rows])
+    yield table(("what", "value"), [(label, _code(text)) for label, text in rows])
 
 
 def _provenance(source: Source) -> str:
@@ -186,7 +186,7 @@ def _provenance(source: Source) -> str:
     ]
     verdict = source.report.verdict.line
     shown = [(label, _code(str(value))) for label, value in rows]
-    return f"Verdict of the run: `{_line(verdict)}`\n\n{_table(('what', 'value'), shown)}"
+    return f"Verdict of the run: `{line(verdict)}`\n\n{table(('what', 'value'), shown)}"
 
 
 def _waivers(report: Report) -> str:
@@ -204,24 +204,11 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    return "\n".join(lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows])
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
-
-
 def _code(text: str) -> str:
     """Text as it is, in a span that no text can close."""
-    return "`" + _line(text).replace("`", "'") + "`"
+    return "`" + line(text).replace("`", "'") + "`"
 
 
 def _text(text: str) -> str:
     """Text outside of a code span, in which no tag or comment begins that could hide the rest."""
-    return _line(text).replace("<", "&lt;")
-
-
-def _line(text: str) -> str:
-    return " ".join(printable(text).split())
+    return line(text).replace("<", "&lt;")

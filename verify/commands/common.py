@@ -23,48 +23,6 @@ if TYPE_CHECKING:  # `verify lint` reads no reports and runs nothing
 Command = Callable[..., Any]
 
 
-def pack_option(function: Command) -> Command:
-    """`--pack DIR`."""
-    return click.option(
-        "--pack",
-        "pack_dir",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder that holds contracts/ and specs/ [default: here, else the installed pack].",
-    )(function)
-
-
-def reports_option(function: Command) -> Command:
-    """`--reports DIR`."""
-    return click.option(
-        "--reports",
-        type=click.Path(path_type=Path),
-        default=Path("reports"),
-        show_default=True,
-        metavar="DIR",
-        help="Folder of bundles.",
-    )(function)
-
-
-def evidence_option(function: Command) -> Command:
-    """`--evidence DIR`."""
-    return click.option(
-        "--evidence",
-        "evidence_dir",
-        type=click.Path(path_type=Path),
-        default=Path("reports/evaluations"),
-        show_default=True,
-        metavar="DIR",
-        callback=_there,
-        help="Evaluation records that metric clauses read.",
-    )(function)
-
-
-def known_options(function: Command) -> Command:
-    """`--pack`, `--reports` and `--evidence`: where what is known now is read from."""
-    return pack_option(reports_option(evidence_option(function)))
-
-
 def _there(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
     """A folder that is named has to be there; where the default is not, nothing was recorded."""
     source = context.get_parameter_source(parameter.name or "")
@@ -74,6 +32,38 @@ def _there(context: click.Context, parameter: click.Parameter, value: Path) -> P
             "records; remedy: name it, or leave the option out"
         )
     return value
+
+
+pack_option = click.option(
+    "--pack",
+    "pack_dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that holds contracts/ and specs/ [default: here, else the installed pack].",
+)
+reports_option = click.option(
+    "--reports",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of bundles.",
+)
+evidence_option = click.option(
+    "--evidence",
+    "evidence_dir",
+    type=click.Path(path_type=Path),
+    default=Path("reports/evaluations"),
+    show_default=True,
+    metavar="DIR",
+    callback=_there,
+    help="Evaluation records that metric clauses read.",
+)
+
+
+def known_options(function: Command) -> Command:
+    """`--pack`, `--reports` and `--evidence`: where what is known now is read from."""
+    return pack_option(reports_option(evidence_option(function)))
 
 
 def wanted_outputs(texts: Iterable[str], kinds: Iterable[str]) -> list[tuple[str, Path]]:

@@ -14,7 +14,7 @@ from typing import Any
 from verify.files import write
 from verify.release.decide import Decision
 from verify.release.finding import Result
-from verify.report.words import printable
+from verify.report.words import cell, line, table
 
 SCHEMA = "verify/release-verdict/1"
 _KINDS = {"engineering": "Engineering blockers", "maintainer": "Maintainer actions"}
@@ -28,9 +28,9 @@ def console(decision: Decision) -> str:
         lines += [f"{kind}:"] if mine else []
         for one in mine:
             lines.append(
-                f"  {one.finding.outcome:<14} {_line(one.label)}: {_line(one.finding.reason)}"
+                f"  {one.finding.outcome:<14} {line(one.label)}: {line(one.finding.reason)}"
             )
-            lines += [f"    close: {_line(one.close)}"] if one.open else []
+            lines += [f"    close: {line(one.close)}"] if one.open else []
     return "\n".join([*lines, decision.line])
 
 
@@ -65,9 +65,9 @@ def markdown(decision: Decision) -> str:
         parts.append(f"Bundle `{now.bundle.name}`, manifest sha256 `{now.bundle.manifest_sha256}`.")
     for kind, title in _KINDS.items():
         parts += [f"## {title}", _blockers(decision.open(kind))]
-    parts += ["## All gates", _table(decision.results)]
+    parts += ["## All gates", _gates(decision.results)]
     if now.artefacts:
-        files = "\n".join(f"- `{_cell(one.name)}` sha256 `{one.sha256}`" for one in now.artefacts)
+        files = "\n".join(f"- `{cell(one.name)}` sha256 `{one.sha256}`" for one in now.artefacts)
         parts += ["## Artefacts", files]
     return "\n\n".join(parts) + "\n"
 
@@ -102,26 +102,16 @@ def _gate(one: Result) -> dict[str, Any]:
 
 def _blockers(results: Iterable[Result]) -> str:
     lines = [
-        f"- **{_cell(one.label)}** {one.finding.outcome}: {_cell(one.finding.reason)}\n"
-        f"  closed by `{_cell(one.close).replace(chr(96), chr(39))}`"
+        f"- **{cell(one.label)}** {one.finding.outcome}: {cell(one.finding.reason)}\n"
+        f"  closed by `{cell(one.close).replace(chr(96), chr(39))}`"
         for one in results
     ]
     return "\n".join(lines) or "None."
 
 
-def _table(results: Iterable[Result]) -> str:
-    head = "| gate | kind | outcome | what it asks | found |\n| --- | --- | --- | --- | --- |"
+def _gates(results: Iterable[Result]) -> str:
     rows = [
-        f"| {_cell(one.label)} | {one.gate.kind} | {one.finding.outcome} | "
-        f"{_cell(one.gate.title)} | {_cell(one.finding.reason)} |"
+        (one.label, one.gate.kind, one.finding.outcome, one.gate.title, one.finding.reason)
         for one in results
     ]
-    return "\n".join([head, *rows])
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
-
-
-def _line(text: str) -> str:
-    return " ".join(printable(text).split())
+    return table(("gate", "kind", "outcome", "what it asks", "found"), rows)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from verify.mutate import rate as detection
 from verify.outcome import Outcome
 from verify.report import claims
 from verify.report.model import ClauseView, Report
-from verify.report.words import measured, sources, step, tolerance
+from verify.report.words import measured, sources, step, table, tolerance
 from verify.scope import ClaimVerdict
 
 SHOWN_STEPS = 10
@@ -29,8 +27,8 @@ def render(report: Report) -> str:
         parts += ["## Coverage", "\n".join(f"- {one.line}" for one in report.coverage)]
     if report.survivors:
         rows = [(f.clause, f"`{f.label}`", f.outcome, f.reason) for f in report.survivors]
-        table = _table(("clause", "mutant", "outcome", "why"), rows)
-        parts += ["## Falsifiers that survived", table]
+        names = ("clause", "mutant", "outcome", "why")
+        parts += ["## Falsifiers that survived", table(names, rows)]
     if report.troubled:
         troubles = "\n\n".join(_trouble(clause, report) for clause in report.troubled)
         parts += ["## Clauses that did not pass", troubles]
@@ -53,14 +51,14 @@ def _about(report: Report) -> str:
 
 def _digests(report: Report) -> str:
     rows = [(name, f"`{value}`") for name, value in sorted(report.about["digests"].items())]
-    return _table(("digest", "sha256"), [*rows, ("evidence", f"`{report.evidence_head}`")])
+    return table(("digest", "sha256"), [*rows, ("evidence", f"`{report.evidence_head}`")])
 
 
 def _score(report: Report) -> str:
     """Points by contract, what raises them, and what is in neither number."""
     score = report.score
     rows = [(p.name, p.short, p.line) for p in (*score.contracts, score.overall)]
-    parts = [f"{score.overall.line}.", _table(("contract", "points", "in words"), rows)]
+    parts = [f"{score.overall.line}.", table(("contract", "points", "in words"), rows)]
     if score.steps:
         lines = [f"1. {' '.join(step(one).split())}" for one in score.steps[:SHOWN_STEPS]]
         parts += ["The shortest way to raise it:", "\n".join(lines)]
@@ -105,7 +103,7 @@ def _trouble(clause: ClauseView, report: Report) -> str:
 
 def _clause_table(report: Report) -> str:
     names = ("clause", "outcome", "statement", "measured", "tolerance", "falsifiers", "sources")
-    return _table(names, [_row(report, clause) for clause in report.clauses])
+    return table(names, [_row(report, clause) for clause in report.clauses])
 
 
 def _row(report: Report, clause: ClauseView) -> tuple[str, ...]:
@@ -120,12 +118,3 @@ def _row(report: Report, clause: ClauseView) -> tuple[str, ...]:
         f"{sum(f.killed for f in runs)}/{len(runs)}",
         ", ".join(source.id for source in clause.sources),
     )
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    return "\n".join(lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows])
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())

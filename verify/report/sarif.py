@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from verify.outcome import Outcome
 from verify.report.model import ClauseView, FalsifierView, Report
+from verify.report.words import sources
 from verify.spec.model import Severity
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -67,7 +68,7 @@ def render(report: Report) -> str:
         "startTimeUtc": report.about["started"],
         "endTimeUtc": report.about["finished"],
     }
-    rules = [rule(rule_of(clause), _sources(clause)) for clause in report.clauses]
+    rules = [rule(rule_of(clause), sources(clause)) for clause in report.clauses]
     properties = {"verdict": report.verdict.line, "evidence": report.evidence_head}
     return document(report.about["verify"], rules, results, invocation, properties)
 
@@ -104,10 +105,6 @@ def rule(clause: Rule, sources: str = "") -> dict[str, Any]:
             "problem.severity": clause.level,
         },
     }
-
-
-def _sources(clause: ClauseView) -> str:
-    return ", ".join(f"{source.id} ({source.at})" for source in clause.sources)
 
 
 def _cut(text: str) -> str:

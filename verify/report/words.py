@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from verify.report.model import ClauseView
 from verify.score import Step
@@ -54,3 +55,19 @@ def step(one: Step) -> str:
 def printable(text: str) -> str:
     """Without control characters: neither XML nor a terminal should obey a contract's text."""
     return _UNPRINTABLE.sub("\ufffd", text)
+
+
+def line(text: str) -> str:
+    """On one line, printable."""
+    return " ".join(printable(text).split())
+
+
+def cell(text: str) -> str:
+    """In a cell of a Markdown table."""
+    return line(text).replace("|", "\\|")
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from verify.report.words import printable
+from verify.report.words import line
 from verify.score import points_of
 from verify.spec.clauses import Clause, Contract
 from verify.spec.pack import LoadedPack
@@ -46,7 +46,7 @@ def page_of(contract: Contract) -> str:
 
 def escaped(text: object) -> str:
     """Text as Markdown shows it letter by letter, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(printable(str(text)).split()))
+    return _SPECIAL.sub(r"\\\1", line(str(text)))
 
 
 def _row(clause: Clause, contract: Contract, loaded: LoadedPack) -> dict[str, Any]:
