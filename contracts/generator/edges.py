@@ -17,7 +17,6 @@ from verify.numeric.laws import judge_law
 from ..common import golden
 from .cases import (
     NEEDS,
-    Built,
     build,
     configured,
     fitting,
@@ -130,7 +129,7 @@ def _unnamed(
     return wanted
 
 
-def _wrong_inputs(given: tuple[Tensor, ...], built: Built) -> dict[str, tuple[Tensor, ...]]:
+def _wrong_inputs(given: tuple[Tensor, ...]) -> dict[str, tuple[Tensor, ...]]:
     """Name of the argument and the mistake -> inputs with that mistake."""
     noise, labels, alpha, style = given
     return {
@@ -157,7 +156,7 @@ def refuses(ctx: CheckContext) -> Measurement:
     """Each wrong input: a ValueError whose text names the argument, before anything is computed."""
     case = golden.recorded(ctx, CASE)
     built = build(ctx, case)
-    wrong = _wrong_inputs(inputs(case), built)
+    wrong = _wrong_inputs(inputs(case))
     for mistake, given in wrong.items():
         argument = mistake.split(":")[0]
         said = _complaint(partial(built.model, *given))

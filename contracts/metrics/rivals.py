@@ -52,16 +52,16 @@ def _row(name: str, call: Any, wanted: Any, by: float = 1e-5) -> Row:
     return name, lambda: near(np.asarray(call()).tolist(), rows, by=by), rows
 
 
-def _by_hand(real: RealSet, count: int, independent: bool) -> Tensor:
+def _by_hand(real: RealSet, independent: bool) -> Tensor:
     """One class after the other from one stream; a covariance over n - 1, or its diagonal."""
     stream = torch.Generator().manual_seed(9)
-    found = torch.zeros(count, 4, dtype=torch.float64)
+    found = torch.zeros(8, 4, dtype=torch.float64)
     for label in range(3):
         rows = real.training.samples[real.training.labels == label].flatten(1).double()
         covariance = torch.from_numpy(np.cov(rows.T.numpy())) + 1e-6 * torch.eye(4).double()
         if independent:
             covariance = torch.diag(torch.diag(covariance))
-        places = range(label, count, 3)
+        places = range(label, 8, 3)
         drawn = torch.randn(len(places), 4, generator=stream).double()
         root = torch.linalg.cholesky(covariance)
         found[list(places)] = rows.mean(0) + drawn @ root.T
@@ -80,10 +80,10 @@ def _gaussians() -> Iterator[Row]:
     yield "samples", lambda: told, ((8, 1, 2, 2), torch.float32, [0, 1, 2, 0, 1, 2, 0, 1])
     for independent in (False, True):
         found = made(independent=independent)[0].flatten(1)
-        wanted = _by_hand(real, 8, independent)
+        wanted = _by_hand(real, independent)
         yield _row(f"independent {independent}", partial(np.asarray, found), wanted.numpy())
     usual = partial(np.asarray, samples.flatten(1))
-    yield _row("as usual", usual, _by_hand(real, 8, False).numpy())
+    yield _row("as usual", usual, _by_hand(real, False).numpy())
     with patch.object(baselines, "embedded", lambda name: replace(real, classes=(name,))):
         default = baselines.class_gaussians(3, generator=torch.Generator())
     yield "by default", lambda: (default[1].tolist(), default[0].isfinite().all().item()), (

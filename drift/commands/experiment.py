@@ -67,7 +67,7 @@ def run(file: Path, only: str | None, **room: Any) -> None:
 @lab_options
 def status(file: Path, **room: Any) -> None:
     """Say how far each experiment is, with its paired intervals, from the records alone."""
-    _tell(queue.standings(file, cycle.read(file), _lab(room)))
+    _tell(queue.standings(cycle.read(file), _lab(room)))
 
 
 def _lab(given: dict[str, Any]) -> Lab:

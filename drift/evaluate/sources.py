@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -95,18 +94,6 @@ def from_sampler(
                 yield pixels, labels[start : start + sampler.batch_size]
 
     return Images(len(labels), batches, sha256, {**facts, "alpha": alpha, "seeds": [seed]})
-
-
-def from_tensor(samples: Tensor, labels: Tensor, facts: Mapping[str, Any]) -> Images:
-    """Samples [N, C, H, W] in [-1, 1] that are in memory."""
-    digest = hashlib.sha256(samples.contiguous().numpy().tobytes()).hexdigest()
-
-    def batches() -> Batches:
-        parts = zip(torch.split(samples, BATCH), torch.split(labels, BATCH), strict=True)
-        for part, named in parts:
-            yield images.pixels(part), named
-
-    return Images(len(samples), batches, digest, facts)
 
 
 def from_path(path: Path) -> Images:

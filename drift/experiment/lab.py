@@ -111,7 +111,7 @@ def _record(
 ) -> Mapping[str, Any]:
     request = Request(
         _template(experiment, stage, arm), lab.root, seed=seed, device=lab.device, data=lab.data,
-        checkpoint_every=_every(experiment, arm),
+        checkpoint_every=_every(experiment),
         judging=Judging(arm.step, arm.alpha, baselines=False, statistics=lab.statistics),
     )  # fmt: skip
     require_whole(request)
@@ -144,7 +144,7 @@ def _continued(request: Request, how: tuple[int, bool, float], carry: Carrier) -
     return carry(steps.evaluate(request, run, encoder))
 
 
-def _every(experiment: Experiment, arm: Arm) -> int:
+def _every(experiment: Experiment) -> int:
     """Steps between checkpoints, so that there is one wherever the design looks."""
     design = experiment.design
     if isinstance(design, Continued):

@@ -63,7 +63,7 @@ def _after(stage: Stage | None, outcome: Outcome | None) -> str | None:
     return DROPPED if verdict == judging.WORSE else WIDER
 
 
-def standings(path: Path, found: Cycle, room: Lab) -> list[Standing]:
+def standings(found: Cycle, room: Lab) -> list[Standing]:
     """Of every experiment of a cycle."""
     return [standing(one, found.cycle, room) for one in found.experiments]
 
@@ -73,7 +73,7 @@ def require_turn(path: Path, found: Cycle, room: Lab) -> None:
     earlier = cycle.before(path, found)
     if earlier is None:
         return
-    left = [one for one in standings(earlier, cycle.read(earlier), room) if one.open]
+    left = [one for one in standings(cycle.read(earlier), room) if one.open]
     if left:
         raise DriftError(
             str(path), found=f"{left[0].experiment.name} of cycle {left[0].cycle} before its end",
@@ -87,11 +87,11 @@ def run(
 ) -> list[Standing]:
     """The next stage of each experiment of a cycle, or of one; then the queue is written anew."""
     require_turn(path, found, room)
-    for one in standings(path, found, room):
+    for one in standings(found, room):
         if one.open and only in (None, one.experiment.name):
             say(f"{one.experiment.name}: {one.next}")
             lab.carry_out(one.experiment, one.next, room, say)  # type: ignore[arg-type]
-    now = standings(path, found, room)
+    now = standings(found, room)
     atomic.write_text(path.with_name(FILE), json.dumps(queued(now), indent=1) + "\n")
     return now
 

@@ -180,6 +180,7 @@ def test_a_template_makes_nothing_known_but_the_embedded_digits() -> None:
 def test_labels_of_a_run_go_by_the_names_of_its_classes() -> None:
     """A run's labels are its own; other statistics may have more classes before them."""
     names = {"class_names": ["newt", "wren"]}
-    given = sources.from_tensor(torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]), names)
+    pixels = torch.full((2, 3, 4, 4), 128, dtype=torch.uint8)
+    given = sources.Images(2, lambda: [(pixels, torch.tensor([0, 1]))], "0" * 64, names)
     found = sources.named(given, ("carp", "newt", "wren"), "run")
     assert torch.cat([labels for _, labels in found.batches()]).tolist() == [1, 2]

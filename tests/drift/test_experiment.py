@@ -260,7 +260,7 @@ def test_the_next_stage_follows_from_what_came_out(
 ) -> None:
     results |= {("a", stage): verdict for stage, verdict in done.items()}
     path = written(tmp_path, 1, one("a"))
-    (now,) = queue.standings(path, cycle.read(path), Lab(tmp_path))
+    (now,) = queue.standings(cycle.read(path), Lab(tmp_path))
     assert now.next == following
 
 

@@ -62,13 +62,13 @@ def forks(repository: Path, base: str, head: str) -> list[str]:
         ) from None
 
 
-def base_of(repository: Path, head: str = "HEAD") -> tuple[str, str] | None:
-    """What a commit is held against where nobody says: the last tag before it, else its parent.
+def base_of(repository: Path) -> tuple[str, str] | None:
+    """What HEAD is held against where nobody says: the last tag before it, else its parent.
 
     (commit, which one that is), or None for a commit without history.
     """
     try:
-        parent = _commit(repository, f"{head}^")
+        parent = _commit(repository, "HEAD^")
     except UsageError:
         return None
     try:
