@@ -43,10 +43,10 @@ def authorities(base: Tree, head: Tree) -> Iterator[Change]:
 
 def outlines(base: Tree, head: Tree) -> Iterator[Change]:
     """Parts of a source: one that goes, or that nothing is held against any more, is looser."""
-    items = (_parts(tree, "items", "id") for tree in (base, head))
-    yield from each("item", *items, by(_ITEM), gone=Side.LOOSER, new=Side.STRICTER)
-    excuses = (_parts(tree, "uncited", "fact") for tree in (base, head))
-    yield from each("excuse", *excuses, by(_EXCUSE), gone=Side.STRICTER, new=Side.LOOSER)
+    before, after = (_parts(tree, "items", "id") for tree in (base, head))
+    yield from each("item", before, after, by(_ITEM), gone=Side.LOOSER, new=Side.STRICTER)
+    before, after = (_parts(tree, "uncited", "fact") for tree in (base, head))
+    yield from each("excuse", before, after, by(_EXCUSE), gone=Side.STRICTER, new=Side.LOOSER)
 
 
 def _parts(tree: Tree, part: str, key: str) -> Stated:

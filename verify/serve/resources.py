@@ -157,7 +157,7 @@ class Resources:
             **bundle_view(found),
             "verdict": report.verdict.model_dump(mode="json"),
             "outcomes": {one: counts.count(one) for one in dict.fromkeys(counts)},
-            "claims": [claim.model_dump(mode="json") for claim in report.claims],
+            "claims": [asdict(claim) for claim in report.claims],
             "evidence_head": report.evidence_head,
         }
 
