@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -32,8 +33,7 @@ def hostile(report: Report) -> Report:
         f.model_copy(update={"label": HOSTILE, "reason": HOSTILE}) for f in report.falsifiers
     ]
     claims = [
-        c.model_copy(update={"title": HOSTILE, "sentence": HOSTILE, "reasons": [HOSTILE]})
-        for c in report.claims
+        replace(c, title=HOSTILE, sentence=HOSTILE, reasons=(HOSTILE,)) for c in report.claims
     ]
     return report.model_copy(
         update={"clauses": clauses, "falsifiers": falsifiers, "claims": claims}

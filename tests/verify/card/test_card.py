@@ -250,8 +250,7 @@ def test_plain_words_links_and_closed_code_hide_nothing(source: Source, written:
 
 def test_a_tag_in_a_title_or_reason_is_text_on_the_card(source: Source) -> None:
     (denied,) = (one for one in source.report.claims if one.claim == "CLAIM-BETTER")
-    changed = denied.model_copy(update={"title": "<details hidden>", "unlock": None})
-    changed = changed.model_copy(update={"reasons": ["<!-- gone"]})
+    changed = replace(denied, title="<details hidden>", reasons=("<!-- gone",), unlock=None)
     report = source.report.model_copy(update={"claims": [changed]})
     text = card(Source(source.file, "b", SHA, report), {})
     assert "Not shown: &lt;details hidden>" in text
