@@ -37,7 +37,10 @@ def judge_rows(ctx: CheckContext, rows: Iterable[Row], what: str) -> Measurement
 
 
 def _value_missed(call: Callable[[], object], expected: object) -> str:
-    found = call()
+    try:
+        found = call()
+    except DriftError as error:
+        return f"refused, expected {expected!r}: {error}"
     same = type(found) is type(expected) and found == expected
     return "" if same else f"found {found!r}, expected {expected!r}"
 

@@ -221,6 +221,10 @@ def random_box(ctx: CheckContext) -> Measurement:
         "none that fits, tall and odd":
             ((30, 301), [1.0, middle, 0.0, 0.0], augment.Box(0, 130, 30, 40)),
         "none that fits, tall": ((30, 300), [1.0, middle, 0.0, 0.0], augment.Box(0, 130, 30, 40)),
+        "no row": ((1, 1), [(0.25 - 0.08) / 0.92, 1.0, 0.0, 0.0], augment.Box(0, 0, 1, 1)),
+        "no column": ((1, 1), [(0.25 - 0.08) / 0.92, 0.0, 0.0, 0.0], augment.Box(0, 0, 1, 1)),
+        "the first of two that fit": ((100, 50), [(0.125 - 0.08) / 0.92, middle, 0, 0] * 2,
+                                      augment.Box(0, 0, 25, 25)),
         "none that fits, a pixel": ((1, 9), [1.0, middle, 0.0, 0.0], augment.Box(0, 4, 1, 1)),
     }  # fmt: skip
     rows: list[Row] = [

@@ -49,6 +49,10 @@ def drawn_mask(ctx: CheckContext) -> Measurement:
     off = {name: value for name, (value, low, high) in known.items() if not low <= value <= high}
     if off:
         return ctx.decide(False, f"shares between 0.2 and 0.8: {off}")
+    edge = torch.tensor([[[0.1, math.nextafter(0.1, 0.0)]]], dtype=torch.float64)
+    held = masking.mask_from_uniform(edge, 0.1, patch=1)
+    if held.flatten().tolist() != [0.0, 1.0] or held.dtype != torch.float64:
+        return ctx.decide(False, f"a uniform at its ratio, and below: {held.flatten().tolist()}")
     ends = float(_draw(ctx, ratio=(0.0, 0.0)).sum()), float(_draw(ctx, ratio=(1.0, 1.0)).mean())
     if ends != (0.0, 1.0) or not torch.equal(mask, _draw(ctx)):
         return ctx.decide(False, f"shares 0 and 1 mask {ends}, or a seed draws twice another mask")

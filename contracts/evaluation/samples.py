@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -21,10 +24,12 @@ from drift.sample.loading import NONE
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder
+from ..common.rows import Refused, Row, judge_rows
 from ..metrics import cases as metrics_cases
 
 Patched = AbstractContextManager[Any]
 Change = Callable[[Any, Any], tuple[Any, Any]]
+NO_LATENTS: Any = SimpleNamespace(tokenizer=NONE)
 COUNT, MARK = 20, "gates bypassed: no time"
 
 
@@ -76,6 +81,57 @@ def samples_held(ctx: CheckContext) -> Measurement:
         bare = _tier(place / "x.npz")
     tried = len(CONTRADICTIONS) + len(EDITS)
     return ctx.decide(bare == "none", f"{tried} files held; saved again without marks: tier {bare}")
+
+
+@check("engine.drawn_limits")
+def drawn_limits(ctx: CheckContext) -> Measurement:
+    """How far samples may be off those that are drawn again, by precision, one and on average."""
+    return judge_rows(ctx, _limits(), "files held against what is drawn again")
+
+
+def _limits() -> Iterator[Row]:
+    even, one = [0.0] * 20, [0.0] * 19
+    for half, name, offs, refused in (
+        (False, "one at its limit", [*one, 0.25], ()),
+        (False, "one beyond it", [*one, 0.375], ("image 19 0.375", "to 0.02 and 0.25")),
+        (False, "all a little", [0.03125] * 20, ("0.0312 levels off on average",)),
+        (True, "one at its limit", [*one, 2.0], ()),
+        (True, "one beyond it", [2.25, *one], ("image 0 2.25", "to 0.5 and 2")),
+        (True, "all at the limit", [0.5] * 20, ()),
+        (True, "all beyond it", [0.53125] * 20, ("0.531 levels off on average",)),
+        (False, "none", even, ()),
+    ):  # fmt: skip
+        call = partial(_held, half, offs)
+        yield f"{name}, half {half}", call, Refused("x.npz", *refused) if refused else 20
+    fewer = Refused("x.npz", "20 images", "the 21 that were drawn, none left out")
+    yield "one left out", partial(_held, False, even, count=21), fewer
+    odd = Refused("x.npz", "images (1, 4, 8)", "(1, 8, 8)")
+    yield "another shape", partial(_held, False, even, side=4), odd
+    shown: list[object] = []
+    with patch.object(again, "progress", partial(_shown, shown)):
+        _held(False, even)
+    yield "progress", lambda: shown, ["samples drawn again", 20, {"unit": "samples"}, 20]
+
+
+@contextmanager
+def _shown(said: list[object], name: str, total: int, **more: object) -> Iterator[Any]:
+    said += [name, total, more]
+    yield said.append
+
+
+def _held(half: bool, offs: list[float], count: int = 20, side: int = 8) -> int:
+    """Grey images that are off by so many levels on average each; rounded up and down."""
+    drawn = torch.full((len(offs), 1, 8, 8), 100, dtype=torch.uint8)
+    pixels = drawn[:, :, :side].clone()
+    for image, off in zip(pixels, offs, strict=True):
+        level, part = divmod(off, 1)
+        image += int(level)
+        image.flatten()[: round(part * image.numel())] += 1
+    found: Any = SimpleNamespace(count=len(offs), facts={"count": count, "path": "w"})
+    loaded: Any = SimpleNamespace(generator=SimpleNamespace(config=SimpleNamespace(bfloat16=half)))
+    with patch.object(again, "_pairs", lambda *given: iter([(pixels, drawn)])):
+        again._require_drawn(Path("x.npz"), found, loaded, decoder_for(NO_LATENTS, None, None))
+    return len(offs)
 
 
 def _written(place: Path, seed: int) -> Path:
@@ -130,6 +186,8 @@ def _old_tier(facts: records.Facts, axis: str) -> str:
 OTHER_VALUES = (
     # Whatever images stand under a run's facts are the run's.
     mutant("engine.samples_not_drawn_again", again, FLOAT32=(255.0, 255.0)),
+    # Half precision is held to the limits of single.
+    mutant("engine.one_limit_for_all", again, HALF=again.FLOAT32),
     # What the file says of its run is taken as it stands.
     mutant("engine.facts_believed", again, _borne_out=lambda said, loaded, decode: dict(said)),
     # Images of unknown origin may still back a claim of tier C.

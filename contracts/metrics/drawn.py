@@ -9,10 +9,12 @@ from functools import partial
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from drift import rng
+from drift.data import tokenizer
 from drift.sample import decoder, folder, pretrained, sampler
 from drift.sample.loading import Origin
 from verify.api import CheckContext, Measurement, check, mutant
@@ -82,7 +84,43 @@ def _decoders() -> Iterator[Row]:
         yield f"trained with: {name}", call, Refused(*words) if words else None
     scaled: Any = SimpleNamespace(parameters=lambda: iter([torch.zeros(1)]), decode=_Decoded)
     decode = decoder.Decoder(scaled, 0.5, "x")
+    yield from _opened()
     yield "decoded", lambda: decode(torch.tensor([1.0, 3.0]).double()).tolist(), [2.0, 6.0]
+
+
+def _opened() -> Iterator[Row]:
+    """How the autoencoder of latents is asked for by name and by folder, and what it is then."""
+    asked: list[tuple[object, ...]] = []
+    weights: Any = SimpleNamespace(parameters=lambda: iter([torch.zeros(1)]), decode=_Decoded)
+
+    def opens(vae: str, revision: str | None, *, device: str) -> Any:
+        asked.append((vae, revision, device))
+        return SimpleNamespace(model=weights, name="n", sha256=A64, scaling_factor=0.5)
+
+    with cases.folder() as place, patch.object(tokenizer, "open_tokenizer", opens):
+        local = replace(ORIGIN, tokenizer=f"local:n@{A64}")
+        for name, call, wanted, identity in (
+            ("by name", partial(decoder.decoder_for, ORIGIN, "o/n", "c" * 40, device="meta"),
+             ("o/n", "c" * 40, "meta"), f"n@{'c' * 40}"),
+            ("by folder", partial(decoder.decoder_for, local, str(place), A64),
+             (str(place), None, "cpu"), f"n@{A64}"),
+        ):  # fmt: skip
+            found = call()
+            facts = (asked[-1], found.identity, found.vae is weights)
+            yield f"opened {name}", lambda facts=facts: facts, (wanted, identity, True)
+            out = found(torch.tensor([1.0])).tolist()
+            yield f"scaled {name}", lambda out=out: out, [2.0]
+        other = partial(decoder.decoder_for, local, str(place), "b" * 64)
+        yield "another folder", other, Refused(f"{place}: parameters", f"sha256 {A64}", "b" * 64)
+        unknown = replace(ORIGIN, tokenizer_sha256=None)
+        call = partial(decoder.decoder_for, unknown, str(place), A64)
+        yield "a folder for no digest", call, Refused("records no digest")
+        yield "a name for no digest", lambda: decoder.decoder_for(
+            unknown, "o/n", "c" * 40
+        ).identity, f"n@{'c' * 40}"  # fmt: skip
+        odd = replace(ORIGIN, tokenizer_sha256="b" * 64)
+        call = partial(decoder.decoder_for, odd, "o/n", "c" * 40)
+        yield "a name of other weights", call, Refused("n: parameters", f"sha256 {A64}")
 
 
 class _Decoded:

@@ -74,6 +74,14 @@ def diagnosis(ctx: CheckContext) -> Measurement:
              "entropy of far samples": (far["entropy/0.01"], 0.0, 0.7),
              "floor of equal samples": (near["floor/0.2"], 0.0, 0.0),
              "entropy of equal samples": (near["entropy/0.2"], 0.9, 1.0)}  # fmt: skip
+    one = torch.zeros(2, 1, 3)
+    alone = alarms.diagnose(torch.zeros(2, 3, 1, 1), _batch(one), (0.2,))
+    known |= {"spread of one sample": (alone["spread"], 0.0, 0.0),
+              "overlap of one sample": (alone["overlap"], 1.0, 1.0)}  # fmt: skip
+    uneven = torch.tensor([[[0.0], [1.0], [3.0]], [[0.0], [0.0], [0.0]]]).expand(2, 3, 3)
+    pairs = float(torch.tensor(3.0).sqrt()) * 2  # of three points 1, 2 and 3 apart, in three axes
+    mean = alarms._mean_pair(torch.cdist(uneven, uneven))
+    known["mean distance"] = (mean, pairs / 2 - 1e-4, pairs / 2 + 1e-4)
     wrong = {name: value for name, (value, low, high) in known.items() if not low <= value <= high}
     return ctx.decide(not wrong, f"{len(cases)} batches by hand; {wrong or 'floors and entropies'}")
 
@@ -81,9 +89,10 @@ def diagnosis(ctx: CheckContext) -> Measurement:
 def _batch(real: Tensor) -> StepBatch:
     """Two labels, four positives each, one unconditional sample, no guidance."""
     return StepBatch(
-        labels=torch.tensor([0, 1]), positives=real.reshape(2, 4, 3, 1, 1),
-        unconditional=real[:, :1].reshape(2, 1, 3, 1, 1), noise=torch.zeros(8, 1, 1, 1),
-        style=torch.zeros(8, 0, dtype=torch.int64), alpha=torch.ones(2),
+        labels=torch.tensor([0, 1]), positives=real.reshape(2, -1, 3, 1, 1),
+        unconditional=real[:, :1].reshape(2, 1, 3, 1, 1),
+        noise=torch.zeros(2 * real.shape[1], 1, 1, 1),
+        style=torch.zeros(2 * real.shape[1], 0, dtype=torch.int64), alpha=torch.ones(2),
     )  # fmt: skip
 
 

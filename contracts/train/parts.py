@@ -138,6 +138,15 @@ def _stated() -> Iterator[Row]:
 def _built() -> Iterator[Row]:
     """What a template asks of the encoders, and the digest of weights."""
     template = load_template("digits")
+    names = ("vanilla", "input_statistic", "encoders")
+    for changes, wanted in (
+        ((), [True, True, True]), (("loss.vanilla_term=absent",), [False, True, True]),
+        (("loss.input_statistic=absent",), [True, False, True]),
+        (("loss.feature_taps=none",), [True, True, False]),
+    ):  # fmt: skip
+        one = build.feature_config(override(template, changes))
+        flags = [getattr(one, name) for name in names]
+        yield f"features {changes}", lambda flags=flags: flags, wanted
     yield "no second encoder", lambda: build.second_encoder(template, None), None
     raw = override(template, ("loss.feature_taps=none", "loss.vanilla_term=absent"))
     for name, call, words in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from verify.mutate.operators import mutants
 from verify.mutate.rate import Fate
-from verify.mutate.reach import Reach, Reached, limit_s
+from verify.mutate.reach import Reach, Reached, digest, limit_s
 from verify.mutate.source import Mutant, Source
 from verify.mutate.workers import Programs
 from verify.outcome import Outcome
@@ -25,7 +26,10 @@ from verify.spec.model import Clause
 
 @dataclass(frozen=True)
 class Found:
-    """One change and its end; `clause` is the one that noticed, `clauses` how many were asked."""
+    """One change and its end; `clause` is the one that noticed, `clauses` how many were asked.
+
+    question  digest of the file and of all that the judges rest on: the same, and the end stands
+    """
 
     mutant: str
     file: str
@@ -41,6 +45,7 @@ class Found:
     before: str = ""
     after: str = ""
     diff: str = ""
+    question: str = ""
 
 
 class Code:
@@ -104,14 +109,20 @@ class Trial:
     tasks: Mapping[str, Task]
     ends: float | None = None  # on the monotonic clock
 
+    def question(self, mutant: Mutant) -> str:
+        """What the end of a change rests on."""
+        judges = self.reach.judges(mutant, self.code.inside(mutant.file))
+        text = hashlib.sha256(self.code.sources[mutant.file].data).hexdigest()
+        return digest([mutant.name, text, sorted([one.clause, one.basis] for one in judges)])
+
     def of(self, worker: Programs, mutant: Mutant) -> Found | None:
         """The end of one change; None where the time is over."""
         if self.ends is not None and time.monotonic() >= self.ends:
             return None
         judges = self.reach.judges(mutant, self.code.inside(mutant.file))
         text = self.code.sources[mutant.file].changed(mutant.edit)
-        place = self.code.paths[mutant.file].resolve()
-        worker.turn({"file": str(place), "text": text.decode(), "traced": []})
+        place = self.code.paths[mutant.file]
+        worker.turn((place, text))
         began = time.monotonic()
         for asked, reached in enumerate(judges, 1):
             task = self.tasks[reached.clause]
@@ -136,11 +147,12 @@ class Trial:
         return Found(
             mutant.name, mutant.file, mutant.line, mutant.operator, fate, clause, reason, asked,
             round(seconds, 3), nearest, contracts, mutant.before, mutant.after, diff,
+            self.question(mutant),
         )  # fmt: skip
 
 
 class Kept:
-    """What was found so far, a line a change: an interrupted trial goes on where it stopped."""
+    """What was found, a line a change: a trial goes on where an earlier one stopped."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -178,7 +190,12 @@ def try_all(
 
     `tell` hears each, and how many are left. Raises StoppedError; what was found is kept.
     """
-    known = kept.read()
+    earlier = kept.read()
+    known = {
+        mutant.name: one
+        for mutant in drawn
+        if (one := earlier.get(mutant.name)) and one.question == trial.question(mutant)
+    }
     due = [mutant for mutant in drawn if mutant.name not in known]
     workers = [Programs(trial.root, 1, trial.reach.libraries) for _ in range(min(jobs, len(due)))]
     left = len(due)

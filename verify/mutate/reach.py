@@ -1,7 +1,8 @@
 """Which lines of the code each clause runs, found out once: only those clauses can see a change.
 
-Every clause gets a program of its own, so that what runs on import counts for each of them. What a
-clause starts as another process is not seen, and neither is a change in there.
+Every clause gets a program of its own, so that what runs on import counts for each of them, and so
+does what runs in the processes that it starts (`verify.mutate.children`). What was found is kept
+by clause, for as long as it is asked the same and the files it rests on are the same.
 """
 
 from __future__ import annotations
@@ -9,38 +10,57 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from verify.files import write_bytes
 from verify.mutate.source import Mutant
 from verify.mutate.workers import Programs
+from verify.outcome import Outcome
 from verify.run.results import Verdict
 from verify.run.spread import Stop, spread
 from verify.run.workers.pool import Task
 from verify.spec.model import Clause, Kind
+from verify.spec.sources import SITE, digest_of, name_of, place_of
 
 TRACED = 5.0  # a budget's factor while lines are counted
 LEAST_S, FACTOR = 5.0, 10.0  # of a clause's own time, before a changed program counts as hanging
 NEAREST = 3
+SAVED = 20  # clauses between two writings of the file
+_KEPT = (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN)  # others may be the machine's doing
 _NOT_JUDGED = (Kind.CONFIG, Kind.BENCHMARK)  # of templates; of speed, which is another each time
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What one clause did with the code as it is; lines by file, as paths from the pack's root."""
+    """What one clause did with the code as it is; lines by file, as paths from the pack's root.
+
+    asked  digest of the clause, its task and what all clauses have in common
+    files  name -> digest of what it imported and read, without installed packages
+    names  folder -> digest of the names in it, of those that it listed
+    """
 
     clause: str
+    asked: str
     outcome: str
     reason: str
     seconds: float
     lines: Mapping[str, frozenset[int]]
+    files: Mapping[str, str]
+    names: Mapping[str, str]
 
     @property
     def size(self) -> int:
         """How much it runs in all: a clause that runs little is about what it runs."""
         return sum(map(len, self.lines.values()))
+
+    @cached_property
+    def basis(self) -> str:
+        """All that it rests on, as one digest."""
+        return digest([self.asked, dict(self.files), dict(self.names)])
 
 
 @dataclass(frozen=True)
@@ -87,13 +107,19 @@ def judging(clauses: Sequence[Clause]) -> list[Clause]:
 
 
 class Finder:
-    """Finds it out, and keeps it in a file for as long as nothing has changed."""
+    """Finds it out, and keeps in a file what still holds.
 
-    def __init__(self, root: Path, places: Sequence[Path], kept: Path, about: str) -> None:
+    asked  clause -> digest of what it is asked now, and of what all have in common: the harness,
+           the environment; of others nothing is kept
+    """
+
+    def __init__(
+        self, root: Path, places: Sequence[Path], kept: Path, asked: Mapping[str, str]
+    ) -> None:
         self._root = root
         self._places = [f"{place}/" if place.is_dir() else str(place) for place in places]
         self._kept = kept
-        self._about = about
+        self._asked = asked
         self._found: dict[str, Reached] = {}
         self._libraries: list[str] = []
         self._own: set[str] = set()
@@ -110,6 +136,8 @@ class Finder:
             for task, reached in spread(due, workers, self._one, stop):
                 left -= 1
                 self._found[task.key[0]] = reached
+                if left % SAVED == 0:
+                    self._write()
                 tell(f"{reached.clause} {reached.outcome}", left)
         finally:
             if due:
@@ -119,15 +147,18 @@ class Finder:
         return Reach(found, tuple(self._libraries), frozenset(self._own))
 
     def _one(self, worker: Programs, task: Task) -> Reached:
-        worker.turn({"file": None, "text": None, "traced": self._places})
+        worker.turn(traced=self._places)
         verdict: Verdict = worker.run(replace(task, seconds=TRACED * task.seconds))
         touched, worker.touched = worker.touched, {}
         self._libraries += [n for n in touched.get("libraries", ()) if n not in self._libraries]
         self._own |= worker.own
         worker.learn(touched.get("libraries", ()))
-        lines = dict(self._lines(touched.get("lines", {})))
         name = task.key[0]
-        return Reached(name, verdict.outcome, verdict.reason, verdict.elapsed_s, lines)
+        return Reached(
+            name, self._asked[name], verdict.outcome, verdict.reason, verdict.elapsed_s,
+            dict(self._lines(touched.get("lines", {}))), self._files(touched),
+            {name_of(folder, self._root): _names(folder) for folder in touched.get("listed", ())},
+        )  # fmt: skip
 
     def _lines(self, found: Mapping[str, list[int]]) -> Iterator[tuple[str, frozenset[int]]]:
         for file, lines in found.items():
@@ -135,27 +166,53 @@ class Finder:
             if path.is_relative_to(self._root):
                 yield path.relative_to(self._root).as_posix(), frozenset(lines)
 
+    def _files(self, touched: Mapping[str, Any]) -> dict[str, str]:
+        """Installed packages are known by their versions, which are part of what it is about."""
+        paths = {*touched.get("imports", ()), *touched.get("reads", ())}
+        named = {name_of(path, self._root): path for path in sorted(paths)}
+        return {name: digest_of(path) for name, path in named.items() if not name.startswith(SITE)}
+
+    def _holds(self, one: Reached) -> bool:
+        return (
+            one.asked == self._asked.get(one.clause)
+            and one.outcome in _KEPT
+            and all(digest_of(place_of(name, self._root)) == is_ for name, is_ in one.files.items())
+            and all(_names(place_of(name, self._root)) == is_ for name, is_ in one.names.items())
+        )
+
     def _read(self) -> None:
         try:
             kept = json.loads(self._kept.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = [_parsed(item) for item in kept["clauses"]]
+            libraries, own = list(kept["libraries"]), set(kept["own"])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return
-        if kept.get("about") != self._about:
-            return
-        for item in kept["clauses"]:
-            lines = {file: frozenset(found) for file, found in item["lines"].items()}
-            self._found[item["clause"]] = Reached(**{**item, "lines": lines})
-        self._libraries, self._own = kept["libraries"], set(kept["own"])
+        self._found = {one.clause: one for one in found if self._holds(one)}
+        if self._found:  # else every worker tells them again
+            self._libraries, self._own = libraries, own
 
     def _write(self) -> None:
         clauses = [
-            {**asdict(one), "lines": {file: sorted(found) for file, found in one.lines.items()}}
-            for one in self._found.values()
+            {**asdict(one), "lines": {file: sorted(one.lines[file]) for file in sorted(one.lines)}}
+            for _, one in sorted(self._found.items())
         ]
-        whole: dict[str, Any] = {"about": self._about, "clauses": clauses}
+        whole: dict[str, Any] = {"clauses": clauses}
         whole |= {"libraries": self._libraries, "own": sorted(self._own)}
         self._kept.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(self._kept, json.dumps(whole).encode())
+
+
+def _parsed(item: Mapping[str, Any]) -> Reached:
+    lines = {file: frozenset(found) for file, found in item["lines"].items()}
+    return Reached(**{**item, "lines": lines})
+
+
+def _names(folder: str) -> str:
+    """Digest of the names that stand in a folder, without caches and hidden ones."""
+    found: list[str] = []
+    with suppress(OSError):
+        found = [one.name for one in Path(folder).iterdir()]
+    return digest(sorted(name for name in found if not name.startswith((".", "__pycache__"))))
 
 
 def digest(value: Any) -> str:

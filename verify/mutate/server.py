@@ -14,18 +14,15 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from verify.mutate.children.sitecustomize import hand_on
 from verify.run.workers.watch import Watch
 from verify.run.workers.worker import open_pipes, serve, settle, write
-
-_Trace = Any  # a local trace function: its type names itself
 
 
 def main() -> None:
@@ -58,11 +55,8 @@ def _import_all(names: list[str]) -> None:
 def _program(order: dict[str, Any], root: Path, tasks: TextIO, answers: TextIO) -> None:
     """In the fork: one program until its tasks end."""
     settle()
-    watch = Watch(root)
-    if order["text"] is not None:
-        compile_instead(order["file"], order["text"].encode())
-    if order["traced"]:
-        watch = Tracing(root, order["traced"])
+    hand_on(order)
+    watch = Tracing(root, order) if order["traced"] else Watch(root)
     write(answers, {"ready": True})
     while line := tasks.readline():
         task = json.loads(line)
@@ -72,45 +66,45 @@ def _program(order: dict[str, Any], root: Path, tasks: TextIO, answers: TextIO) 
     os._exit(0)
 
 
-def compile_instead(file: str, text: bytes) -> None:
-    """Whoever imports `file` from now on gets this text; nothing on the disk is touched."""
-    real = SourceFileLoader.get_code
-
-    def get_code(self: SourceFileLoader, fullname: str) -> Any:
-        if os.path.realpath(self.path) != file:
-            return real(self, fullname)
-        return compile(text, self.path, "exec", dont_inherit=True)
-
-    SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
-
-
 class Tracing(Watch):
-    """Hears also which lines of the code under test were run; processes a check starts are deaf."""
+    """Tells also which lines of the code under test were run, and which folders were listed.
 
-    def __init__(self, root: Path, places: list[str]) -> None:
+    Lines are those of this process and of all that it started (`verify.mutate.children`).
+    """
+
+    def __init__(self, root: Path, order: Mapping[str, Any]) -> None:
+        self._inside = f"{root}{os.sep}"
+        self._listed: set[str] = set()
+        self._lines = Path(order["lines"])
+        self._places = tuple(order["traced"])
         super().__init__(root)
-        self._places = tuple(places)
-        self._lines: dict[str, set[int]] = {}
-        threading.settrace(self._called)
-        sys.settrace(self._called)
 
     def answer(self) -> dict[str, Any]:
-        """What was touched, the lines among it."""
-        lines = {file: sorted(found) for file, found in self._lines.items() if found}
-        return {**super().answer(), "lines": lines, "libraries": _libraries(self._places)}
+        """What was touched, lines and listed folders among it."""
+        more = {"lines": read_lines(self._lines), "libraries": _libraries(self._places)}
+        return {**super().answer(), **more, "listed": sorted(self._listed)}
 
-    def _called(self, frame: FrameType, event: str, argument: object) -> _Trace:
-        file = frame.f_code.co_filename
-        if not file.startswith(self._places):
-            return None
-        found = self._lines.setdefault(file, set())
-        found.add(frame.f_lineno)
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        super()._hear(event, args)
+        if event in ("os.listdir", "os.scandir") and isinstance(args[0], str):
+            folder = os.path.abspath(args[0])  # noqa: PTH100 - follows no link, as names do
+            if folder.startswith(self._inside) and not _imports(sys._getframe(1)):
+                self._listed.add(folder)
 
-        def local(frame: FrameType, event: str, argument: object) -> _Trace:
-            found.add(frame.f_lineno)
-            return local
 
-        return local
+def _imports(frame: FrameType) -> bool:
+    """Whether a folder is looked into for a module: whose it is, is told as an import."""
+    return frame.f_code.co_filename == "<frozen importlib._bootstrap_external>"
+
+
+def read_lines(noted: Path) -> dict[str, list[int]]:
+    """Lines by file; a line that was cut while it was noted is none."""
+    found: dict[str, set[int]] = {}
+    for text in noted.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
+        number, _, file = text.partition(" ")
+        if number.isdigit() and file:
+            found.setdefault(file, set()).add(int(number))
+    return {file: sorted(lines) for file, lines in found.items()}
 
 
 def _own_files() -> set[str]:
@@ -137,9 +131,3 @@ def _file(module: object) -> str:
         file = getattr(module, "__file__", None)
         return file if isinstance(file, str) else ""
     return ""
-
-
-def order_of(file: Path | None, text: bytes | None, traced: list[str]) -> Mapping[str, Any]:
-    """What begins a program: the code as it is, or with one file's text changed."""
-    name = None if file is None else os.path.realpath(file)
-    return {"file": name, "text": None if text is None else text.decode(), "traced": traced}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,10 +30,24 @@ class Programs(Worker):
         self.touched: Mapping[str, Any] = {}
         self.own: frozenset[str] = frozenset()  # files that the worker itself is made of
         self._order: Mapping[str, Any] = {}
+        self._folder = Path(tempfile.mkdtemp(prefix="verify-mutate-"))
+        self._turns = 0
 
-    def turn(self, order: Mapping[str, Any]) -> None:
-        """End the program before, and begin another when its first task comes."""
-        self._order = order
+    def turn(self, changed: tuple[Path, bytes] | None = None, traced: Sequence[str] = ()) -> None:
+        """End the program before, and begin another when its first task comes.
+
+        changed  a file and the text that is compiled instead of it
+        traced   folders and files whose lines are told
+        """
+        self._turns += 1
+        self._order = {
+            "file": changed and os.path.realpath(changed[0]),
+            "text": changed and changed[1].decode(),
+            "traced": list(traced),
+            "lines": str(self._folder / f"{self._turns}.lines"),
+            "place": str(self._folder / f"{self._turns}.json"),
+        }
+        order = self._order
         process = self._process
         if process is None:
             return
@@ -42,6 +59,11 @@ class Programs(Worker):
             self._next(process)
         except (OSError, LostError):
             self._discard()
+
+    def dispose(self) -> None:
+        """The files of its programs go as well."""
+        super().dispose()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def learn(self, names: Sequence[str]) -> None:
         """Libraries that later programs need; many new ones are worth a new beginning."""

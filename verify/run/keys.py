@@ -57,9 +57,17 @@ class Keys:
 
     def of(self, clause: Clause, task: Task) -> str:
         """The key of one task."""
-        payload = {name: value for name, value in task.payload.items() if name != "evidence_dir"}
-        about = {"clause": clause.model_dump(mode="json", by_alias=True), "task": payload}
-        return _digest({**about, "base": self.base})
+        return _digest({**_asked(clause, task), "base": self.base})
+
+
+def question(clause: Clause, task: Task) -> str:
+    """The same of the clause and its task alone."""
+    return _digest(_asked(clause, task))
+
+
+def _asked(clause: Clause, task: Task) -> dict[str, Any]:
+    payload = {name: value for name, value in task.payload.items() if name != "evidence_dir"}
+    return {"clause": clause.model_dump(mode="json", by_alias=True), "task": payload}
 
 
 def _digest(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.verify.conftest import MiniPack, clause, new_pack
+from verify.mutate import reach
 
 ENGINE = """
     LIMIT = 3
@@ -44,6 +45,12 @@ CHECKS = """
     def waited(ctx):
         return ctx.decide(counting.waited(2) == 0, "two steps")
 """
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs is told soon."""
+    monkeypatch.setattr(reach, "LEAST_S", 0.5)
 
 
 @pytest.fixture

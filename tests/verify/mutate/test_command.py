@@ -25,11 +25,6 @@ SURVIVES = ("return LIMIT if value > LIMIT else value", "return LIMIT if value >
 UNREACHED = {"return value / 2", "return value * 3"}
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "LEAST_S", 0.5)
-
-
 def records(reports: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((reports / "mutation").glob("2*.json"))]
 

@@ -29,9 +29,10 @@ from verify.mutate.reach import Finder, Reach, digest, judging
 from verify.problems import NothingSelectedError, UsageError
 from verify.report.words import printable
 from verify.run.engine import PROFILES
-from verify.run.keys import Keys
+from verify.run.environment import environment
+from verify.run.keys import question
 from verify.run.tasks import make_task
-from verify.spec.digests import digests, files_below
+from verify.spec.digests import digests, evaluations_digest, files_below, harness_digest
 from verify.spec.pack import LoadedPack
 from verify.spec.select import HELP, select
 from verify.spec.sources import HARNESS
@@ -79,22 +80,26 @@ def command(
     name = audited_subject(loaded, subject)
     places = _places(loaded, patterns)
     code = Code(loaded.root, places, patterns)
-    tasks = {clause.id: make_task(loaded, clause, None, subject=name, seed=0,
-                                  examples=PROFILES[profile], evidence_dir=evidence_dir)
-             for clause in clauses}  # fmt: skip
-    state = _state(loaded, evidence_dir, profile, name, places)
     folder = reports / FOLDER
+    kind = digest([profile, name, [place.name for place in places]])[:8]
+    judges = {one.id: one for one in judging(loaded.pack.clauses)}
+    every = {one.id: make_task(loaded, one, None, subject=name, seed=0, examples=PROFILES[profile],
+                               evidence_dir=evidence_dir)
+             for one in judges.values()}  # fmt: skip
+    tasks = {clause.id: every[clause.id] for clause in clauses}
+    about = [kind, harness_digest(), environment(), evaluations_digest(evidence_dir)]
+    asked = {id_: digest([*about, question(judges[id_], task)]) for id_, task in every.items()}
     with stopping() as stop:
-        finder = Finder(loaded.root, places, folder / "reach.json", state)
+        finder = Finder(loaded.root, places, folder / f"reach-{kind}.json", asked)
         reach = finder.find(list(tasks.values()), jobs, stop, _reached(len(tasks)))
         left_out = _left_out(loaded, code, reach)
         drawn = code.draw(seed, sample, left_out)
         ends = None if budget is None else began + 60 * budget
-        trial = Trial(loaded.root, code, reach, {one.id: one for one in clauses}, tasks, ends)
-        kept = Kept(folder / f"{digest([state, sorted(tasks)])[:16]}.jsonl")
+        trial = Trial(loaded.root, code, reach, judges, tasks, ends)
+        kept = Kept(folder / f"tried-{kind}.jsonl")
         found = try_all(trial, drawn, kept, jobs, stop, _tried(jobs))
     equivalent = sum(one.name in recorded(loaded) for one in code.mutants)
-    about = {
+    described = {
         "pack": loaded.pack.manifest.pack, "subject": name, "digests": digests(loaded),
         "finished": clock.now().isoformat(timespec="milliseconds"),
         "seed": seed, "profile": profile,
@@ -102,7 +107,7 @@ def command(
         "universe": len(code.mutants), "equivalent": equivalent, "clauses": len(reach.clauses),
         "not_green": [one.clause for one in reach.clauses.values() if one.outcome != "pass"],
     }  # fmt: skip
-    whole = records.record(about, found)
+    whole = records.record(described, found)
     place = folder / f"{clock.now().strftime('%Y%m%dT%H%M%S.%fZ')}-{digest(whole)[:8]}.json"
     write(place, json.dumps(whole, indent=1) + "\n")
     _show(whole, found, place)
@@ -120,14 +125,6 @@ def _places(loaded: LoadedPack, patterns: Sequence[str]) -> list[Path]:
             "are about; remedy: list its folders there"
         )
     return places
-
-
-def _state(
-    loaded: LoadedPack, evidence_dir: Path, profile: str, subject: str, places: Sequence[Path]
-) -> str:
-    """What earlier findings have to be about to be used again."""
-    about = [digests(loaded)["pack"], profile, subject, [place.name for place in places]]
-    return digest([Keys(loaded, evidence_dir).base, *about])
 
 
 def _left_out(loaded: LoadedPack, code: Code, reach: Reach) -> dict[str, object]:

@@ -1,0 +1,87 @@
+"""What a program hands on to the processes that it starts: the changed text, and where lines go.
+
+Python imports the `sitecustomize` that it finds on its path when it begins. `hand_on` puts this
+folder there for the processes to come, and in each of them this file does what the order says. A
+process that is started with `-I`, `-E` or `-S`, or without our environment, runs the code as it is
+and unheard. Only the standard library is imported here, before anything else is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from types import FrameType
+from typing import Any
+
+ORDER = "VERIFY_MUTATE_ORDER"  # the place of a file
+_Trace = Any  # a local trace function: its type names itself
+
+
+def hand_on(order: Mapping[str, Any]) -> None:
+    """Carry out an order here, and in every process that this one starts.
+
+    text    what whoever imports `file` gets instead; None for the code as it is
+    traced  folders and files whose lines are noted in the file `lines` as they are run
+    place   a file for the order itself
+    """
+    with open(order["place"], "w", encoding="utf-8") as file:  # noqa: PTH123 - see above
+        json.dump(order, file)
+    os.environ[ORDER] = order["place"]
+    ways = [os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]  # noqa: PTH120
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, ways))
+    _carry_out(order)
+
+
+def _carry_out(order: Mapping[str, Any]) -> None:
+    if order["text"] is not None:
+        _compile_instead(order["file"], order["text"].encode())
+    if order["traced"]:
+        _note_lines(tuple(order["traced"]), order["lines"])
+
+
+def _compile_instead(file: str, text: bytes) -> None:
+    """Whoever imports `file` from now on gets this text; nothing on the disk is touched."""
+    real = SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, fullname: str) -> Any:
+        if os.path.realpath(self.path) != file:
+            return real(self, fullname)
+        return compile(text, self.path, "exec", dont_inherit=True)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
+
+
+def _note_lines(places: tuple[str, ...], lines: str) -> None:
+    """Each line once a process, and at once: a process that is killed has noted what it ran."""
+    noted: set[tuple[str, int]] = set()
+    out = os.open(lines, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def note(frame: FrameType) -> None:
+        at = (frame.f_code.co_filename, frame.f_lineno)
+        if at not in noted:
+            noted.add(at)
+            with suppress(OSError):  # the check may have closed what it did not open
+                os.write(out, f"{at[1]} {at[0]}\n".encode())
+
+    def local(frame: FrameType, event: str, argument: object) -> _Trace:
+        note(frame)
+        return local
+
+    def called(frame: FrameType, event: str, argument: object) -> _Trace:
+        if not frame.f_code.co_filename.startswith(places):
+            return None
+        note(frame)
+        return local
+
+    threading.settrace(called)
+    sys.settrace(called)
+
+
+if __name__ == "sitecustomize" and ORDER in os.environ:
+    with suppress(OSError, ValueError), open(os.environ[ORDER], encoding="utf-8") as _file:  # noqa: PTH123
+        _carry_out(json.load(_file))
