@@ -82,7 +82,7 @@ def _recorded(root: Path) -> Iterator[Row]:
     said = Refused(str(given), f"the tensors of a {GENERATOR}", "as --kind mae says")
     yield "of another kind", partial(of, kind="mae"), said
     template = load_template("digits")
-    stated = architectures.config_of_template(template, cases.generator().config)
+    stated: Any = architectures.config_of_template(template, cases.generator().config)
     odd = Refused(str(given), "hidden_dim 32", f"hidden_dim {stated.hidden_dim}, ",
                   f"as in {template.name}", "or none")  # fmt: skip
     yield "another template's", partial(of, template="digits"), odd
@@ -130,8 +130,8 @@ def _narrowed(root: Path, flat: Flat) -> Iterator[Row]:
     place = root / "given"
     exact = np.array([0.5, -2.0])
     for kind in ("float16", "float32", "float64"):
-        call = partial(convert._as_float32, place, "a/b", exact.astype(kind))
-        yield kind, lambda call=call: (call().dtype.name, call().tolist()), ("float32", [0.5, -2.0])
+        found = convert._as_float32(place, "a/b", exact.astype(kind))
+        yield kind, partial(_told, found.dtype.name, found.tolist()), ("float32", [0.5, -2.0])
     for name, array in (("finer", np.array([0.1])), ("larger", np.array([1e300])),
                         ("whole numbers", np.array([1, 2]))):  # fmt: skip
         said = Refused(f"{place}: 'a/b'", f"of {array.dtype} that float32")
@@ -181,7 +181,8 @@ def _sane() -> Iterator[Row]:
         yield f"{kind} {name} by fields", call, Refused(f"config.{name}", "at most")
     for most in ({"depth": MOST_LAYERS}, {"num_classes": LARGEST}):
         call = partial(architectures.config_from_reference, GENERATOR, {**told[GENERATOR], **most})
-        yield f"at most {most}", lambda call=call: call().hidden_dim, generator.hidden_dim
+        found: Any = call()
+        yield f"at most {most}", partial(_told, found.hidden_dim), (generator.hidden_dim,)
     for kind, name in ((GENERATOR, "patch_size"), (MAE, "base_channels")):
         call = partial(architectures.config_from_reference, kind, {**told[kind], name: 0})
         yield f"{kind} nonsense", call, Refused("model_config", f"of a {kind}", "metadata.json")
@@ -190,6 +191,10 @@ def _sane() -> Iterator[Row]:
     said = Refused("save_artifact", "found object", "a Generator or a")
     other: Any = object()
     yield "no model", partial(architectures.architecture_of, other), said
+
+
+def _told(*facts: object) -> tuple[object, ...]:
+    return facts
 
 
 def _fields_of(kind: str) -> dict[str, Any]:

@@ -106,10 +106,9 @@ def _opened() -> Iterator[Row]:
              (str(place), None, "cpu"), f"n@{A64}"),
         ):  # fmt: skip
             found = call()
-            facts = (asked[-1], found.identity, found.vae is weights)
-            yield f"opened {name}", lambda facts=facts: facts, (wanted, identity, True)
-            out = found(torch.tensor([1.0])).tolist()
-            yield f"scaled {name}", lambda out=out: out, [2.0]
+            facts = [asked[-1], found.identity, found.vae is weights]
+            facts += found(torch.tensor([1.0])).tolist()
+            yield f"opened and scaled {name}", partial(list, facts), [wanted, identity, True, 2.0]
         other = partial(decoder.decoder_for, local, str(place), "b" * 64)
         yield "another folder", other, Refused(f"{place}: parameters", f"sha256 {A64}", "b" * 64)
         unknown = replace(ORIGIN, tokenizer_sha256=None)

@@ -135,6 +135,10 @@ def _stated() -> Iterator[Row]:
     ]  # fmt: skip
 
 
+def _values(one: object, names: tuple[str, ...]) -> list[object]:
+    return [getattr(one, name) for name in names]
+
+
 def _built() -> Iterator[Row]:
     """What a template asks of the encoders, and the digest of weights."""
     template = load_template("digits")
@@ -145,8 +149,7 @@ def _built() -> Iterator[Row]:
         (("loss.feature_taps=none",), [True, True, False]),
     ):  # fmt: skip
         one = build.feature_config(override(template, changes))
-        flags = [getattr(one, name) for name in names]
-        yield f"features {changes}", lambda flags=flags: flags, wanted
+        yield f"features {changes}", partial(_values, one, names), wanted
     yield "no second encoder", lambda: build.second_encoder(template, None), None
     raw = override(template, ("loss.feature_taps=none", "loss.vanilla_term=absent"))
     for name, call, words in (
