@@ -82,6 +82,20 @@ def decoupled(
     return logits
 
 
+def corrected(
+    dist: Tensor, rates: Tensor, weight: Tensor, repelling: int, switches: Semantics
+) -> Tensor:
+    """`decoupled` without the bias of O(1/n) that a mean of shares has for being a ratio of sums.
+
+    The delta method: m = sum p y is off by -sum p^2 (y - m), so p becomes p (1 + p - sum p^2).
+    """
+    found = decoupled(dist, rates, weight, repelling, switches)
+    for side in (slice(None, repelling), slice(repelling, None)):
+        shares = found[..., side].abs()
+        found[..., side] *= 1.0 + shares - shares.square().sum(dim=-1, keepdim=True)
+    return found
+
+
 def coupled(
     dist: Tensor, rates: Tensor, weight: Tensor, repelling: int, switches: Semantics
 ) -> Tensor:
@@ -121,6 +135,7 @@ VARIANTS: Mapping[str, Coefficients] = MappingProxyType(
         "softmax over y": partial(coefficients, affinity=over_targets),
         "no normalisation": partial(coefficients, affinity=unnormalised),
         "decoupled": decoupled,
+        "decoupled, corrected": corrected,
         "sinkhorn": coupled,
     }
 )

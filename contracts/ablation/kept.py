@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from drift.ablate.tables import BUDGET, TABLES, TEMPLATE, Table
+from drift.ablate.compared import OPEN, words
+from drift.ablate.tables import TABLES, TEMPLATE, Table
 from drift.config import fingerprint, load_template, override
 from drift.errors import DriftError
 from verify import strict_json
@@ -25,9 +26,6 @@ SCHEMA, FIGURE, AXIS = "drift-ablation/1", "fid_proxy", "proxy"
 MOST_BYTES, MISMATCH = 1 << 20, 1.0e-6
 WIDTH = components.WIDTHS["drift-mae-layer4-pca64"]
 LEVEL = 0.95
-AS_PAPER, OTHER_WAY, OPEN = (
-    "separated as in the paper", "separated the other way", "not separated",
-)  # fmt: skip
 
 Record = dict[str, Any]
 Arrays = Mapping[str, Any]
@@ -67,9 +65,11 @@ def read(path: Path) -> Record:
 
 def problems(ctx: CheckContext, record: Record, table: Table) -> Iterator[str]:
     """Where a record is not about the settings it names, or about fewer runs than are asked for."""
+    plain = override(load_template(TEMPLATE), table.budget)
     wanted = {
         "schema": SCHEMA, "table": table.name, "axis": AXIS, "figure": FIGURE,
-        "template": TEMPLATE, "budget": list(BUDGET),
+        "template": TEMPLATE, "budget": list(table.budget),
+        "steps": plain.optimizer.training_steps, "samples": plain.evaluation.samples,
     }  # fmt: skip
     for name, value in wanted.items():
         if record[name] != value:
@@ -84,7 +84,7 @@ def problems(ctx: CheckContext, record: Record, table: Table) -> Iterator[str]:
 def _rows(ctx: CheckContext, record: Record, table: Table) -> Iterator[str]:
     """The rows are the table's, with their settings, in the order of the paper's figures."""
     for row, stated in zip(table.rows, record["rows"], strict=True):
-        template = override(load_template(TEMPLATE), (*BUDGET, *row.settings))
+        template = override(load_template(TEMPLATE), (*table.budget, *row.settings))
         wanted = {
             "name": row.name, "paper": row.paper, "settings": list(row.settings),
             "kernel": row.kernel, "template_fingerprint": fingerprint(template),
@@ -107,7 +107,7 @@ def _runs(record: Record, table: Table) -> Iterator[str]:
     found = [(run["row"], run["seed"]) for run in record["runs"]]
     if sorted(found) != sorted(wanted):
         yield f"{len(set(found))} runs, expected one a row and seed, {len(wanted)}"
-    stated = {row["name"]: row for row in record["rows"]}
+    stated, taught = {row["name"]: row for row in record["rows"]}, _is_taught(table)
     for run in record["runs"]:
         row = stated[run["row"]]
         marks = [f"variant of the loss: {row['kernel']}"] if row["kernel"] != "plain" else []
@@ -116,9 +116,19 @@ def _runs(record: Record, table: Table) -> Iterator[str]:
                 yield f"{run['row']}, seed {run['seed']}: {name} {run[name]!r}, not its row's"
         if run["diagnostic"] != marks:
             yield f"{run['row']}, seed {run['seed']}: marked {run['diagnostic']}, expected {marks}"
+        if ("teacher_sha256" in run) is not taught:
+            yield f"{run['row']}, seed {run['seed']}: the encoder of its loss is not as its table's"
+        elif taught and run["teacher_sha256"] in (None, record["judge_sha256"]):
+            yield f"{run['row']}, seed {run['seed']}: taught by the encoder that judges it"
     keys = [run["key"] for run in record["runs"]]
     if len(set(keys)) < len(keys):
         yield "two runs have one key"
+
+
+def _is_taught(table: Table) -> bool:
+    """Whether an encoder is in the loss of a table's runs."""
+    loss = override(load_template(TEMPLATE), table.budget).loss
+    return loss.feature_taps != "none"
 
 
 def _wrong_figures(record: Record, arrays: Arrays) -> Iterator[str]:
@@ -161,11 +171,12 @@ def log_ratio(figures: Figures, first: str, second: str) -> tuple[float, float]:
     return mean, half or math.inf
 
 
-def verdict(mean: float, half: float) -> str:
-    """What an interval of log(second / first) says, the first being the paper's better one."""
+def verdict(table: str, mean: float, half: float) -> str:
+    """What an interval of log(second / first) says of two rows of a table."""
+    first, second = words(TABLES[table])
     if abs(mean) <= half:
         return OPEN
-    return AS_PAPER if mean > 0 else OTHER_WAY
+    return first if mean > 0 else second
 
 
 def stated_verdict(record: Record, first: str, second: str) -> str | None:

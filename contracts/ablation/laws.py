@@ -97,6 +97,14 @@ def _coupling(logits: Array, w: Array, repelling: int) -> Array:
     return np.concatenate(sides, axis=-1)
 
 
+def _less_bias(kernel: Array) -> Array:
+    """Shares of a ratio of means, less its bias (R var w - cov(w y, w)) / (n mean(w)^2)."""
+    mean, n = kernel.mean(-1, keepdims=True), kernel.shape[-1]
+    share, off = kernel / (n * mean), kernel - mean
+    variance = (off**2).mean(-1, keepdims=True)
+    return np.asarray(share + (kernel * off / n - share * variance) / (n * mean**2))
+
+
 AFFINITIES: dict[str, Callable[[Array, Array, int], Array]] = {
     "xy": lambda logits, w, repelling: _crossed(
         np.sqrt(_share(np.exp(logits), -1) * _share(np.exp(logits), -2)), w, repelling
@@ -106,6 +114,7 @@ AFFINITIES: dict[str, Callable[[Array, Array, int], Array]] = {
         np.exp(logits - logits.max(axis=(-2, -1), keepdims=True)), w, repelling
     ),
     "own side": _of_side(lambda kernel: _share(kernel, -1)),
+    "own side, less bias": _of_side(_less_bias),
     "coupling": _coupling,
 }
 

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from drift.ablate.compared import OPEN, words
+from drift.ablate.tables import TABLES
 from verify.api import mutant
 
 from ..evaluation import components
 from . import kept
 from .kept import FIGURE, Record
 
-Change = Callable[[Record], Record]
+Arrays = dict[str, Any]
 
 
-def _changed(change: Change) -> AbstractContextManager[Any]:
-    """Records as they would read; their components stay as they are."""
-    real = kept.read
-    return patch.object(kept, "read", lambda path: change(real(path)))
+@contextmanager
+def _changed(
+    record: Callable[[Record], Record] = lambda record: record,
+    arrays: Callable[[Arrays, Record], Arrays] = lambda arrays, record: arrays,
+) -> Iterator[None]:
+    """Records, and their components, as they would read."""
+    read, read_arrays = kept.read, components.read_arrays
+
+    def changed(path: Any, of: Record, part: str) -> Arrays:
+        return arrays(read_arrays(path, of, part), of)
+
+    with (
+        patch.object(kept, "read", lambda path: record(read(path))),
+        patch.object(components, "read_arrays", changed),
+    ):
+        yield
 
 
 def _each_run(record: Record, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Record:
@@ -44,8 +58,8 @@ def verdict_typed(subject: object) -> AbstractContextManager[Any]:
     """Each verdict of the record is another one; its figures are not."""
 
     def change(record: Record) -> Record:
-        other = {kept.OPEN: kept.AS_PAPER}
-        stated = [one | {"verdict": other.get(one["verdict"], kept.OPEN)}
+        other = {OPEN: words(TABLES[record["table"]])[0]}
+        stated = [one | {"verdict": other.get(one["verdict"], OPEN)}
                   for one in record["comparisons"]]  # fmt: skip
         return record | {"comparisons": stated}
 
@@ -55,43 +69,31 @@ def verdict_typed(subject: object) -> AbstractContextManager[Any]:
 @mutant("ablation.component_removed")
 def component_removed(subject: object) -> AbstractContextManager[Any]:
     """The moments of one run are not kept."""
-    real = components.read_arrays
 
-    def read(*given: Any) -> dict[str, Any]:
-        arrays = real(*given)
+    def change(arrays: Arrays, record: Record) -> Arrays:
         gone = next(name for name in sorted(arrays) if name.endswith("/mu"))
         return {name: array for name, array in arrays.items() if name != gone}
 
-    return patch.object(components, "read_arrays", read)
+    return _changed(arrays=change)
 
 
 @mutant("ablation.one_run_thrice")
 def one_run_thrice(subject: object) -> AbstractContextManager[Any]:
     """All seeds of a setting have the figures and the moments of the first."""
-    return _as_of_first_seed()
-
-
-@contextmanager
-def _as_of_first_seed() -> Any:
-    real = components.read_arrays
 
     def place(name: str, seed: int) -> str:
         row, _, rest = name.partition("/")
         return name if not rest else f"{row}/{seed}/{rest.partition('/')[2]}"
 
-    def read(path: Any, record: Any, part: str) -> dict[str, Any]:
-        arrays, first = real(path, record, part), record["seeds"][0]
-        return {name: arrays[place(name, first)] for name in arrays}
+    def moments(arrays: Arrays, record: Record) -> Arrays:
+        return {name: arrays[place(name, record["seeds"][0])] for name in arrays}
 
     def change(record: Record) -> Record:
         first = {run["row"]: run[FIGURE] for run in record["runs"]
                  if run["seed"] == record["seeds"][0]}  # fmt: skip
         return _each_run(record, lambda run: {FIGURE: first[run["row"]]})
 
-    with ExitStack() as stack:
-        stack.enter_context(patch.object(components, "read_arrays", read))
-        stack.enter_context(_changed(change))
-        yield
+    return _changed(change, moments)
 
 
 @mutant("ablation.one_seed")
@@ -132,23 +134,27 @@ def settings_swapped(subject: object) -> AbstractContextManager[Any]:
     return _changed(change)
 
 
+@mutant("ablation.taught_by_the_judge")
+def taught_by_the_judge(subject: object) -> AbstractContextManager[Any]:
+    """The encoder in the loss of every run is the one that judges it."""
+
+    def change(record: Record) -> Record:
+        return _each_run(record, lambda run: {"teacher_sha256": record["judge_sha256"]})
+
+    return _changed(change)
+
+
 @mutant("ablation.order_turned")
 def order_turned(subject: object) -> AbstractContextManager[Any]:
     """The figures and moments of the settings are exchanged, the best for the worst."""
-    return _turned()
-
-
-@contextmanager
-def _turned() -> Any:
-    real = components.read_arrays
 
     def other(record: Record) -> dict[str, str]:
         names = [row["name"] for row in record["rows"]]
         return dict(zip(names, reversed(names), strict=True))
 
-    def read(path: Any, record: Any, part: str) -> dict[str, Any]:
+    def moments(arrays: Arrays, record: Record) -> Arrays:
         names = other(record)
-        return {_renamed(name, names): array for name, array in real(path, record, part).items()}
+        return {_renamed(name, names): array for name, array in arrays.items()}
 
     def change(record: Record) -> Record:
         names = other(record)
@@ -156,10 +162,7 @@ def _turned() -> Any:
         turned = _each_run(record, lambda run: {FIGURE: figures[names[run["row"]], run["seed"]]})
         return turned | {"comparisons": _verdicts(turned)}
 
-    with ExitStack() as stack:
-        stack.enter_context(patch.object(components, "read_arrays", read))
-        stack.enter_context(_changed(change))
-        yield
+    return _changed(change, moments)
 
 
 def _renamed(name: str, names: dict[str, str]) -> str:
@@ -173,6 +176,10 @@ def _verdicts(record: Record) -> list[dict[str, Any]]:
     for run in sorted(record["runs"], key=lambda run: int(run["seed"])):
         figures.setdefault(run["row"], []).append(run[FIGURE])
     return [
-        one | {"verdict": kept.verdict(*kept.log_ratio(figures, one["first"], one["second"]))}
+        one | {"verdict": kept.verdict(record["table"], *_ratio(figures, one))}
         for one in record["comparisons"]
     ]
+
+
+def _ratio(figures: kept.Figures, one: dict[str, Any]) -> tuple[float, float]:
+    return kept.log_ratio(figures, one["first"], one["second"])

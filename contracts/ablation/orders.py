@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from drift.ablate.compared import OPEN, words
+from drift.ablate.tables import TABLES, Table
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import worst_of
 
 from . import kept
-from .kept import AS_PAPER, AXIS, OPEN, OTHER_WAY
-
-# How far a comparison is from the verdict that is asked for, in half-widths; at most 0: it is that.
-BEYOND = {
-    AS_PAPER: lambda mean, half: (half - mean) / half,
-    OTHER_WAY: lambda mean, half: (half + mean) / half,
-    OPEN: lambda mean, half: (abs(mean) - half) / half,
-}
+from .kept import AXIS
 
 
 @check("ablation.order")
@@ -26,21 +21,32 @@ def order(ctx: CheckContext) -> Measurement:
     if isinstance(found, Measurement):
         return found
     record, figures = found
-    wanted, worst, said = str(ctx.params["verdict"]), -math.inf, []
+    table, wanted = record["table"], str(ctx.params["verdict"])
+    worst, said = -math.inf, []
     for first, second in ctx.params["pairs"]:
         mean, half = kept.log_ratio(figures, first, second)
-        now, stated = kept.verdict(mean, half), kept.stated_verdict(record, first, second)
+        now, stated = kept.verdict(table, mean, half), kept.stated_verdict(record, first, second)
         if stated != now:
             return ctx.decide(
                 False, f"{second} / {first}: the record says {stated!r}, its components {now!r}"
             )
-        far = BEYOND[wanted](mean, half) if math.isfinite(half) else float(wanted != OPEN)
-        worst = worst_of((worst, far))
+        worst = worst_of((worst, beyond(TABLES[table], wanted, mean, half)))
         said.append(_said(first, second, mean, half))
     return ctx.judge(
         worst, "; ".join(said), unit="of the half-width", axis=AXIS,
         provenance=_provenance(record), details=_conditions(record),
     )  # fmt: skip
+
+
+def beyond(table: Table, wanted: str, mean: float, half: float) -> float:
+    """How far a comparison is from a verdict, in half-widths; at most 0: it is that.
+
+    Raises ValueError for a word that the table's verdicts have not.
+    """
+    if wanted == OPEN:
+        return (abs(mean) - half) / half if math.isfinite(half) else 0.0
+    sign = (1, -1)[words(table).index(wanted)]
+    return (half - sign * mean) / half if math.isfinite(half) else 1.0
 
 
 def _said(first: str, second: str, mean: float, half: float) -> str:

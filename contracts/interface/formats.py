@@ -12,15 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from safetensors.numpy import load, save
 
 from drift import trace, trace_file
+from drift.ablate import record as ablations
+from drift.ablate import training
+from drift.ablate.compared import Comparison
+from drift.ablate.tables import Row, Table
 from drift.artifacts import store
 from drift.artifacts.header import read_header
 from drift.config import Template, load_template
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.evaluate import figures, records, sources
+from drift.reproduce.store import Done
 from drift.sample import loading, sampler, writing
 from drift.state import checkpoint, record
 from drift.train import run
@@ -234,6 +241,25 @@ def samples_format() -> Written:
     return version, fields_of(json.loads(said.pop("facts"))) | dict.fromkeys(said, "text")
 
 
+def ablation_format() -> Written:
+    """The record of a table of two rows, which an encoder taught, and its components."""
+    rows, typed = (Row("one", "paper"), Row("two", "paper")), training.Measured.__annotations__
+    facts = dict.fromkeys(typed, "") | {"seed": 0}
+    moments = {"mu": np.ones(2), "sigma": np.eye(2), "reference_mu": np.zeros(2)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / training.FIGURES).write_text(json.dumps(facts))
+        (folder / training.MOMENTS).write_bytes(save(moments | {"reference_sigma": np.eye(2)}))
+        runs = {(row.name, 0): Done("measure", "", folder, {}, {}) for row in rows}
+        said, components = ablations.made(Table("balance", "", "", "", rows), (), (0,), runs)
+    found = {f"components {one.rpartition('/')[2]}": "array" for one in load(components)}
+    kinds = {"rows": Row.__annotations__, "runs": typed, "comparisons": Comparison.__annotations__}
+    for part, types in kinds.items():
+        one = fields_of(said.pop(part)[0])
+        found |= {f"{part}[].{field}": str(types.get(field, one[field])) for field in one}
+    return str(said.pop("schema")), found | fields_of(said)
+
+
 def evidence_format() -> Written:
     """A line of the evidence file, and the names of a bundle's files."""
     line = json.loads(evidence.linked(0, "", "run", {})[0])
@@ -256,6 +282,7 @@ WRITERS: dict[str, Callable[[], Written]] = {
     "artefact": artifact_format,
     "samples": samples_format,
     "trace": trace_format,
+    "ablation": ablation_format,
     "evidence": evidence_format,
     "report": report_format,
 }

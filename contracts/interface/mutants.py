@@ -10,6 +10,7 @@ from unittest.mock import patch
 from pydantic import BaseModel
 
 from drift import trace_file
+from drift.ablate import record as ablations
 from drift.artifacts import store
 from drift.config import Template
 from drift.evaluate import records
@@ -42,6 +43,15 @@ def other_facts(real: Any, *given: Any, how: str) -> Any:
 def other_record(real: Any, *given: Any, how: str, **more: Any) -> Any:
     """A record with another field, under the old version."""
     return _changed(real(*given, **more), how)
+
+
+@mutant("formats.ablation", ablations, "made")
+def other_ablation(real: Any, *given: Any, how: str) -> Any:
+    """The record of an ablation with another field, or its runs with one, under the old version."""
+    record, components = real(*given)
+    if how == "run":
+        return record | {"runs": [_changed(run, "more") for run in record["runs"]]}, components
+    return _changed(record, how), components
 
 
 @mutant("formats.samples", writing, "facts_of")

@@ -16,6 +16,7 @@ from typing import Any
 from drift.ablate.tables import Table
 from drift.experiment import judging
 
+# The words of all verdicts, those of the clauses on kept records too.
 AS_PAPER, OTHER_WAY = "separated as in the paper", "separated the other way"
 FIRST, SECOND = "the first is better", "the second is better"  # where the paper has no order
 OPEN = judging.OPEN
@@ -66,9 +67,13 @@ def compared(first: str, second: str, figures: Figures, table: Table) -> Compari
     if found.low is None or found.high is None:
         return Comparison(first, second, math.exp(found.mean), None, None, found.seeds,
                           found.verdict)  # fmt: skip
-    words = (AS_PAPER, OTHER_WAY) if table.ordered else (FIRST, SECOND)
-    verdict = {judging.BETTER: words[0], judging.WORSE: words[1]}.get(found.verdict, OPEN)
+    verdict = dict(zip((judging.BETTER, judging.WORSE), words(table), strict=True))
     return Comparison(
         first, second, math.exp(found.mean), (math.exp(found.low), math.exp(found.high)),
-        math.exp(found.high - found.mean), found.seeds, verdict,
+        math.exp(found.high - found.mean), found.seeds, verdict.get(found.verdict, OPEN),
     )  # fmt: skip
+
+
+def words(table: Table) -> tuple[str, str]:
+    """How it is said that the first of two settings is the better one, and that the second is."""
+    return (AS_PAPER, OTHER_WAY) if table.ordered else (FIRST, SECOND)

@@ -39,6 +39,23 @@ def write(
     folder: Path, table: Table, budget: Sequence[str], seeds: Sequence[int], runs: Runs
 ) -> dict[str, Any]:
     """Write record, components and picture of a table whose runs (row, seed) are all done."""
+    record, components = made(table, budget, seeds, runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(folder / record["components"]["file"], components)
+    figures = dict[str, list[float]]()
+    for run in record["runs"]:
+        figures.setdefault(run["row"], []).append(run[FIGURE])
+    strips = {row.name: runs[row.name, seeds[0]].folder / training.PICTURE for row in table.rows}
+    atomic.write_bytes(folder / f"{table.name}.png", picture.draw(table, figures, strips))
+    text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+    atomic.write_text(folder / f"{table.name}.json", text + "\n")
+    return record
+
+
+def made(
+    table: Table, budget: Sequence[str], seeds: Sequence[int], runs: Runs
+) -> tuple[dict[str, Any], bytes]:
+    """The record of a table, and the bytes of its components."""
     arrays, figures, entries = dict[str, NDArray[Any]](), dict[str, list[float]](), []
     for row in table.rows:
         for seed in seeds:
@@ -48,12 +65,7 @@ def write(
             arrays |= {f"{row.name}/{seed}/{name}": array for name, array in own.items()}
             figures.setdefault(row.name, []).append(distance(arrays, row.name, seed))
             entries.append({**_entry(row, done), FIGURE: figures[row.name][-1]})
-    found = compared.comparisons(table, figures)
-    folder.mkdir(parents=True, exist_ok=True)
-    components, path = save(arrays), folder / f"{table.name}{COMPONENTS}"
-    atomic.write_bytes(path, components)
-    strips = {row.name: runs[row.name, seeds[0]].folder / training.PICTURE for row in table.rows}
-    atomic.write_bytes(folder / f"{table.name}.png", picture.draw(table, figures, strips))
+    components = save(arrays)
     record = {
         "schema": SCHEMA,
         "table": table.name,
@@ -69,12 +81,13 @@ def write(
         "code_sha256": code_digest(),
         "rows": [_row(row, tuple(budget)) for row in table.rows],
         "runs": entries,
-        "comparisons": [one.as_dict() for one in found],
-        "components": {"file": path.name, "sha256": hashlib.sha256(components).hexdigest()},
+        "comparisons": [one.as_dict() for one in compared.comparisons(table, figures)],
+        "components": {
+            "file": f"{table.name}{COMPONENTS}",
+            "sha256": hashlib.sha256(components).hexdigest(),
+        },
     }
-    text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
-    atomic.write_text(folder / f"{table.name}.json", text + "\n")
-    return record
+    return record, components
 
 
 def distance(arrays: Mapping[str, NDArray[Any]], row: str, seed: int) -> float:
@@ -110,6 +123,8 @@ def _row(row: Row, budget: tuple[str, ...]) -> dict[str, Any]:
 def _entry(row: Row, done: Done) -> dict[str, Any]:
     found = running.facts_of(done)
     own = {name: value for name, value in found.items() if name not in OF_ALL}
+    if own["teacher_sha256"] is None:  # the loss compares pixels
+        del own["teacher_sha256"]
     return {"row": row.name, **own, "key": done.key}
 
 

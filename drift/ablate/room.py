@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drift import atomic
 from drift.ablate import record, running
-from drift.ablate.tables import BUDGET, COST_S, TABLES, Row, Table
+from drift.ablate.tables import TABLES, Row, Table
 from drift.errors import DriftError
 from drift.reproduce.pipeline import Carrier, NotDoneError
 from drift.reproduce.store import Done
@@ -31,7 +31,9 @@ class Asked:
 
 def asked(table: str, seeds: int, root: Path, settings: Sequence[str]) -> Asked:
     """What a command line asks for; raises DriftError for settings that no template can have."""
-    found = Asked(TABLES[table], tuple(range(seeds)), root, (*BUDGET, *settings))
+    found = Asked(
+        TABLES[table], tuple(range(seeds)), root, (*TABLES[table].budget, *settings)
+    )  # fmt: skip
     for row in found.table.rows:
         running.template_of(row, found.budget)
     return found
@@ -46,11 +48,11 @@ def planned(ask: Asked) -> list[str]:
         left = sum(not _is_done(ask, row, seed, judge, carry) for row, seed in ask.pairs)
     except NotDoneError:
         pass
-    cost = left * COST_S / 60
+    cost = left * ask.table.cost_s / 60
     return [
         f"{ask.table.name}: {ask.table.title} ({ask.table.at}), {len(ask.table.rows)} settings, "
         f"{len(ask.seeds)} seeds",
-        f"{left} of {len(ask.pairs)} runs to do, about {COST_S} s of one CPU each: "
+        f"{left} of {len(ask.pairs)} runs to do, about {ask.table.cost_s} s of one CPU each: "
         f"{cost:.0f} minutes",
     ]
 
@@ -63,8 +65,7 @@ def carried_out(ask: Asked, records: Path, say: Callable[[str], None]) -> list[s
             carry = Carrier(ask.root / "steps", say)
             judge = running.judge(ask.root, ask.budget, carry)
             runs = {
-                (row.name, seed): carry(running.measured(ask.root, row, seed, ask.budget, judge))
-                for row, seed in ask.pairs
+                (row.name, seed): _carried(ask, row, seed, judge, carry) for row, seed in ask.pairs
             }
             written = record.write(records, ask.table, ask.budget, ask.seeds, runs)
     except atomic.LockedError as error:
@@ -75,9 +76,14 @@ def carried_out(ask: Asked, records: Path, say: Callable[[str], None]) -> list[s
     return [*record.lines(written), str(records / f"{ask.table.name}.json")]
 
 
+def _carried(ask: Asked, row: Row, seed: int, judge: Done, carry: Carrier) -> Done:
+    teacher = running.teacher(ask.root, seed, ask.budget, carry)
+    return carry(running.measured(ask.root, row, seed, ask.budget, judge, teacher))
+
+
 def _is_done(ask: Asked, row: Row, seed: int, judge: Done, carry: Carrier) -> bool:
     try:
-        carry(running.measured(ask.root, row, seed, ask.budget, judge))
+        _carried(ask, row, seed, judge, carry)
     except NotDoneError:
         return False
     return True

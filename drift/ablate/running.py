@@ -18,7 +18,7 @@ from drift.reproduce.pipeline import Carrier
 from drift.reproduce.request import ENCODER, RUN, Request
 from drift.reproduce.store import Done, Step
 
-JUDGE_SEED = 1000  # no run has it
+JUDGE_SEED = 1000  # no run has it, so no encoder that teaches
 
 
 def template_of(row: Row, budget: tuple[str, ...] = BUDGET) -> Template:
@@ -28,12 +28,23 @@ def template_of(row: Row, budget: tuple[str, ...] = BUDGET) -> Template:
 
 def judge(root: Path, budget: tuple[str, ...], carry: Carrier) -> Done:
     """The encoder that judges, pre-trained as the budget says."""
-    template = override(load_template(TEMPLATE), budget)
-    request = Request(template, root, seed=JUDGE_SEED)
+    return _pretrained(root, JUDGE_SEED, budget, carry)
+
+
+def teacher(root: Path, seed: int, budget: tuple[str, ...], carry: Carrier) -> Done | None:
+    """The encoder in the loss of a seed's runs; None: they compare pixels."""
+    taught = template_of(Row("", None), budget).loss.feature_taps != "none"
+    return _pretrained(root, seed, budget, carry) if taught else None
+
+
+def _pretrained(root: Path, seed: int, budget: tuple[str, ...], carry: Carrier) -> Done:
+    request = Request(override(load_template(TEMPLATE), budget), root, seed=seed)
     return carry(steps.pretrain(request, steps.known_of(carry(steps.data(request)))))
 
 
-def measured(root: Path, row: Row, seed: int, budget: tuple[str, ...], by: Done) -> Step:
+def measured(
+    root: Path, row: Row, seed: int, budget: tuple[str, ...], by: Done, taught: Done | None
+) -> Step:
     """The step that trains and measures a row; its key is what the outcome depends on."""
     template = template_of(row, budget)
     leaves = Request(template, root).leaves
@@ -42,13 +53,15 @@ def measured(root: Path, row: Row, seed: int, budget: tuple[str, ...], by: Done)
         "kernel": row.kernel,
         "seed": seed,
         "judge": by.contents[f"{RUN}/{ENCODER}"],
+        "teacher": taught and taught.contents[f"{RUN}/{ENCODER}"],
         **digests.programs(*steps.JUDGE),
         **digests.code_behind("drift.ablate.training", root / "code.json"),
     }
     outputs = (training.FIGURES, training.MOMENTS, training.PICTURE)
 
     def act(folder: Path) -> str:
-        training.measure(folder, template, row.kernel, seed, by.folder / RUN / ENCODER)
+        encoders = (by.folder / RUN / ENCODER, taught and taught.folder / RUN / ENCODER)
+        training.measure(folder, template, row.kernel, seed, *encoders)
         return f"# {row.name}, seed {seed}"
 
     return Step("measure", inputs, outputs, act)

@@ -27,6 +27,8 @@ BUDGET = (
     "evaluation.samples=1000",
 )
 COST_S = 25  # seconds of one slow CPU for a run; `wall_s` and `cpu_s` of each are in its record
+TAUGHT_COST_S = 70  # with an encoder in the loss
+NO_ORDER = "no order in the paper"
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Settings to be compared: a name for the command, the fact with the paper's figures."""
+    """Settings to be compared: a name for the command, the fact with the paper's figures.
+
+    shared  what all rows change over the budget
+    cost_s  seconds of one slow CPU for a run
+    """
 
     name: str
     title: str
     at: str
     fact: str
     rows: tuple[Row, ...]
+    shared: tuple[str, ...] = ()
+    cost_s: int = COST_S
+
+    @property
+    def budget(self) -> tuple[str, ...]:
+        """What all runs of the table have over the template."""
+        return (*BUDGET, *self.shared)
 
     @property
     def ordered(self) -> bool:
@@ -68,6 +81,13 @@ def _split(labels: int, each: int, paper: str) -> Row:
         f"loss.class_labels={labels}", f"loss.positives={each}", f"loss.generated={each}",
     )  # fmt: skip
     return Row(f"{labels} labels of {each}", paper, settings)
+
+
+def _law(name: str, power: float, at_one: float) -> Row:
+    settings = (
+        "cfg.alpha_range=[1.0, 4.0]", f"cfg.alpha_power={power}", f"cfg.point_mass={at_one}",
+    )  # fmt: skip
+    return Row(name, None, settings)
 
 
 BALANCE = Table(
@@ -121,13 +141,51 @@ TEMPERATURES = Table(
 )  # fmt: skip
 
 FOLLOW_UPS = Table(
-    "follow-ups", "Ideas that are not the paper's", "none", "",
-    (Row("method", None), _variant("decoupled"), _variant("sinkhorn")),
+    "follow-ups", "Ideas that are not the paper's", NO_ORDER, "",
+    (
+        Row("method", None),
+        _variant("decoupled"),
+        _variant("decoupled, corrected"),
+        _variant("sinkhorn"),
+    ),
+)  # fmt: skip
+
+# The template's own law against those of Table 8: its ablation column, B/2 and L/2.
+GUIDANCE = Table(
+    "guidance", "Laws of the guidance scale in training, judged at a scale of one", NO_ORDER, "",
+    (
+        Row("power 3 on 1 to 1.5, four of five at 1", None),
+        _law("power 3 on 1 to 4, half at 1", 3.0, 0.5),
+        _law("power 5 on 1 to 4", 5.0, 0.0),
+        _law("power 3 on 1 to 4", 3.0, 0.0),
+    ),
+)  # fmt: skip
+
+LABELS = Table(
+    "labels", "Labels of a batch, 16 samples of each", NO_ORDER, "",
+    (
+        Row("10 labels", None),
+        Row("20 labels", None, ("loss.class_labels=20",)),
+        Row("5 labels", None, ("loss.class_labels=5",)),
+    ),
+)  # fmt: skip
+
+# The only table with an encoder in the loss: one of its own for every seed, and never the judge.
+FEATURES = Table(
+    "features", "Groups of features in the loss", "A.5", "ablations.a5_features",
+    (
+        Row("(a) to (d)", "a-d"),
+        Row("(a) to (c)", "a-c", ("loss.patch_sizes=[2]",)),
+        Row("(a) and (b)", "a,b", ("loss.patch_sizes=[]",)),
+    ),
+    shared=("loss.feature_taps=stem-stages-blocks",),
+    cost_s=TAUGHT_COST_S,
 )  # fmt: skip
 
 TABLES: Mapping[str, Table] = {
     one.name: one
     for one in (
-        BALANCE, POSITIVES, NEGATIVES, NORMALISATION, TEMPERATURES, FOLLOW_UPS,
+        BALANCE, POSITIVES, NEGATIVES, NORMALISATION, TEMPERATURES, FOLLOW_UPS, GUIDANCE, LABELS,
+        FEATURES,
     )
 }  # fmt: skip

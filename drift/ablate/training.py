@@ -6,9 +6,9 @@ leave them alike.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -35,11 +35,39 @@ WINDOW = 50
 SHOWN = 40  # samples of a picture, a column a class
 
 
-def measure(folder: Path, template: Template, kernel: str, seed: int, judge: Path) -> None:
+@dataclass(frozen=True)
+class Measured:
+    """What is kept of a run besides its moments; digests are those of trunks of encoders.
+
+    diagnostic  what demotes whatever is made from the run
+    """
+
+    template_fingerprint: str
+    kernel: str
+    seed: int
+    steps: int
+    samples: int
+    extractor: str
+    judge_sha256: str
+    teacher_sha256: str | None
+    diagnostic: list[str]
+    wall_s: float
+    cpu_s: float
+
+
+def measure(
+    folder: Path, template: Template, kernel: str, seed: int, judge: Path, teacher: Path | None
+) -> None:
+    """Train, draw and judge one setting.
+
+    teacher  the encoder in the loss; None: the template has none there
+    """
     began, began_cpu = time.perf_counter(), time.process_time()
-    diagnostic = _train(folder / RUN, template, kernel, seed, judge)
-    pixels = _draw(folder / RUN, template, seed)
     seen = encoded(judge)
+    by = None if teacher is None else build.parameters_digest(_encoder(teacher).encoder)
+    require_neutral(template, by, seen.sha256)
+    diagnostic = _train(folder / RUN, template, kernel, seed, teacher or judge)
+    pixels = _draw(folder / RUN, template, seed)
     ours, real = fid.moments(seen(pixels)), fid.moments(seen.held_out)
     arrays = {
         "mu": ours.mean, "sigma": ours.covariance,
@@ -49,29 +77,32 @@ def measure(folder: Path, template: Template, kernel: str, seed: int, judge: Pat
     held = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     atomic.write_bytes(folder / MOMENTS, save(held))
     atomic.write_bytes(folder / PICTURE, grids.png(grids.grid(pixels[:SHOWN], columns=10)))
-    facts = {
-        "template_fingerprint": fingerprint(template),
-        "kernel": kernel,
-        "seed": seed,
-        "steps": template.optimizer.training_steps,
-        "samples": len(pixels),
-        "extractor": seen.extractor,
-        "judge_sha256": seen.sha256,
-        "diagnostic": diagnostic,
-        "wall_s": round(time.perf_counter() - began, 1),
-        "cpu_s": round(time.process_time() - began_cpu, 1),
-    }
-    atomic.write_text(folder / FIGURES, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    facts = Measured(
+        template_fingerprint=fingerprint(template),
+        kernel=kernel,
+        seed=seed,
+        steps=template.optimizer.training_steps,
+        samples=len(pixels),
+        extractor=seen.extractor,
+        judge_sha256=seen.sha256,
+        teacher_sha256=by,
+        diagnostic=diagnostic,
+        wall_s=round(time.perf_counter() - began, 1),
+        cpu_s=round(time.process_time() - began_cpu, 1),
+    )
+    atomic.write_text(folder / FIGURES, json.dumps(vars(facts), indent=1, sort_keys=True) + "\n")
 
 
-def _train(folder: Path, template: Template, kernel: str, seed: int, judge: Path) -> list[str]:
-    """The run of a template under another loss -> what demotes whatever is made from it."""
-    require_neutral(template)
-    extractor = FeatureExtractor(_encoder(judge), config=build.feature_config(template))
+def _train(folder: Path, template: Template, kernel: str, seed: int, encoder: Path) -> list[str]:
+    """The run of a template under another loss -> what demotes whatever is made from it.
+
+    encoder  of the loss; where the loss compares pixels it is not asked
+    """
+    extractor = FeatureExtractor(_encoder(encoder), config=build.feature_config(template))
     options = run.RunOptions(folder, seed=seed, window=WINDOW, checkpoint_every=10**9)
     going = run.start(template, DigitsSource(), extractor, options, say=lambda text: None)
     if kernel != "plain":
-        going.state.config = dataclasses.replace(going.state.config, kernel=kernel)
+        going.state.config = replace(going.state.config, kernel=kernel)
         going.facts["diagnostic"] = [*going.facts["diagnostic"], f"variant of the loss: {kernel}"]
     run.train(going, lambda window: None)
     return list(going.facts["diagnostic"])
@@ -98,10 +129,14 @@ def _encoder(path: Path) -> MaskedAutoencoder:
     return store.load_encoder(path)
 
 
-def require_neutral(template: Template) -> None:
-    """Raise DriftError where a run would be taught by the features that judge it."""
-    if template.loss.feature_taps != "none":
+def require_neutral(template: Template, teacher: str | None, judge: str) -> None:
+    """Raise DriftError where a run would be taught by the features that judge it.
+
+    Digests of trunks; `teacher` None: no other encoder than the judge is there.
+    """
+    if template.loss.feature_taps != "none" and teacher in (None, judge):
         raise DriftError(
-            "loss.feature_taps", found=template.loss.feature_taps, expected="none",
-            remedy="The encoder judges here; what has taught a setting is no judge of it.",
+            "loss.feature_taps", found=f"{template.loss.feature_taps}, taught by the judge",
+            expected="none, or an encoder of another seed",
+            remedy="What has taught a setting is no judge of it.",
         )  # fmt: skip

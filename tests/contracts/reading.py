@@ -1,11 +1,17 @@
-"""The pack's clauses as they are run, for tests that hold one room against its code."""
+"""The pack's clauses as they are run, and records that are changed, for tests of one room."""
 
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save
 
 from verify.api import held
 from verify.spec.pack import LoadedPack, load
@@ -40,3 +46,23 @@ def registered_in(*rooms: str) -> dict[tuple[str, str], Any]:
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         )
     }
+
+
+def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """A file of JSON, changed in place."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    change(value)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def retype(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], object]) -> None:
+    """A record and its components changed together, as who knows the format would."""
+
+    def both(record: dict[str, Any]) -> None:
+        beside = path.parent / record["components"]["file"]
+        arrays = load_file(beside)
+        change(record, arrays)
+        beside.write_bytes(save({name: np.ascontiguousarray(one) for name, one in arrays.items()}))
+        record["components"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
+
+    edit_json(path, both)

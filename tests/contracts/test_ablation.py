@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.numpy import load, save
 
-from contracts.ablation import kept
+from contracts.ablation import kept, orders
 from contracts.subjects.engine import drift_subject
 from drift.ablate import compared
 from drift.ablate.tables import TABLES
-from tests.contracts.reading import clauses_of, loaded, registered_in
+from tests.contracts.reading import clauses_of, edit_json, loaded, registered_in, retype
 from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -45,22 +43,9 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def edit(folder: Path, change: Change) -> Path:
-    path = folder / "ablations/balance.json"
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
+def edit(folder: Path, change: Change, table: str = "balance") -> Path:
+    edit_json(folder / f"ablations/{table}.json", change)
     return folder
-
-
-def edit_components(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """Other moments, with the digest of the record made to fit."""
-    path = folder / "ablations/balance.components.safetensors"
-    arrays = dict(load(path.read_bytes()))
-    change(arrays)
-    path.write_bytes(save(arrays))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return edit(folder, lambda record: record["components"].update(sha256=digest))
 
 
 def test_every_comparison_of_every_kept_table_is_under_one_clause() -> None:
@@ -126,17 +111,32 @@ def test_a_record_that_is_not_what_it_says_is_refused(
 def test_moments_that_do_not_give_the_figures_are_refused(
     change: Change, said: str, copied: Path
 ) -> None:
-    found = judge(BALANCE, edit_components(copied, change))
+    retype(copied / "ablations/balance.json", lambda record, arrays: change(arrays))
+    found = judge(BALANCE, copied)
     assert found.outcome is Outcome.FAIL
     assert said in found.reason
 
 
 def test_verdicts_follow_from_intervals() -> None:
-    assert kept.verdict(0.2, 0.1) == kept.AS_PAPER
-    assert kept.verdict(-0.2, 0.1) == kept.OTHER_WAY
-    assert kept.verdict(0.1, 0.1) == kept.verdict(-0.05, 0.1) == kept.OPEN
+    assert kept.verdict("balance", 0.2, 0.1) == compared.AS_PAPER
+    assert kept.verdict("balance", -0.2, 0.1) == compared.OTHER_WAY
+    assert kept.verdict("labels", 0.2, 0.1) == compared.FIRST
+    assert kept.verdict("labels", -0.2, 0.1) == compared.SECOND
+    for table in TABLES:
+        assert kept.verdict(table, 0.1, 0.1) == compared.OPEN
+        assert kept.verdict(table, -0.05, 0.1) == compared.OPEN
     mean, half = kept.log_ratio({"a": [1.0, 2.0, 4.0], "b": [2.0, 4.0, 8.0]}, "a", "b")
-    assert kept.verdict(mean, half) == kept.OPEN  # all alike: no spread to compare with
+    assert (
+        kept.verdict("balance", mean, half) == compared.OPEN
+    )  # all alike: no spread to compare with
+
+
+def test_a_clause_asks_for_a_word_that_its_table_has() -> None:
+    for clause in CLAUSES:
+        table, wanted = TABLES[clause["params"]["table"]], clause["params"]["verdict"]
+        assert orders.beyond(table, wanted, 0.0, 1.0) in (1.0, -1.0)
+    with pytest.raises(ValueError, match="not in tuple"):
+        orders.beyond(TABLES["labels"], compared.AS_PAPER, 0.2, 0.1)
 
 
 # -- the page --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from contracts.run import records as digits_run
 from contracts.subjects.engine import drift_subject
 from drift.config import fingerprint, load_template
-from tests.contracts.reading import clauses_of, registered_in
+from tests.contracts.reading import clauses_of, edit_json, registered_in
 from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -85,10 +85,7 @@ def three(tmp_path: Path) -> Path:
 
 def edit(folder: Path, change: Change) -> Path:
     """The folder with its last record changed."""
-    path = folder / "2.json"
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
+    edit_json(folder / "2.json", change)
     return folder
 
 
@@ -183,12 +180,13 @@ def test_runs_together_have_to_lead_by_more_than_the_interval_of_the_mean_differ
 ) -> None:
     """Half-widths 0.08 and 0.08 in each of three runs: sqrt(6 * 0.08^2) / 3 = 0.065."""
     for place, share in enumerate((0.0, 1.0, 2.0)):  # one run leads by nothing, one by twice
-        path = three / f"{place}.json"
-        value = json.loads(path.read_text())
-        value["metrics"]["fid_proxy"] = figure(2.0, 0.08, "lower")
-        rival = value["baselines"]["class Gaussians"]["metrics"]
-        rival["fid_proxy"] = figure(2.0 + lead * share, 0.08, "lower")
-        path.write_text(json.dumps(value))
+
+        def leads(value: dict[str, Any], share: float = share) -> None:
+            value["metrics"]["fid_proxy"] = figure(2.0, 0.08, "lower")
+            rival = value["baselines"]["class Gaussians"]["metrics"]
+            rival["fid_proxy"] = figure(2.0 + lead * share, 0.08, "lower")
+
+        edit_json(three / f"{place}.json", leads)
     found = judge(CLAUSES["RUN-005"], three)
     assert found.outcome is outcome
     assert f"fid_proxy better by {lead:.3g} +- 0.065" in found.reason

@@ -22,7 +22,7 @@ from contracts.run import records as digits_run
 from drift.commands.eval import command
 from drift.config import fingerprint
 from drift.train import build
-from tests.contracts.reading import clauses_of, registered_in
+from tests.contracts.reading import clauses_of, registered_in, retype
 from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -72,18 +72,6 @@ def context(name: str, folder: Path) -> CheckContext:
 def judge(name: str, folder: Path) -> Measurement:
     found: Measurement = REGISTERED["check", CLAUSES[name]["check"]](context(name, folder))
     return found
-
-
-def retype(folder: Path, change: Callable[[Any, dict[str, Any]], object]) -> None:
-    """Change a record and its components together, as who knows the format would."""
-    path = folder / "1.json"
-    record = json.loads(path.read_text())
-    beside = folder / record["components"]["file"]
-    arrays = load_file(beside)
-    change(record, arrays)
-    beside.write_bytes(save({name: np.ascontiguousarray(one) for name, one in arrays.items()}))
-    record["components"]["sha256"] = sha256(beside.read_bytes()).hexdigest()
-    path.write_text(json.dumps(record))
 
 
 def test_records_of_the_engine_are_borne_out_by_what_draws_them_again(folder: Path) -> None:
@@ -166,7 +154,7 @@ def test_no_clause_is_green_on_a_record_that_was_typed(folder: Path, name: str, 
     if typed == "no components at all":
         (folder / "1.components.safetensors").unlink()
     else:
-        retype(folder, TYPED[typed])
+        retype(folder / "1.json", TYPED[typed])
     found = judge(name, folder)
     assert found.outcome is Outcome.FAIL, found.reason
     assert "1.json" in found.reason or "1.components" in found.reason
@@ -174,7 +162,7 @@ def test_no_clause_is_green_on_a_record_that_was_typed(folder: Path, name: str, 
 
 @pytest.mark.parametrize("name", CLAUSES)
 def test_a_record_without_what_draws_it_again_is_no_evidence(folder: Path, name: str) -> None:
-    retype(folder, lambda record, arrays: record.pop("trace"))
+    retype(folder / "1.json", lambda record, arrays: record.pop("trace"))
     found = judge(name, folder)
     assert found.outcome is Outcome.UNKNOWN
     assert "2 of 3" in found.reason
@@ -194,7 +182,7 @@ def consistent(record: Any, arrays: dict[str, Any]) -> None:
 
 
 def test_a_wholly_typed_record_agrees_with_itself_and_not_with_its_weights(folder: Path) -> None:
-    retype(folder, consistent)
+    retype(folder / "1.json", consistent)
     assert components.problem_of(json.loads((folder / "1.json").read_text())
                                  | {"path": str(folder / "1.json")}) is None  # fmt: skip
     found = judge("RUN-007", folder)

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save
 
 from contracts.evaluation import components as evaluation_components
 from drift.config import fingerprint, load_template
-from tests.contracts.reading import clauses_of, registered_in
+from tests.contracts.reading import clauses_of, edit_json, registered_in
 from tests.verify.signing import key, sign_record
 from verify.api import CheckContext, Measurement, Outcome
 
@@ -220,9 +220,7 @@ def test_one_dimension_is_not_what_the_extractor_gives(
 
 def test_a_statement_says_what_was_not_computed_again(tmp_path: Path) -> None:
     path = record(tmp_path)
-    held = json.loads(path.read_text())
-    held["metrics"]["kid"] = held["metrics"]["fid"]
-    path.write_text(json.dumps(held))
+    edit_json(path, lambda held: held["metrics"].update(kid=held["metrics"]["fid"]))
     found = judged(tmp_path, RECORDS)
     assert found.outcome is Outcome.PASS
     assert "not computed again: kid" in found.reason
@@ -241,9 +239,11 @@ def test_a_record_is_turned_red_by_each_falsifier(
 def test_an_edited_score_is_found_by_its_components(tmp_path: Path) -> None:
     path = record(tmp_path)
     assert judged(tmp_path, RECORDS).outcome is Outcome.PASS
-    held = json.loads(path.read_text())
-    held["metrics"]["fid"]["value"] += 0.001
-    path.write_text(json.dumps(held))
+
+    def better(held: dict[str, Any]) -> None:
+        held["metrics"]["fid"]["value"] += 0.001
+
+    edit_json(path, better)
     for clause in (L2, RECORDS):
         assert "its components give" in judged(tmp_path, clause).reason
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from contracts.evaluation.recompute import DRAWN, figures
+from tests.contracts.reading import edit_json
 from verify.api import CheckContext, Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -44,12 +44,6 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / f"{NAME}.json"
 
 
-def edit(record: Path, change: Any) -> None:
-    data = json.loads(record.read_text(encoding="utf-8"))
-    change(data)
-    record.write_text(json.dumps(data), encoding="utf-8")
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_the_kept_records_come_out_again_but_for_what_nothing_is_kept_of(seed: int) -> None:
     found = told(again(KEPT / f"digits-seed-{seed}.json"))
@@ -59,7 +53,7 @@ def test_the_kept_records_come_out_again_but_for_what_nothing_is_kept_of(seed: i
 
 
 def test_a_figure_that_was_typed_comes_out_otherwise(copy: Path) -> None:
-    edit(copy, lambda data: data["metrics"]["recall"].update(value=0.82))
+    edit_json(copy, lambda data: data["metrics"]["recall"].update(value=0.82))
     found = again(copy)
     assert found.outcome is Outcome.FAIL
     assert "recall is 0.82, its components give" in found.reason
@@ -85,6 +79,6 @@ def test_components_and_figure_typed_together_are_not_what_the_weights_draw(copy
         data["components"]["sha256"] = hashlib.sha256(beside.read_bytes()).hexdigest()
         data["metrics"]["recall"].update(value=1.0, interval=[0.9936277, 1.0])
 
-    edit(copy, change)
+    edit_json(copy, change)
     found = told(again(copy, samples=True))
     assert [name for name, one in found.items() if off(one)] == [f"recall, {DRAWN}"]

@@ -23,8 +23,10 @@ from drift.ablate import compared, record, room, running, training
 from drift.ablate.tables import BUDGET, TABLES, Table
 from drift.config import fingerprint, load_template, override
 from drift.errors import DriftError
+from drift.features import FeatureConfig
 from drift.reproduce.request import ENCODER, RUN
 from drift.reproduce.store import Done
+from drift.train import build
 
 ROOT = Path(__file__).parents[2]
 FACTS = yaml.safe_load((ROOT / "specs/facts/ablations.yaml").read_text())["topics"]
@@ -43,14 +45,40 @@ def test_rows_are_distinct_and_stand_as_the_papers_figures_rise(table: Table) ->
 
 
 def test_the_method_is_a_row_of_every_table_and_no_row_is_taught_by_the_judge() -> None:
-    plain = fingerprint(override(load_template("digits"), BUDGET))
     for table in TABLES.values():
-        assert fingerprint(running.template_of(table.rows[0])) == plain
+        plain = override(load_template("digits"), table.budget)
+        assert fingerprint(running.template_of(table.rows[0], table.budget)) == fingerprint(plain)
         assert table.rows[0].kernel == "plain"
+        assert table.budget == BUDGET or table.name == "features"
+        taught = None if plain.loss.feature_taps == "none" else "an encoder of its own"
         for row in table.rows:
-            training.require_neutral(running.template_of(row))
+            training.require_neutral(running.template_of(row, table.budget), taught, "the judge")
+
+
+@pytest.mark.parametrize("teacher", [None, "the judge"])
+def test_no_run_is_taught_by_the_judge(teacher: str | None) -> None:
     with pytest.raises(DriftError, match="is no judge"):
-        training.require_neutral(load_template("digits"))
+        training.require_neutral(load_template("digits"), teacher, "the judge")
+
+
+def test_the_rows_of_features_are_the_papers_inventory() -> None:
+    table = TABLES["features"]
+    for row in table.rows:
+        found = build.feature_config(running.template_of(row, table.budget))
+        assert row.paper is not None
+        assert found == FeatureConfig.from_inventory(row.paper)
+
+
+def test_runs_with_an_encoder_in_the_loss_have_one_of_their_seed_and_others_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(running, "_pretrained", lambda root, seed, *given: asked.append(seed))
+    for seed in range(3):
+        running.teacher(tmp_path, seed, TABLES["features"].budget, None)  # type: ignore[arg-type]
+        running.teacher(tmp_path, seed, BUDGET, None)  # type: ignore[arg-type]
+    assert asked == [0, 1, 2]
+    assert running.JUDGE_SEED not in asked
 
 
 # -- comparisons -----------------------------------------------------------------------------------
@@ -98,7 +126,9 @@ def cheap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Runs that are drawn from their key, not trained -> what was carried out."""
     done: list[str] = []
 
-    def measure(folder: Path, template: Any, kernel: str, seed: int, judge: Path) -> None:
+    def measure(
+        folder: Path, template: Any, kernel: str, seed: int, judge: Path, teacher: Path | None
+    ) -> None:
         done.append(f"{fingerprint(template)[:8]} {kernel} {seed}")
         drawn = np.random.default_rng([seed, len(kernel)]).normal(size=(200, 64))
         moments = {"mu": drawn.mean(0), "sigma": np.cov(drawn.T)}
@@ -109,12 +139,12 @@ def cheap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         facts = {
             "template_fingerprint": fingerprint(template), "kernel": kernel, "seed": seed,
             "steps": 4, "samples": 200, "extractor": "e", "judge_sha256": "a" * 64,
-            "diagnostic": [], "wall_s": 0.1, "cpu_s": 0.1,
+            "teacher_sha256": teacher and "b" * 64, "diagnostic": [], "wall_s": 0.1, "cpu_s": 0.1,
         }  # fmt: skip
         (folder / training.FIGURES).write_text(json.dumps(facts))
 
     made = Done("pretrain", "k", tmp_path, {f"{RUN}/{ENCODER}": "d"}, {})
-    monkeypatch.setattr(running, "judge", lambda *given: made)
+    monkeypatch.setattr(running, "_pretrained", lambda *given: made)
     monkeypatch.setattr(training, "measure", measure)
     return done
 
@@ -169,6 +199,13 @@ def test_a_record_holds_every_run_with_the_figure_of_its_moments(
     assert len(record.lines(found)) == len(found["comparisons"]) == 5
 
 
+def test_a_record_says_which_encoder_taught_where_one_did(cheap: list[str], tmp_path: Path) -> None:
+    for table, taught in (("labels", False), ("features", True)):
+        carried(tmp_path, table)
+        found = json.loads((tmp_path / f"records/{table}.json").read_text())
+        assert {"teacher_sha256" in run for run in found["runs"]} == {taught}
+
+
 def test_settings_over_the_budget_are_in_the_record_and_nonsense_is_refused(
     cheap: list[str], tmp_path: Path
 ) -> None:
@@ -182,8 +219,20 @@ def test_the_command_states_the_cost_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["ablate", "balance", "--plan", "--out", str(tmp_path / "room")]) == 0
-    assert "30 of 30 runs to do" in capsys.readouterr().out
+    assert "30 of 30 runs to do, about 25 s of one CPU each: 12 minutes" in capsys.readouterr().out
+    assert cli.run(["ablate", "features", "--seeds", "3", "--plan", "--out", str(tmp_path)]) == 0
+    assert "9 of 9 runs to do, about 70 s of one CPU each: 10 minutes" in capsys.readouterr().out
     assert cli.run(["ablate", "nothing"]) == cli.BAD_INPUT
+
+
+@pytest.mark.nightly
+def test_a_table_with_an_encoder_in_the_loss_is_trained_at_a_tiny_size(tmp_path: Path) -> None:
+    tiny = [*small_run.RUN, *small_run.PRETRAIN, "evaluation.samples=80"]
+    ask = room.asked("features", 2, tmp_path / "room", tiny)
+    room.carried_out(ask, tmp_path / "records", lambda text: None)
+    found = json.loads((tmp_path / "records/features.json").read_text())
+    assert len({run["teacher_sha256"] for run in found["runs"]} | {found["judge_sha256"]}) == 3
+    assert len({run["fid_proxy"] for run in found["runs"]}) == 6
 
 
 @pytest.mark.nightly

@@ -65,13 +65,30 @@ def test_coefficients_add_up_to_zero_so_that_a_shift_of_all_clouds_is_no_force(n
     assert found.sum(dim=-1).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("name", ["decoupled", "sinkhorn"])
+@pytest.mark.parametrize("name", ["decoupled", "decoupled, corrected", "sinkhorn"])
 def test_a_sample_of_weight_zero_has_no_part_in_a_coupling(name: str) -> None:
     weight = torch.ones(1, 9, dtype=torch.float64)
     weight[:, 4] = 0.0
     dist = drawn(1, 4, 9).double()
     found = variants.VARIANTS[name](dist, torch.tensor([-5.0]), weight, 5, REFERENCE)
     assert found[..., 4].abs().max() < 1e-20
+
+
+def test_the_correction_takes_most_of_the_bias_that_few_targets_give() -> None:
+    """The mean of y under exp(-|x - y| / tau) and y of a normal law, from 16 and from very many."""
+    generator = torch.Generator().manual_seed(0)
+    rates = torch.tensor([-1.0], dtype=torch.float64)
+    many = torch.randn(400_000, generator=generator, dtype=torch.float64)
+    share = ((many - 1.0).abs() * rates).exp()
+    exact = float((share * many).sum() / share.sum())
+    few = torch.randn(20_000, 16, generator=generator, dtype=torch.float64)
+    dist = torch.cat([torch.full((20_000, 1), 100.0), (few - 1.0).abs()], dim=1)[:, None]
+    off = {}
+    for name in ("decoupled", "decoupled, corrected"):
+        pulls = variants.VARIANTS[name](dist, rates, torch.ones(20_000, 17), 1, REFERENCE)
+        off[name] = abs(float((pulls[:, 0, 0, 1:] * few).sum(-1).mean()) - exact)
+    assert off["decoupled"] > 0.01
+    assert off["decoupled, corrected"] < 0.35 * off["decoupled"]
 
 
 def test_sinkhorns_rows_add_up_to_one_and_its_columns_are_even() -> None:
