@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from drift.ablate.compared import OPEN, words
 from drift.ablate.tables import TABLES, TEMPLATE, Table
-from drift.config import fingerprint, load_template, override
+from drift.config import Template, fingerprint, load_template, override
 from drift.errors import DriftError
 from verify import strict_json
 from verify.api import CheckContext, Measurement
@@ -30,6 +32,35 @@ LEVEL = 0.95
 Record = dict[str, Any]
 Arrays = Mapping[str, Any]
 Figures = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a table's templates say: of all runs, and a fingerprint a row.
+
+    taught  whether an encoder is in the loss
+    """
+
+    steps: int
+    samples: int
+    taught: bool
+    fingerprints: Mapping[str, str]
+
+
+@cache
+def trained(table: Table) -> Trained:
+    """Read once a process: every clause asks it of every record and of every mistake in one."""
+    plain = _under(table.budget)
+    templates = {row.name: override(plain, row.settings) for row in table.rows}
+    return Trained(
+        plain.optimizer.training_steps, plain.evaluation.samples, plain.loss.feature_taps != "none",
+        {name: fingerprint(template) for name, template in templates.items()},
+    )  # fmt: skip
+
+
+@cache
+def _under(budget: tuple[str, ...]) -> Template:
+    return override(load_template(TEMPLATE), budget)
 
 
 def figures_of(ctx: CheckContext) -> tuple[Record, Figures] | Measurement:
@@ -65,11 +96,10 @@ def read(path: Path) -> Record:
 
 def problems(ctx: CheckContext, record: Record, table: Table) -> Iterator[str]:
     """Where a record is not about the settings it names, or about fewer runs than are asked for."""
-    plain = override(load_template(TEMPLATE), table.budget)
     wanted = {
         "schema": SCHEMA, "table": table.name, "axis": AXIS, "figure": FIGURE,
         "template": TEMPLATE, "budget": list(table.budget),
-        "steps": plain.optimizer.training_steps, "samples": plain.evaluation.samples,
+        "steps": trained(table).steps, "samples": trained(table).samples,
     }  # fmt: skip
     for name, value in wanted.items():
         if record[name] != value:
@@ -84,10 +114,9 @@ def problems(ctx: CheckContext, record: Record, table: Table) -> Iterator[str]:
 def _rows(ctx: CheckContext, record: Record, table: Table) -> Iterator[str]:
     """The rows are the table's, with their settings, in the order of the paper's figures."""
     for row, stated in zip(table.rows, record["rows"], strict=True):
-        template = override(load_template(TEMPLATE), (*table.budget, *row.settings))
         wanted = {
             "name": row.name, "paper": row.paper, "settings": list(row.settings),
-            "kernel": row.kernel, "template_fingerprint": fingerprint(template),
+            "kernel": row.kernel, "template_fingerprint": trained(table).fingerprints[row.name],
         }  # fmt: skip
         for name, value in wanted.items():
             if stated[name] != value:
@@ -107,7 +136,7 @@ def _runs(record: Record, table: Table) -> Iterator[str]:
     found = [(run["row"], run["seed"]) for run in record["runs"]]
     if sorted(found) != sorted(wanted):
         yield f"{len(set(found))} runs, expected one a row and seed, {len(wanted)}"
-    stated, taught = {row["name"]: row for row in record["rows"]}, _is_taught(table)
+    stated, taught = {row["name"]: row for row in record["rows"]}, trained(table).taught
     for run in record["runs"]:
         row = stated[run["row"]]
         marks = [f"variant of the loss: {row['kernel']}"] if row["kernel"] != "plain" else []
@@ -123,12 +152,6 @@ def _runs(record: Record, table: Table) -> Iterator[str]:
     keys = [run["key"] for run in record["runs"]]
     if len(set(keys)) < len(keys):
         yield "two runs have one key"
-
-
-def _is_taught(table: Table) -> bool:
-    """Whether an encoder is in the loss of a table's runs."""
-    loss = override(load_template(TEMPLATE), table.budget).loss
-    return loss.feature_taps != "none"
 
 
 def _wrong_figures(record: Record, arrays: Arrays) -> Iterator[str]:
