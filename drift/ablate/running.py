@@ -60,8 +60,9 @@ def measured(
     outputs = (training.FIGURES, training.MOMENTS, training.PICTURE)
 
     def act(folder: Path) -> str:
-        encoders = (by.folder / RUN / ENCODER, taught and taught.folder / RUN / ENCODER)
-        training.measure(folder, template, row.kernel, seed, *encoders)
+        teacher = None if taught is None else taught.folder / RUN / ENCODER
+        judge = by.folder / RUN / ENCODER
+        training.measure(folder, template, row.kernel, seed, judge, teacher)
         return f"# {row.name}, seed {seed}"
 
     return Step("measure", inputs, outputs, act)
