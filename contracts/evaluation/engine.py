@@ -23,27 +23,9 @@ from ..common.places import folder
 from ..metrics import cases as metrics_cases
 from . import components
 from . import records as evaluation
+from .protocol import PAPER_EVAL, ZEROS
 
 Patched = AbstractContextManager[Any]
-ZEROS = "0" * 64
-PAPER_EVAL = records.Facts(
-    samples=50_000,
-    seeds=(0,),
-    alpha=1.0,
-    labels=records.BALANCED,
-    weights="ema",
-    ema_decay="0.999",
-    checkpoint_sha256=ZEROS,
-    template_fingerprint=ZEROS,
-    column="L2",
-    dataset="imagenet",
-    extractor=extractors.FID_INCEPTION,
-    extractor_sha256=extractors.INCEPTION_SHA256,
-    resize=records.PAPER_RESIZE,
-    statistics_sha256=ZEROS,
-    source="run",
-    source_sha256=ZEROS,
-)
 # Each change, and the strongest axis that is then left.
 WEAKENED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"samples": 49_999}, records.REPO_EVAL),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from contracts.common import small_run
-from contracts.evaluation.engine import PAPER_EVAL
+from contracts.evaluation.protocol import PAPER_EVAL
 from drift import sample
 from drift.config import fingerprint
 from drift.errors import DriftError

@@ -24,7 +24,7 @@ from drift.train import draw, run, watch
 from verify.api import CheckContext, Measurement, check
 
 from ...common import small_run
-from ...evaluation.engine import PAPER_EVAL
+from ...evaluation.protocol import PAPER_EVAL
 
 Listen = Callable[[run.Run], None]
 NEVER_SAVED = (watch.FINITE, watch.FROZEN)  # what a checkpoint would carry on in its weights
