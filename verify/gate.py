@@ -8,8 +8,10 @@ and counts for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +94,9 @@ def standing(
         about = f"pack {loaded.pack.manifest.pack} at {loaded.root}"
         text = f"no bundle in {reports} is about this code and {about} and covers these clauses"
         return answer([f"{text}{shown}"])
-    names = dict.fromkeys(found.sources[name] for name in wanted if name in found.sources)
     damaged = [f"{one.name} is damaged: {one.damage}" for one in found.damaged]
+    damaged += _compiled_otherwise(running)
+    names = dict.fromkeys(found.sources[name] for name in wanted if name in found.sources)
     return answer([*damaged, *obstacles(found.report, wanted)], " and ".join(names) or None)
 
 
@@ -147,6 +150,20 @@ def _root(pack: Path | None, running: Path | None) -> Path:
             "about the code that runs; remedy: name no pack, and the one that was shipped is used"
         )
     return root
+
+
+def _compiled_otherwise(running: Path | None) -> Iterator[str]:
+    """Modules of the package that asks which Python takes from a compiled file of another text.
+
+    Evidence is about texts; its own workers compile them (`verify.run.workers.source`).
+    """
+    for name, module in list(sys.modules.items()):
+        path = Path(getattr(module, "__file__", None) or ".")
+        if running is None or path.suffix != ".py" or running not in path.parents:
+            continue
+        loader = SourceFileLoader(name, str(path))
+        if loader.get_code(name) != loader.source_to_code(path.read_bytes(), str(path)):
+            yield f"the compiled file of {path.name} in __pycache__ is of another text: remove it"
 
 
 def obstacles(report: Report, wanted: Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from verify.mutate.children.sitecustomize import hand_on
+from verify.run.workers.source import compiled_from_source
 from verify.run.workers.watch import Watch
 from verify.run.workers.worker import open_pipes, serve, settle, write
 
@@ -33,16 +34,20 @@ def main() -> None:
     faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2)
     write(answers, {"ready": True, "own": sorted(_own_files())})
-    while line := tasks.readline():
-        order = json.loads(line)
-        if "libraries" in order:
-            _import_all(order["libraries"])
-            continue
-        child = os.fork()
-        if child == 0:
-            _program(order, root, tasks, answers)
-        _, status = os.waitpid(child, 0)
-        write(answers, {"ended": status})
+    with compiled_from_source(root):
+        while line := tasks.readline():
+            _carry_out(json.loads(line), root, tasks, answers)
+
+
+def _carry_out(order: dict[str, Any], root: Path, tasks: TextIO, answers: TextIO) -> None:
+    if "libraries" in order:
+        _import_all(order["libraries"])
+        return
+    child = os.fork()
+    if child == 0:
+        _program(order, root, tasks, answers)
+    _, status = os.waitpid(child, 0)
+    write(answers, {"ended": status})
 
 
 def _import_all(names: list[str]) -> None:

@@ -36,15 +36,23 @@ class RecordContext:
 
 def main() -> None:
     """Run all that the noise asks for; what the recorder prints goes to standard error."""
+    from verify.run.workers.source import compiled_from_source
+
+    asked = json.loads(sys.stdin.read())
+    os.dup2(2, 1)
+    root = Path(asked["root"])
+    with compiled_from_source(root):
+        _record(asked, root)
+
+
+def _record(asked: dict[str, Any], root: Path) -> None:
     from safetensors.numpy import save_file
 
     from verify.api import registered
     from verify.numeric.recording import NOISES
     from verify.run.workers.worker import member, mount
 
-    asked = json.loads(sys.stdin.read())
-    os.dup2(2, 1)
-    root, folder = Path(asked["root"]), Path(asked["folder"])
+    folder = Path(asked["folder"])
     mount(root)
     recorder = member({"role": "recorder", "name": asked["name"], "module": asked["module"]})
     noise = next(one.noise for one in registered(recorder) if one.role == "recorder")

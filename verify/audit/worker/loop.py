@@ -12,6 +12,7 @@ from typing import Any
 
 from .frames import TEXT, NonsenseError, exactly, pack, read_frame
 from .served import Served
+from .source import compile_from_source
 
 NONCE = 16
 HERE = Path(__file__).parent
@@ -25,6 +26,7 @@ def main() -> None:
     os.dup2(2, 1)
     owner = os.getpid()
     _own_orphans()
+    compile_from_source()
     served: Served | None = None
     while True:
         try:

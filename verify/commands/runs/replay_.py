@@ -20,6 +20,7 @@ from verify.run.engine import PROFILES
 from verify.run.results import Verdict
 from verify.run.tasks import make_task
 from verify.run.workers.pool import Task
+from verify.run.workers.source import compiled_from_source
 from verify.run.workers.worker import execute, found_by, load, mount
 from verify.spec.model import Clause, Falsifier, Kind
 from verify.spec.pack import LoadedPack
@@ -86,8 +87,9 @@ def _tell(clause: Clause, label: str | None, verdict: Verdict | None) -> int:
 def _here(task: Task, loaded: LoadedPack, *, debug: bool) -> Verdict | None:
     """The verdict of a task run in this process; None where it raised."""
     try:
-        mount(loaded.root)
-        answer = encode(execute(task.payload, load(task.payload), loaded.root, shrink=True))
+        with compiled_from_source(loaded.root):
+            mount(loaded.root)
+            answer = encode(execute(task.payload, load(task.payload), loaded.root, shrink=True))
     except Exception as error:
         traceback.print_exception(error)
         if debug:

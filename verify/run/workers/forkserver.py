@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.run.workers.processes import MARK, descendants
+from verify.run.workers.source import compiled_from_source
 from verify.run.workers.watch import Watch
 from verify.run.workers.worker import PACKAGE, attend, mount, settle
 
@@ -27,10 +28,12 @@ _ENVIRONMENT = 47  # of /proc/self/stat, counted after the name: where it begins
 
 def main() -> None:
     """Serve the pack at argv[1] over the socket at argv[2] until it is closed."""
-    server = Server(Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])))
+    root = Path(sys.argv[1])
+    server = Server(root, socket.socket(fileno=int(sys.argv[2])))
     settle()
-    while server.answer():
-        pass
+    with compiled_from_source(root):
+        while server.answer():
+            pass
 
 
 class Server:

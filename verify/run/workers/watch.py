@@ -93,7 +93,7 @@ class Watch:
             harness = file.startswith(f"{HARNESS}{os.sep}")
             if file.startswith(installed()) and not harness:
                 return not file.startswith(self._root)
-            if file.startswith(os.sep) and not file.startswith(_left_out()):
+            if file.startswith(os.sep) and not file.startswith(left_out()):
                 return False
             frame = frame.f_back
         return False
@@ -119,7 +119,7 @@ class Watch:
 
     def _counts(self, path: str) -> bool:
         """Whether a file that was opened may be evidence, not a cache or a passing file."""
-        if path.endswith(".pyc") or path.startswith((*_left_out(), *installed())):
+        if path.endswith(".pyc") or path.startswith((*left_out(), *installed())):
             return False
         inside = path.startswith(self._root)
         rest = path[len(self._root) :] if inside else path
@@ -149,7 +149,7 @@ def _imported(told: Set[str]) -> Set[str]:
         file
         for file in files - told
         if file.startswith(os.sep)
-        and (file.startswith(installed()) or not file.startswith(_left_out()))
+        and (file.startswith(installed()) or not file.startswith(left_out()))
         and Path(file).is_file()
     }
 
@@ -163,7 +163,7 @@ def _file_of(module: object) -> str:
 
 
 @cache
-def _left_out() -> tuple[str, ...]:
+def left_out() -> tuple[str, ...]:
     """Folders of files that are known by Python's version or by the harness's digest."""
     paths = sysconfig.get_paths()
     places = (paths["stdlib"], paths["platstdlib"], str(HARNESS))

@@ -31,6 +31,7 @@ from verify.run.workers.leavings import state
 from verify.run.workers.memory import granted, lift, peak_mb
 from verify.run.workers.processes import borrowed_kb, held_kb
 from verify.run.workers.raised import by_the_code
+from verify.run.workers.source import compiled_from_source
 from verify.run.workers.tampered import functions, put_back
 from verify.run.workers.watch import Watch
 from verify.spec.places import CONTRACTS
@@ -44,7 +45,8 @@ _OWN_FOLDER = str(Path(__file__).parents[2])
 def main() -> None:
     """Serve the pack at argv[1] until the tasks end."""
     root = Path(sys.argv[1])
-    attend(root, Watch(root))
+    with compiled_from_source(root):
+        attend(root, Watch(root))
 
 
 def attend(root: Path, watch: Watch) -> None:
