@@ -79,7 +79,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("place", ["after-window-2", "after-window-6", "inside-a-checkpoint"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("after-window-2", marks=pytest.mark.nightly),
+        "after-window-6",
+        "inside-a-checkpoint",
+    ],
+)
 def test_kill_and_resume_give_the_same_bytes(place: str, whole: Path, tmp_path: Path) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
@@ -168,9 +175,16 @@ def heard() -> Iterator[None]:
         signal.signal(known, handler)
 
 
+# Each signal and each step once; the other pairs nightly.
+SIGNALLED = [
+    pytest.param(number, step, marks=[] if at == of else pytest.mark.nightly)
+    for at, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    for of, step in enumerate((1, 4, 5))
+]
+
+
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("step", [1, 4, 5])
+@pytest.mark.parametrize(("number", "step"), SIGNALLED)
 def test_a_signal_ends_the_run_with_a_checkpoint_and_it_goes_on_as_if_nothing_was(
     whole: Path, tmp_path: Path, number: signal.Signals, step: int
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +141,17 @@ class Scene:
         return cli("promote", self.record(), "--pack", self.pack.root, "--reports", self.reports)
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return make(tmp_path_factory.mktemp("ready"))
+
+
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return make(tmp_path)
+def scene(ready: Scene, tmp_path: Path) -> Scene:
+    """A copy of its own: pack, bundle and run lie side by side, wherever that is."""
+    shutil.copytree(ready.folder.parent, tmp_path, dirs_exist_ok=True)
+    pack = replace(ready.pack, root=tmp_path / "pack", clauses=deepcopy(ready.pack.clauses))
+    return Scene(pack, tmp_path / "reports", tmp_path / "run", deepcopy(ready.data))
 
 
 def make(tmp_path: Path) -> Scene:
