@@ -88,6 +88,8 @@ def test_without_a_record_nothing_is_known(tmp_path: Path) -> None:
         (lambda r: r.update(seeds=[0, 0, 1]), "each once"),
         (lambda r: r["comparisons"].clear(), "the record says None"),
         (lambda r: r["components"].update(sha256="0" * 64), "sha256"),
+        (lambda r: r.update(steps=125), "steps: found 125, expected 250"),
+        (lambda r: r.update(samples=10), "samples: found 10, expected 1000"),
         (lambda r: r.update(runs=None), "TypeError"),
     ],
 )
@@ -95,6 +97,25 @@ def test_a_record_that_is_not_what_it_says_is_refused(
     change: Change, said: str, copied: Path
 ) -> None:
     found = judge(BALANCE, edit(copied, change))
+    assert found.outcome is Outcome.FAIL
+    assert said in found.reason
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "said"),
+    [
+        ("features", lambda run, judge: run.update(teacher_sha256=judge), "that judges it"),
+        ("features", lambda run, judge: run.update(teacher_sha256=None), "that judges it"),
+        ("features", lambda run, judge: run.pop("teacher_sha256"), "not as its table's"),
+        ("labels", lambda run, judge: run.update(teacher_sha256="a" * 64), "not as its table's"),
+    ],
+)
+def test_a_run_has_an_encoder_in_its_loss_where_its_table_says_and_never_the_judge(
+    table: str, change: Callable[..., object], said: str, copied: Path
+) -> None:
+    edit(copied, lambda record: change(record["runs"][-1], record["judge_sha256"]), table)
+    clause = next(one for one in CLAUSES if one["params"]["table"] == table)
+    found = judge(clause, copied)
     assert found.outcome is Outcome.FAIL
     assert said in found.reason
 
