@@ -92,11 +92,13 @@ def test_a_program_that_runs_a_compiled_file_of_another_text_is_told_no(
     monkeypatch.syspath_prepend(mini.root)
 
     def asked() -> tuple[str, ...]:
-        monkeypatch.delitem(sys.modules, "engine", raising=False)
         importlib.import_module("engine")
-        return standing(
-            ["THING-001"], reports=tmp_path / "reports", pack=mini.root, running=engine.parent
-        ).obstacles
+        try:
+            return standing(
+                ["THING-001"], reports=tmp_path / "reports", pack=mini.root, running=engine.parent
+            ).obstacles
+        finally:
+            del sys.modules["engine"]
 
     assert asked() == ()
     compiled_otherwise(engine, "ONE = 1\n", "ONE = 2\n", mode)
