@@ -125,6 +125,7 @@ def test_a_run_has_an_encoder_in_its_loss_where_its_table_says_and_never_the_jud
     [
         (lambda a: a.pop("V+ only/0/sigma"), "no sigma"),
         (lambda a: a.update({"V+ only/0/mu": a["V+ only/0/mu"][:9].copy()}), "no mu of shape"),
+        (lambda a: a.update({"V+ only/0/mu": a["V+ only/0/mu"].astype(float)}), "float32"),
         (lambda a: a.update({"V+ only/0/mu": a["V+ only/0/mu"] * 2}), "its components give"),
         (lambda a: a.update({"reference_mu": a["reference_mu"] + 1}), "its components give"),
     ],
