@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from drift.artifacts import architectures, convert, store
+from drift.artifacts import architectures, claims, convert, store
+from drift.artifacts.header import read_header
 from drift.artifacts.schema import GENERATOR, MAE
 from drift.config import fingerprint, load_template
 from drift.config.bounds import LARGEST, MOST_LAYERS
@@ -39,6 +40,8 @@ class _Heard:
     def warning(self, text: str, *parts: object) -> None:
         self.said.append(text % parts)
 
+    info = warning
+
 
 @check("artifact.conversions")
 def conversions(ctx: CheckContext) -> Measurement:
@@ -50,8 +53,8 @@ def conversions(ctx: CheckContext) -> Measurement:
         told = {"model_config": model.config.to_reference(), "note": "kept"}
         export.write_artifact(root / "given", flat, told)
         rows = chain(
-            _recorded(root), _configured(root, flat), _narrowed(root, flat), _loaded(root),
-            _sane(), _unwritten(root, flat),
+            _sane(), _claimed(), _recorded(root), _configured(root, flat), _narrowed(root, flat),
+            _loaded(root), _noted(root), _unwritten(root, flat),
         )  # fmt: skip
         return judge_rows(ctx, rows, "facts of conversions")
 
@@ -159,6 +162,113 @@ def _loaded(root: Path) -> Iterator[Row]:
         cases.rewritten(path, metadata={"probe": None})
         strict = partial(loaders[name], path, require_metadata=True)
         yield f"faithful {path.stem}", strict, Refused("probe")
+
+
+def _noted(root: Path) -> Iterator[Row]:
+    """What the metadata of a file lack is said, line by line, and what mends it."""
+    path = cases.saved(root, cases.generator(), "noted.safetensors")
+    whole = dict(read_header(path).metadata or {})
+    yield "nothing lacks", lambda: store._notes(whole), []
+    yield "no metadata", lambda: store._notes({}), ["it has no metadata"]
+    probe, digest = "records no probe output", "records no digest"
+    for name, value, said in (
+        ("architecture", None, ["lack architecture"]), ("config", None, ["lack config"]),
+        ("width", None, ["lack width"]), ("tensors_sha256", None, [digest]),
+        ("probe", None, [probe]), ("probe", "{}", [probe]),
+        ("schema", "other/1", ["'other/1', not 'drift-artifact/1'"]),
+        ("schema", None, ["follow the schema None"]), ("width", "wide", ["width is not underst"]),
+    ):  # fmt: skip
+        held = {**whole, name: value} if value else {k: v for k, v in whole.items() if k != name}
+        notes = store._notes(held)
+        told = [part in note for part, note in zip(said, notes, strict=False)]
+        yield (
+            f"{name} {value}",
+            partial(_told, len(notes), *told),
+            (len(said), *([True] * len(said))),
+        )
+    cases.rewritten(path, metadata={"width": None, "probe": None})
+    heard = _Heard()
+    with patch.object(store, "_log", heard):
+        notes = store.load_artifact(path).notes
+    yield "said as well", lambda: heard.said, [f"{path}: {note}" for note in notes]
+    yield "two of them", lambda: len(notes), 2
+    command = f"drift stamp {path} --width 32`"
+    strict = partial(store.load_artifact, path, require_metadata=True)
+    yield "what mends it", strict, Refused(str(path), "; ".join(notes), "complete", command)
+    named = root / "w640.safetensors"
+    for stamped, refused in (('["width"]', False), ('["tier"]', True)):
+        path = path.rename(named)
+        cases.rewritten(path, metadata={"stamped": stamped, "width": "32"})
+        heard = _Heard()
+        with patch.object(claims, "_log", heard):
+            went = cases.outcome(store.load_artifact, path)[0]
+        said = (
+            []
+            if refused
+            else [f"{path}: its width was stamped, which outranks a width in the name"]
+        )
+        wanted = ("refused" if refused else "accepted", said)
+        yield f"stamped {stamped}", partial(_told, went, heard.said), wanted
+    there = cases.saved(root, cases.generator(), "there.safetensors")
+    save = partial(store.save_artifact, there, cases.generator())
+    yield "over a file", partial(save, cases.FIELDS), Refused(f"save {there}", "a file there")
+    yield "over it", lambda: "probe" in save(cases.FIELDS, overwrite=True), True
+    less = {k: v for k, v in cases.FIELDS.items() if k not in ("weights", "licence")}
+    new = partial(store.save_artifact, root / "new.safetensors", cases.generator())
+    yield "fields left out", partial(new, less), Refused("no weights, licence", "the fields")
+    typed = {**cases.FIELDS, "width": "32"}
+    yield "identity typed", partial(new, typed), Refused("width given", "taken from the model")
+    (root / "empty").mkdir()
+    heard = _Heard()
+    with patch.object(artifact, "_log", heard):
+        read = artifact.read_metadata(root / "empty")
+    said = [f"{root / 'empty'}: no metadata.json; what the tensors show is all there is"]
+    yield "no metadata of a directory", partial(_told, read, heard.said), ({}, said)
+    missing = partial(artifact.read_metadata, root / "empty", require=True)
+    yield "required", missing, Refused("metadata.json", "no readable file")
+    meta = root / "empty" / "metadata.json"
+    for name, text, words in (
+        ("a list", b"[]", ("a JSON object without the key",)),
+        ("a key of ours", b'{"drift_read": 1}', ("a JSON object without the key drift_read",)),
+        ("long", b" " * ((1 << 20) + 1), (f"{(1 << 20) + 1} bytes", "at most 1048576 bytes")),
+    ):  # fmt: skip
+
+        def odd(text: bytes = text) -> object:
+            meta.write_bytes(text)
+            return artifact.read_metadata(root / "empty")
+
+        yield name, odd, Refused(str(meta), *words)
+    meta.write_bytes(b'{"a": 1}' + b" " * ((1 << 20) - 8))
+    yield "just long", partial(artifact.read_metadata, root / "empty"), {"a": 1}
+
+
+def _claimed() -> Iterator[Row]:
+    """What an embedded configuration claims and cannot mean; parameters lose their graph."""
+    config = _fields_of(MAE)
+    keys = {"width": 32, "blocks": [1, 1, 1, 1], "patch_size": 1, "in_channels": 4}
+
+    def told(**changes: object) -> dict[str, object]:
+        held = {"config": json.dumps({**config, **changes})}
+        return {one.field: one.value for one in claims.claims_of(Path("x"), held, MAE)}
+
+    yield "of an encoder", told, keys
+    for name, value, field in (
+        ("blocks", [1, True, 1, 1], "blocks"), ("blocks", [1, 0, 1, 1], "blocks"),
+        ("blocks", [[1], 1, 1, 1], "blocks"), ("blocks", 4, "blocks"),
+        ("base_channels", 0, "width"),
+        ("base_channels", True, "width"), ("base_channels", [32], "width"),
+        ("base_channels", LARGEST + 1, "width"), ("base_channels", "32", "width"),
+    ):  # fmt: skip
+        lost = {key: kept for key, kept in keys.items() if key != field}
+        yield f"{name} {value}", partial(told, **{name: value}), lost
+    yield "at the limit", lambda: told(base_channels=LARGEST)["width"], LARGEST
+    model = cases.generator()
+    there = architectures.to_reference(dict(model.named_parameters()), model.config)
+    graphs = {tensor.requires_grad for tensor in there.values()}
+    yield "no graph on the way out", partial(_told, *graphs), (False,)
+    held = {name: tensor.requires_grad_() for name, tensor in there.items()}
+    back = architectures.from_reference(held, model.config)
+    yield "nor back", partial(_told, *{one.requires_grad for one in back.values()}), (False,)
 
 
 def _sane() -> Iterator[Row]:

@@ -181,6 +181,13 @@ def _updates() -> Iterator[Row]:
             return [float(one) for one in held]
 
         yield f"clipped at {limit}", clipped, wanted
+    third = torch.tensor([5 / 3])  # at the limit itself the division is done, as below it
+    edge, limit = [third.clone()], 5.0
+    step.clip(edge, torch.tensor(limit), limit)
+    divided = third.div(limit).mul(limit)
+    yield "at the limit", lambda: (torch.equal(edge[0], divided), torch.equal(divided, third)), (
+        True, False
+    )  # fmt: skip
     config = TrainConfig(
         **SOUND, weight_decay=0.25, betas=(0.5, 0.75), eps=0.125, ema_decays=(0.5,)
     )

@@ -39,6 +39,11 @@ OUTSIDE = """
         done = subprocess.run([sys.executable, "-c", code], cwd=ctx.specs_dir.parent)
         return ctx.decide(done.returncode == 0, "twice two, elsewhere")
 """
+COMPILING = OUTSIDE.replace(
+    "from engine",
+    "from importlib.machinery import SourceFileLoader as loader; loader.get_code = lambda self, "
+    "name: self.source_to_code(self.get_data(self.path), self.path); from engine",
+)
 FORKING = """
     import os
 
@@ -148,8 +153,9 @@ def test_what_broke_is_not_kept(cli: Cli, counted: MiniPack, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "check",
-    [OUTSIDE.format(end="sys.exit"), OUTSIDE.format(end="_exit"), FORKING],
-    ids=["started", "ended at once", "forked"],
+    [OUTSIDE.format(end="sys.exit"), OUTSIDE.format(end="_exit"), COMPILING.format(end="_exit"),
+     FORKING],
+    ids=["started", "ended at once", "compiling by itself", "forked"],
 )
 def test_what_runs_in_other_processes_is_reached_and_changed_there(
     cli: Cli, counted: MiniPack, tmp_path: Path, check: str

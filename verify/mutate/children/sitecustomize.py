@@ -46,14 +46,19 @@ def _carry_out(order: Mapping[str, Any]) -> None:
 
 def _compile_instead(file: str, text: bytes) -> None:
     """Whoever imports `file` from now on gets this text; nothing on the disk is touched."""
-    real = SourceFileLoader.get_code
+    real, on_disk = SourceFileLoader.get_code, SourceFileLoader.get_data
 
     def get_code(self: SourceFileLoader, fullname: str) -> Any:
         if os.path.realpath(self.path) != file:
             return real(self, fullname)
         return compile(text, self.path, "exec", dont_inherit=True)
 
+    def get_data(self: SourceFileLoader, path: str) -> bytes:
+        """For who compiles texts without asking, as workers do (`verify.run.workers.source`)."""
+        return text if os.path.realpath(path) == file else on_disk(self, path)
+
     SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
+    SourceFileLoader.get_data = get_data  # type: ignore[assignment,method-assign]
 
 
 def _note_lines(places: tuple[str, ...], lines: str) -> None:
