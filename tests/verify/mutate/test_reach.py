@@ -153,8 +153,12 @@ def test_what_broke_is_not_kept(cli: Cli, counted: MiniPack, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "check",
-    [OUTSIDE.format(end="sys.exit"), OUTSIDE.format(end="_exit"), COMPILING.format(end="_exit"),
-     FORKING],
+    [
+        OUTSIDE.format(end="sys.exit"),
+        OUTSIDE.format(end="_exit"),
+        COMPILING.format(end="_exit"),
+        FORKING,
+    ],
     ids=["started", "ended at once", "compiling by itself", "forked"],
 )
 def test_what_runs_in_other_processes_is_reached_and_changed_there(
