@@ -189,12 +189,12 @@ def _noted(root: Path) -> Iterator[Row]:
     cases.rewritten(path, metadata={"width": None, "probe": None})
     heard = _Heard()
     with patch.object(store, "_log", heard):
-        notes = store.load_artifact(path).notes
-    yield "said as well", lambda: heard.said, [f"{path}: {note}" for note in notes]
-    yield "two of them", lambda: len(notes), 2
+        kept = store.load_artifact(path).notes
+    yield "said as well", lambda: heard.said, [f"{path}: {note}" for note in kept]
+    yield "two of them", lambda: len(kept), 2
     command = f"drift stamp {path} --width 32`"
     strict = partial(store.load_artifact, path, require_metadata=True)
-    yield "what mends it", strict, Refused(str(path), "; ".join(notes), "complete", command)
+    yield "what mends it", strict, Refused(str(path), "; ".join(kept), "complete", command)
     named = root / "w640.safetensors"
     for stamped, refused in (('["width"]', False), ('["tier"]', True)):
         path = path.rename(named)
