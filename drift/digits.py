@@ -30,6 +30,15 @@ class DigitsError(DriftError):
     """The installed digits are not the pinned ones."""
 
 
+class NotInstalledError(DigitsError, ModuleNotFoundError):
+    """The package that ships the digits is not there: what rests on them is unknown, not wrong."""
+
+    def __init__(self, package: str, module: str, *, found: str, expected: str, extra: str) -> None:
+        remedy = f"pip install 'drift-verify[{extra}]'"
+        super().__init__(package, found=found, expected=expected, remedy=remedy)
+        self.name = module
+
+
 @dataclass(frozen=True)
 class Digits:
     """images [N, 64] in [-1, 1], row-major pixels, background -1; labels int64 [N]: the digit."""
@@ -65,9 +74,9 @@ def raw() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise DigitsError(
-            "scikit-learn", found="not installed", expected="the package with the digits",
-            remedy="pip install 'drift-verify[train]'",
+        raise NotInstalledError(
+            "scikit-learn", "sklearn", found="not installed", extra="train",
+            expected="the package with the digits",
         ) from error  # fmt: skip
     bundle = load_digits()
     return bundle.images, bundle.target

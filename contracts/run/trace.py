@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from drift.digits import NotInstalledError
 from drift.errors import DriftError
 from drift.evaluate import kept
 from drift.sample import grids
@@ -49,6 +50,8 @@ def drawn_again(ctx: CheckContext) -> Measurement:
                 worst, at = max((worst, at), (off, f"{name}: {place}"))
                 if not worst <= 1.0:  # one is enough; the rest costs minutes
                     return _judged(ctx, worst, at, found)
+        except NotInstalledError:
+            raise  # nobody knows, and the harness says what is missing
         except (components.RecordError, DriftError) as error:
             return ctx.decide(False, f"{name}: {error}")
     if len(weights) < len(found):

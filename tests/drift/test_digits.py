@@ -60,5 +60,7 @@ def test_other_digits_are_refused_with_both_hashes(
 
 def test_a_missing_scikit_learn_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(digits.DigitsError, match=r"pip install 'drift-verify\[train\]'"):
+    with pytest.raises(digits.DigitsError, match=r"pip install 'drift-verify\[train\]'") as found:
         digits.load()
+    assert isinstance(found.value, ModuleNotFoundError), "a clause that needs it is unknown"
+    assert found.value.name == "sklearn"

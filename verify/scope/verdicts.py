@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, WithJsonSchema
 
 from verify.outcome import Axis
 from verify.scope.tiers import Form, Scope, Tier
@@ -24,6 +24,13 @@ class LeafKind(StrEnum):
     SUBJECT = "subject"  # the evidence has to be about this one
     SIGNATURE = "signature"  # records of a clause have to be signed, and computed again
     DETECTION = "detection"  # what share of changes is noticed has to be measured, or to be higher
+
+
+# As `verify/report/2` is frozen: a mapping, whose names the reader knows all the same.
+_FLOORS = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
+}
 
 
 class _Whole:
@@ -46,7 +53,7 @@ class Leaf(_Whole):
     command: str
     label: str = ""
     axis: Axis | None = None
-    floors: Floors = field(default_factory=Floors)
+    floors: Annotated[Floors, WithJsonSchema(_FLOORS)] = field(default_factory=Floors)
 
 
 @dataclass(frozen=True)
