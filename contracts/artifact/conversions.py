@@ -195,6 +195,13 @@ def _noted(root: Path) -> Iterator[Row]:
     command = f"drift stamp {path} --width 32`"
     strict = partial(store.load_artifact, path, require_metadata=True)
     yield "what mends it", strict, Refused(str(path), "; ".join(kept), "complete", command)
+    yield from _stamped(root, path)
+    yield from _saved(root)
+    yield from _described(root / "empty")
+
+
+def _stamped(root: Path, path: Path) -> Iterator[Row]:
+    """A width that was stamped outranks one in the name, and that is said."""
     named = root / "w640.safetensors"
     for stamped, refused in (('["width"]', False), ('["tier"]', True)):
         path = path.rename(named)
@@ -209,6 +216,10 @@ def _noted(root: Path) -> Iterator[Row]:
         )
         wanted = ("refused" if refused else "accepted", said)
         yield f"stamped {stamped}", partial(_told, went, heard.said), wanted
+
+
+def _saved(root: Path) -> Iterator[Row]:
+    """Nothing is written over unasked, with fields left out or with what the model says."""
     there = cases.saved(root, cases.generator(), "there.safetensors")
     save = partial(store.save_artifact, there, cases.generator())
     yield "over a file", partial(save, cases.FIELDS), Refused(f"save {there}", "a file there")
@@ -218,15 +229,19 @@ def _noted(root: Path) -> Iterator[Row]:
     yield "fields left out", partial(new, less), Refused("no weights, licence", "the fields")
     typed = {**cases.FIELDS, "width": "32"}
     yield "identity typed", partial(new, typed), Refused("width given", "taken from the model")
-    (root / "empty").mkdir()
+
+
+def _described(folder: Path) -> Iterator[Row]:
+    """The metadata file of a directory: none, one that is no object of its own keys, a long one."""
+    folder.mkdir()
     heard = _Heard()
     with patch.object(artifact, "_log", heard):
-        read = artifact.read_metadata(root / "empty")
-    said = [f"{root / 'empty'}: no metadata.json; what the tensors show is all there is"]
+        read = artifact.read_metadata(folder)
+    said = [f"{folder}: no metadata.json; what the tensors show is all there is"]
     yield "no metadata of a directory", partial(_told, read, heard.said), ({}, said)
-    missing = partial(artifact.read_metadata, root / "empty", require=True)
+    missing = partial(artifact.read_metadata, folder, require=True)
     yield "required", missing, Refused("metadata.json", "no readable file")
-    meta = root / "empty" / "metadata.json"
+    meta = folder / "metadata.json"
     for name, text, words in (
         ("a list", b"[]", ("a JSON object without the key",)),
         ("a key of ours", b'{"drift_read": 1}', ("a JSON object without the key drift_read",)),
@@ -235,11 +250,11 @@ def _noted(root: Path) -> Iterator[Row]:
 
         def odd(text: bytes = text) -> object:
             meta.write_bytes(text)
-            return artifact.read_metadata(root / "empty")
+            return artifact.read_metadata(folder)
 
         yield name, odd, Refused(str(meta), *words)
     meta.write_bytes(b'{"a": 1}' + b" " * ((1 << 20) - 8))
-    yield "just long", partial(artifact.read_metadata, root / "empty"), {"a": 1}
+    yield "just long", partial(artifact.read_metadata, folder), {"a": 1}
 
 
 def _claimed() -> Iterator[Row]:
