@@ -73,7 +73,7 @@ def _departures() -> Iterator[Row]:
         return layout.to_ours(given, LAYOUT, SHAPES)
 
     for name, changes, words in (
-        ("missing", {"m/w": None}, ("missing m/w: found nothing, expected (3, 2)", "1 parameters")),
+        ("missing", {"m/w": None}, ("1 parameters", "missing m/w: found nothing, expected (3, 2)")),
         ("surplus", {"m/x": np.zeros(4, np.float32)},
          ("surplus m/x: found (4,), expected nothing",)),
         ("turned", {"m/w": np.zeros((2, 3), np.float32)},

@@ -190,7 +190,7 @@ def _refused() -> Iterator[Row]:
         "no parameter": (b"\x80", ("no parameter", "at least one")),
         "no leaf": (_map([("a", b"\x80")]), ("no parameter",)),
         "bytes behind": (_map([("a", good)]) + b"\0", ("1 bytes after the tree",)),
-        "too deep": (nested, ("nested 4 deep", "at most 3", "'a/b/c'")),
+        "too deep": (nested, ("'a/b/c'", "nested 4 deep", "at most 3")),
         "too many": (many, ("more entries", "at most 8")),
         "a name twice": (_map([("a", good), ("a", good)]), ("'a' twice",)),
         "no name": (_map([("", good)]), ("the name ''",)), "a slash": (_map([("a/b", good)]),

@@ -15,7 +15,10 @@ Row = tuple[str, Callable[[], object], object]
 
 @dataclass(frozen=True)
 class Refused:
-    """An error with place, found and expected, whose words hold each of some parts."""
+    """An error whose words hold some parts, one behind the other: place, found, expected, remedy.
+
+    In another order they are another sentence: found and expected exchanged lead astray.
+    """
 
     parts: tuple[str, ...]
 
@@ -49,8 +52,19 @@ def _refusal_missed(call: Callable[[], object], expected: Refused) -> str:
     try:
         found = call()
     except DriftError as error:
-        lost = [part for part in expected.parts if part not in str(error)]
-        return f"refused without a word of {lost[0]!r}: {error}" if lost else ""
+        return _unsaid(str(error), expected.parts)
     except Exception as error:
         return f"not refused: it breaks with {type(error).__name__}: {error}"
     return f"taken, with {found!r}"
+
+
+def _unsaid(text: str, parts: tuple[str, ...]) -> str:
+    """The first of some parts that does not stand behind the one before it."""
+    begin = 0
+    for part in parts:
+        at = text.find(part, begin)
+        if at < 0:
+            how = "in its place" if part in text else "at all"
+            return f"refused without {part!r} {how}: {text}"
+        begin = at + len(part)
+    return ""

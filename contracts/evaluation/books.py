@@ -120,7 +120,7 @@ def _bad(root: Path) -> Iterator[Row]:
     for name, tensors, edited, words in (
         ("a schema", good, {"schema": "other/1"}, ("schema 'other/1'",)),
         ("a digest", good, {"digest": A64}, ("the digest written with them",)),
-        ("a contract", good, {"contract": "{}"}, ("bad: found",)),
+        ("a contract", good, {"contract": "{}"}, (": found",)),
         ("no mu", {"sigma": np.eye(2)}, {}, ("no mu [D] and sigma [D, D]",)),
         ("no sigma", {"mu": np.zeros(2)}, {}, ("no mu [D] and sigma",)),
         ("another width", {"mu": np.zeros(2), "sigma": np.eye(3)}, {}, ("no mu [D] and sigma",)),

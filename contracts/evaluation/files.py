@@ -192,8 +192,8 @@ def _not_packed(root: Path) -> Iterator[Row]:
         ("a class too many", labels(np.array([0, 1_000_000])), ("0 .. 999999",)),
         ("cut samples", [("arr_0.npy", IMAGES[1][:-1])], ("11 bytes", "12 for (2, 2, 3, 1)")),
         ("cut labels", [IMAGES, ("arr_1.npy", LABELS[1][:-1])], ("7 bytes", "8 for (2,)")),
-        ("a third version", [("arr_0.npy", _npy(LEVELS, (3, 0)))], ("version (3, 0)",
-         "cannot be read")),
+        ("a third version", [("arr_0.npy", _npy(LEVELS, (3, 0)))], ("cannot be read",
+         "version (3, 0)")),
         ("a pickle", [("arr_0.npy", _npy(np.array([None] * 2)))], ("arr_0",)),
     ):  # fmt: skip
         yield name, partial(_read, place, *members), Refused(str(place), *words)

@@ -122,6 +122,35 @@ def _wrong_grid(path: Path, expected: Tensor) -> str:
     return "" if torch.equal(found, wanted) else "the grid is another picture"
 
 
+@check("metrics.captions")
+def captions(ctx: CheckContext) -> Measurement:
+    """Names of one letter: where they end in strips of every width, and where they are cut."""
+    one, two = (_ends(grids.caption("M" * n, 200)) for n in (1, 2))
+    step, rest = two - one, grids.MARGIN
+    if min(one, step) < 2 or _ends(grids.caption("", 40)):
+        return ctx.decide(False, f"a letter ends at {one}, two of them at {two}")
+    for width in range(rest, 90):
+        room = width - rest
+        letters = min(9, room // step)
+        for length in (letters, letters + 1, 9):
+            strip = grids.caption("M" * length, width)
+            drawn = one + step * (letters - 1) if letters else 0
+            if tuple(strip.shape) != (STRIP, width) or _ends(strip) != drawn:
+                return ctx.decide(
+                    False, f"{length} letters end at {_ends(strip)} of {width}, expected {drawn}"
+                )
+    dark = grids.caption("M", 40)
+    if int(dark.min()) > 32 or not 128 < float(dark.float().mean()) < 255:
+        return ctx.decide(False, "a name is not written black on white")
+    return ctx.decide(True, "names are black on white, and cut where the next letter has no room")
+
+
+def _ends(strip: Tensor) -> int:
+    """Columns up to the last one that is not white."""
+    inked = (strip < 255).any(0).nonzero()
+    return int(inked[-1]) + 1 if len(inked) else 0
+
+
 @check("metrics.bytes")
 def levels(ctx: CheckContext) -> Measurement:
     """Range and ends, what is refused, greys as colours, enlarged pictures, there and back."""
@@ -242,6 +271,12 @@ def names_of_the_class_before(real: Any, labels: Any, names: Any) -> Any:
 def nameless_pictures(real: Any, name: str, width: int) -> Any:
     """The place of the names stays white."""
     return real("", width)
+
+
+@mutant("metrics.names_to_the_edge", grids, "caption")
+def names_to_the_edge(real: Any, name: str, width: int) -> Any:
+    """A name may touch the next one."""
+    return real(name, width + grids.MARGIN)[:, :width]
 
 
 @mutant("metrics.blue_for_red", output, "npz")

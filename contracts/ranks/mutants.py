@@ -37,6 +37,12 @@ def last_label_doubled(original: Any, batch: Any, largest: int, *, idle: bool = 
     return original(dataclasses.replace(batch, **padded), largest, idle=idle)
 
 
+@mutant("ranks.idle_counts", draw, "held")
+def idle_counts(original: Any, batch: Any, largest: int, *, idle: bool = False) -> Any:
+    """A process without labels counts the one that it takes part with."""
+    return original(batch, largest)
+
+
 @mutant("ranks.noise_of_the_rank", draw, "draw_inputs")
 def noise_of_the_rank(original: Any, template: Any, rows: int, generator: torch.Generator) -> Any:
     """Each process draws noise and styles from a stream of its own."""

@@ -21,7 +21,7 @@ from drift.features import FeatureExtractor
 from drift.ranks import ALONE, Ranks
 from drift.ranks.processes import Elsewhere
 from drift.state.checkpoint import Checkpoint
-from drift.train import build, run
+from drift.train import build, draw, run
 from drift.train.watch import Breach
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import worst_of
@@ -216,6 +216,48 @@ def _state_errors(found: Checkpoint, expected: Checkpoint) -> Iterator[tuple[str
         )
         / allowed,
     )
+
+
+@check("ranks.drawn")
+def drawn(ctx: CheckContext) -> Measurement:
+    """Two draws of one process, and of more processes than there are labels."""
+    world = ctx.params["processes"]
+
+    def of(ranks: Ranks) -> list[tuple[draw.Drawn, dict[str, Tensor]]]:
+        feed = draw.open_feed(template(), source(), seed=ctx.seed, ranks=ranks)
+        draw.warm_up(feed, template())
+        found = [draw.draw_traced(feed, template(), seed=ctx.seed, step=step) for step in (0, 1)]
+        queues = {
+            f"{name}/{key}": value
+            for name, queue in feed.queues().items()
+            for key, value in queue.state_dict().items()
+        }
+        return [(one, queues) for one in found]
+
+    one, several = of(ALONE), each_process(world, of)
+    for step in (0, 1):
+        batches = [found[step][0] for found in several]
+        counts = [one.batch.counted for one in batches]
+        if counts != [1] * (world - 1) + [0] or {one.batch.most for one in batches} != {1}:
+            return ctx.decide(
+                False, f"step {step}: processes have {counts} labels, expected one each"
+            )
+        whole = one[step][0]
+        for name, expected in {**vars(whole.batch), "origins": whole.origins}.items():
+            parts = [_part_of(found, name) for found in batches[:-1]]
+            if not torch.equal(torch.cat(parts), expected):
+                return ctx.decide(False, f"step {step}: {name} are not those of one process")
+    unequal = [name for name, kept in one[1][1].items()
+               if not torch.equal(several[0][1][1][name], kept)]  # fmt: skip
+    idle = several[-1][1][0].batch
+    if unequal or idle.positives.any() or idle.unconditional.any():
+        return ctx.decide(False, f"queues {unequal or 'alike'}; the idle process has real samples")
+    return ctx.decide(True, f"{world} processes draw what one draws, and one of them rests")
+
+
+def _part_of(found: draw.Drawn, name: str) -> Tensor:
+    part: Tensor = found.origins if name == "origins" else getattr(found.batch, name)
+    return part
 
 
 @check("ranks.first_error")

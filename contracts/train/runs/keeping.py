@@ -150,7 +150,7 @@ def _same() -> Iterator[Row]:
     yield "tuples are lists", partial(same, template={"a": 1, "b": (1, 2)}), None
     yield "a licence is told", partial(same, dataset={"name": "own", "licence": "MIT"}), None
     for name, changes, words in (
-        ("seed", {"seed": 2}, ("seed: 1 in the checkpoint, 2 here", "step 3")),
+        ("seed", {"seed": 2}, ("step 3", "seed: 1 in the checkpoint, 2 here")),
         ("data", {"data": "x"}, ("data: 'd' in the checkpoint, 'x' here",)),
         ("encoder", {"encoder": "x"}, ("encoder: 'e' in",)),
         ("fingerprint", {"fingerprint": "x"}, ("fingerprint: 'f' in",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,11 +14,13 @@ import torch
 from torch import Tensor
 
 from drift import rng
-from drift.state import modules, record
-from drift.train import run
+from drift.features import FeatureExtractor
+from drift.state import checkpoint, modules, record
+from drift.train import beginning, build, run
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ...common import small_run
+from ...ranks import steps
 
 
 def _started(folder: Path, seed: int, *, resume: bool = False) -> run.Run:
@@ -67,6 +70,52 @@ def resumed(ctx: CheckContext) -> Measurement:
         said = f"{len(wrong)} of {len(one)} tensors differ, first {wrong[:1]}"
         return ctx.decide(False, f"{said}; resumed at {begun}, windows {steps}")
     return ctx.decide(True, f"{len(one)} tensors are equal to the last bit")
+
+
+@check("train.taken_over")
+def taken_over(ctx: CheckContext) -> Measurement:
+    """A run that begins with the parameters of another, and says so in all that it keeps."""
+    with tempfile.TemporaryDirectory() as name:
+        other = _noise_run(Path(name) / "other", ctx.seed + 1)
+        averages = (value for held in other.state.ema.values() for value in held.values())
+        for value in averages:
+            value.add_(1)
+        saved = other.options.folder / "checkpoints"
+        saved.mkdir(parents=True)
+        checkpoint.write(saved, other.snapshot())
+        begun = _noise_run(Path(name) / "run", ctx.seed, model_from=other.options.folder)
+        fresh = _noise_run(Path(name) / "again", ctx.seed).feed.loader.position
+    said = begun.snapshot().facts["diagnostic"]
+    kept, found = _held(other), _held(begun)
+    taken = [key for key in found if key.startswith(("model/", "ema/"))]
+    wrong = [key for key in taken if not torch.equal(found[key], kept[key])]
+    place = (begun.state.step, begun.feed.loader.position)
+    wrong += [] if place == (0, fresh) else [f"(step, position) {place}"]
+    if wrong or not taken or said != ["parameters of step 0 of another run"]:
+        return ctx.decide(False, f"{wrong[:3]} of {len(taken)} are others; it is marked {said}")
+    return ctx.decide(True, f"{len(taken)} tensors are the other's, the rest begins; marked {said}")
+
+
+def _noise_run(folder: Path, seed: int, **options: Any) -> run.Run:
+    """A run on noise under ten labels, whose package takes no time to import."""
+    chosen = run.RunOptions(folder, seed=seed, window=2, **options)
+    return run.start(steps.template(), steps.source(), _extractor(), chosen, say=lambda text: None)
+
+
+@cache
+def _extractor() -> FeatureExtractor:
+    return FeatureExtractor(small_run.encoder(), config=build.feature_config(steps.template()))
+
+
+# Another's parameters are named and left where they are.
+NOT_TAKEN_OVER = mutant(
+    "train.not_taken_over", beginning,
+    inherit=lambda kept, state: [f"parameters of step {kept.step} of another run"],
+)  # fmt: skip
+# Another's parameters are taken without a word.
+TAKEN_IN_SILENCE = mutant(
+    "train.taken_in_silence", run, _mark=lambda one, *said: None
+)  # fmt: skip
 
 
 # The optimiser begins anew.
