@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from itertools import product
+from functools import partial
+from itertools import chain, product
 from typing import Any
 from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-from drift.generator import condition, init
+from drift.generator import GeneratorConfig, condition, init
+from drift.generator import config as config_module
 from verify.api import CheckContext, Measurement, check, mutant
 from verify.numeric.arrays import largest, worst_of
 
 from ..common import golden
+from ..common.rows import Refused, Row, judge_rows
 from .cases import NEEDS, build, configured, fitting, inputs
 
 SWITCHES = ("use_rmsnorm", "use_qknorm", "use_rope", "use_swiglu")
@@ -116,6 +119,76 @@ def every_parameter_drawn(ctx: CheckContext) -> Measurement:
     return ctx.decide(True, f"every parameter and buffer of {count} generators is drawn")
 
 
+SIZES: Mapping[str, Any] = {
+    "input_size": 4, "in_channels": 2, "out_channels": 3, "patch_size": 2, "hidden_dim": 8,
+    "depth": 1, "num_heads": 2, "cond_dim": 8, "num_classes": 3,
+}  # fmt: skip
+
+
+@check("generator.unstated")
+def unstated(ctx: CheckContext) -> Measurement:
+    """A configuration of sizes alone is the release's in all else, in float32; its own bounds."""
+
+    def stated(topic: str) -> Any:
+        return ctx.fact(f"reference:generator.{topic}")
+
+    wanted = {
+        "style_tokens": stated("style_tokens"), "style_codes": stated("style_codebook"),
+        "register_tokens": stated("register_tokens"), "mlp_ratio": stated("mlp_ratio"),
+        "swiglu": stated("ffn") == "swiglu", "rope": stated("rope") == "1d-all-tokens",
+        "rmsnorm": stated("rmsnorm") == "rmsnorm-affine",
+        "qk_norm": stated("qk_norm") == "rmsnorm-affine", "bfloat16": False,
+        "attention_fp32": stated("attention_precision")["ablation"] == "float32",
+        "checkpointing": stated("activation_checkpointing")["ablation"],
+    }  # fmt: skip
+    return judge_rows(ctx, chain(_unstated(wanted), _bounded()), "facts of configurations")
+
+
+def _unstated(wanted: Mapping[str, object]) -> Iterator[Row]:
+    found = GeneratorConfig(**SIZES)
+    for name, value in wanted.items():
+        yield f"{name} unstated", partial(getattr, found, name), value
+    told = {name: getattr(found, name) for name in (*SIZES, *wanted)}
+    yield "nothing else", lambda: told == vars(found), True
+
+
+def _bounded() -> Iterator[Row]:
+    """What a field may be, on both sides of its bound."""
+
+    def made(**changes: Any) -> bool:
+        return GeneratorConfig(**{**SIZES, **changes}) is not None
+
+    for name in SIZES:
+        for value in (0, True, 2.0):
+            said = Refused(f"GeneratorConfig.{name}", repr(value), "at least 1")
+            yield f"{name} {value}", partial(made, **{name: value}), said
+    for name in ("style_tokens", "style_codes", "register_tokens"):
+        yield f"no {name}", partial(made, **{name: 0}), True
+        said = Refused(f"GeneratorConfig.{name}", "-1", "at least 0")
+        yield f"{name} -1", partial(made, **{name: -1}), said
+    for name in ("rmsnorm", "qk_norm", "rope", "swiglu", "bfloat16", "attention_fp32",
+                 "checkpointing"):  # fmt: skip
+        said = Refused(f"GeneratorConfig.{name}", "1", "True or False")
+        yield f"{name} 1", partial(made, **{name: 1}), said
+    for value in (0, -1.0, float("nan"), float("inf"), True, "4"):
+        said = Refused("GeneratorConfig.mlp_ratio", repr(value), "a finite number above zero")
+        yield f"mlp_ratio {value}", partial(made, mlp_ratio=value), said
+    plain = partial(made, swiglu=False)
+    yield "an MLP of one", partial(plain, mlp_ratio=0.125), True
+    said = Refused("GeneratorConfig.mlp_ratio", "0.1", "a width of at least 1")
+    yield "an MLP of none", partial(plain, mlp_ratio=0.1), said
+    for name, changes, of in (
+        ("patch_size", {"patch_size": 3}, "patch_size = 3"),
+        ("hidden_dim", {"num_heads": 3}, "num_heads = 3"),
+        ("hidden_dim", {"hidden_dim": 10}, "4 (two axes, sine and cosine)"),
+        ("head_dim", {"hidden_dim": 12, "num_heads": 4}, "2 (rotary pairs)"),
+    ):
+        said = Refused("GeneratorConfig.", f"a multiple of {of}")
+        yield f"{name} {changes}", partial(made, **changes), said
+    odd = {"hidden_dim": 12, "num_heads": 4, "rope": False}
+    yield "odd heads without rotation", partial(made, **odd), True
+
+
 @contextmanager
 def nans_allocated() -> Iterator[None]:
     """Memory that nobody wrote to holds NaN (and the largest number where it holds whole ones)."""
@@ -140,8 +213,6 @@ def not_drawn(model: nn.Module) -> list[str]:
 @mutant("generator.tables_without_rows")
 def tables_without_rows(subject: object) -> AbstractContextManager[object]:
     """Every style token looks up a table, also where tables have no rows."""
-    from drift.generator import GeneratorConfig
-
     return patch.object(GeneratorConfig, "style_tables", property(lambda self: self.style_tokens))
 
 
@@ -154,6 +225,10 @@ def first_style_counts_always(real: Any, tables: Any, style: Tensor) -> list[Ten
 
 
 OTHER_VALUES = (
+    # Any whole number may be less than one.
+    mutant("generator.any_count", config_module, _whole=lambda name, value, *, least: None),
+    # What is no number, or none above zero, scales the MLP.
+    mutant("generator.any_ratio", config_module, _positive_number=lambda name, value: None),
     # Norms are left as they were allocated.
     mutant("generator.biases_not_drawn", init, _neutral=lambda norm: None),
     # The registers are left as they were allocated.

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -223,36 +223,39 @@ def drawn(ctx: CheckContext) -> Measurement:
     """Two draws of one process, and of more processes than there are labels."""
     world = ctx.params["processes"]
 
-    def of(ranks: Ranks) -> list[tuple[draw.Drawn, dict[str, Tensor]]]:
+    def of(ranks: Ranks) -> tuple[list[draw.Drawn], dict[str, Tensor]]:
         feed = draw.open_feed(template(), source(), seed=ctx.seed, ranks=ranks)
         draw.warm_up(feed, template())
+        draw.push(feed, 1)  # of which all processes but one keep nothing
         found = [draw.draw_traced(feed, template(), seed=ctx.seed, step=step) for step in (0, 1)]
-        queues = {
-            f"{name}/{key}": value
-            for name, queue in feed.queues().items()
-            for key, value in queue.state_dict().items()
-        }
-        return [(one, queues) for one in found]
+        queues = feed.queues().items()
+        return found, {f"{n}/{k}": v for n, one in queues for k, v in one.state_dict().items()}
 
-    one, several = of(ALONE), each_process(world, of)
-    for step in (0, 1):
-        batches = [found[step][0] for found in several]
-        counts = [one.batch.counted for one in batches]
-        if counts != [1] * (world - 1) + [0] or {one.batch.most for one in batches} != {1}:
-            return ctx.decide(
-                False, f"step {step}: processes have {counts} labels, expected one each"
-            )
-        whole = one[step][0]
-        for name, expected in {**vars(whole.batch), "origins": whole.origins}.items():
-            parts = [_part_of(found, name) for found in batches[:-1]]
-            if not torch.equal(torch.cat(parts), expected):
-                return ctx.decide(False, f"step {step}: {name} are not those of one process")
-    unequal = [name for name, kept in one[1][1].items()
-               if not torch.equal(several[0][1][1][name], kept)]  # fmt: skip
-    idle = several[-1][1][0].batch
-    if unequal or idle.positives.any() or idle.unconditional.any():
-        return ctx.decide(False, f"queues {unequal or 'alike'}; the idle process has real samples")
-    return ctx.decide(True, f"{world} processes draw what one draws, and one of them rests")
+    (one, queues), several = of(ALONE), each_process(world, of)
+    problems = [
+        f"step {step}: {problem}"
+        for step, whole in enumerate(one)
+        for problem in _unlike(whole, [found[step] for found, _ in several])
+    ]
+    held = several[0][1]
+    problems += [name for name, kept in queues.items() if not torch.equal(held[name], kept)]
+    said = problems[0] if problems else f"{world} processes draw what one draws, and one rests"
+    return ctx.decide(not problems, said)
+
+
+def _unlike(whole: draw.Drawn, shares: Sequence[draw.Drawn]) -> Iterator[str]:
+    """How the shares depart from a label for each process, and none for the last."""
+    *busy, idle = shares
+    counts = [(one.batch.counted, one.batch.most) for one in shares]
+    if counts != [(1, 1)] * len(busy) + [(0, 1)]:
+        yield f"(labels, most) are {counts}"
+    for name in (*(field.name for field in fields(draw.StepBatch)), "origins"):
+        parts = [_part_of(found, name) for found in busy]
+        if not torch.equal(torch.cat(parts), _part_of(whole, name)):
+            yield f"{name} are not those of one process"
+        first = torch.zeros_like(parts[0]) if name in ("positives", "unconditional") else parts[0]
+        if name != "origins" and not torch.equal(_part_of(idle, name), first):
+            yield f"{name} of the process that rests are neither the first label's nor zeros"
 
 
 def _part_of(found: draw.Drawn, name: str) -> Tensor:

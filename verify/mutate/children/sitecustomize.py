@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 ORDER = "VERIFY_MUTATE_ORDER"  # the place of a file
@@ -63,24 +63,36 @@ def _compile_instead(file: str, text: bytes) -> None:
 
 def _note_lines(places: tuple[str, ...], lines: str) -> None:
     """Each line once a process, and at once: a process that is killed has noted what it ran."""
-    noted: set[tuple[str, int]] = set()
+    # Code by its identity -> itself, which keeps that, and its lines that were not run yet: a call
+    # of what was run whole, or of other people's code, costs one look.
+    left: dict[int, tuple[CodeType, set[int]]] = {}
     out = os.open(lines, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def note(frame: FrameType) -> None:
-        at = (frame.f_code.co_filename, frame.f_lineno)
-        if at not in noted:
-            noted.add(at)
+    def due(code: CodeType) -> set[int]:
+        known = left.get(id(code))
+        if known is None:
+            wanted = code.co_filename.startswith(places)
+            numbers = {one for *_, one in code.co_lines() if one} if wanted else set()
+            known = left.setdefault(id(code), (code, numbers))
+        return known[1]
+
+    def note(frame: FrameType, missing: set[int]) -> None:
+        if frame.f_lineno in missing:
+            missing.discard(frame.f_lineno)
             with suppress(OSError):  # the check may have closed what it did not open
-                os.write(out, f"{at[1]} {at[0]}\n".encode())
+                os.write(out, f"{frame.f_lineno} {frame.f_code.co_filename}\n".encode())
 
     def local(frame: FrameType, event: str, argument: object) -> _Trace:
-        note(frame)
+        missing = due(frame.f_code)
+        note(frame, missing)
+        frame.f_trace_lines = bool(missing)
         return local
 
     def called(frame: FrameType, event: str, argument: object) -> _Trace:
-        if not frame.f_code.co_filename.startswith(places):
+        missing = due(frame.f_code)
+        if not missing:
             return None
-        note(frame)
+        note(frame, missing)
         return local
 
     threading.settrace(called)
