@@ -170,9 +170,9 @@ def _bounded() -> Iterator[Row]:
                  "checkpointing"):  # fmt: skip
         said = Refused(f"GeneratorConfig.{name}", "1", "True or False")
         yield f"{name} 1", partial(made, **{name: 1}), said
-    for value in (0, -1.0, float("nan"), float("inf"), True, "4"):
-        said = Refused("GeneratorConfig.mlp_ratio", repr(value), "a finite number above zero")
-        yield f"mlp_ratio {value}", partial(made, mlp_ratio=value), said
+    for ratio in (0, -1.0, float("nan"), float("inf"), True, "4"):
+        said = Refused("GeneratorConfig.mlp_ratio", repr(ratio), "a finite number above zero")
+        yield f"mlp_ratio {ratio}", partial(made, mlp_ratio=ratio), said
     plain = partial(made, swiglu=False)
     yield "an MLP of one", partial(plain, mlp_ratio=0.125), True
     said = Refused("GeneratorConfig.mlp_ratio", "0.1", "a width of at least 1")

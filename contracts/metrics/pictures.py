@@ -139,9 +139,9 @@ def captions(ctx: CheckContext) -> Measurement:
                 return ctx.decide(
                     False, f"{length} letters end at {_ends(strip)} of {width}, expected {drawn}"
                 )
-    drawn = Image.new("L", (40, STRIP), "white")
-    ImageDraw.Draw(drawn).text((0, 0), "Mg", fill="black", font=ImageFont.load_default(10))
-    if not np.array_equal(grids.caption("Mg", 40).numpy(), np.array(drawn)):
+    by_hand = Image.new("L", (40, STRIP), "white")
+    ImageDraw.Draw(by_hand).text((0, 0), "Mg", fill="black", font=ImageFont.load_default(10))
+    if not np.array_equal(grids.caption("Mg", 40).numpy(), np.array(by_hand)):
         return ctx.decide(False, "a name is not written black on white, from the upper left")
     return ctx.decide(True, "names are black on white, and cut where the next letter has no room")
 

@@ -22,6 +22,7 @@ from drift.ranks import ALONE, Ranks
 from drift.ranks.processes import Elsewhere
 from drift.state.checkpoint import Checkpoint
 from drift.train import build, draw, run
+from drift.train.batch import StepBatch
 from drift.train.watch import Breach
 from verify.api import CheckContext, Measurement, check
 from verify.numeric.arrays import worst_of
@@ -249,7 +250,7 @@ def _unlike(whole: draw.Drawn, shares: Sequence[draw.Drawn]) -> Iterator[str]:
     counts = [(one.batch.counted, one.batch.most) for one in shares]
     if counts != [(1, 1)] * len(busy) + [(0, 1)]:
         yield f"(labels, most) are {counts}"
-    for name in (*(field.name for field in fields(draw.StepBatch)), "origins"):
+    for name in (*(field.name for field in fields(StepBatch)), "origins"):
         parts = [_part_of(found, name) for found in busy]
         if not torch.equal(torch.cat(parts), _part_of(whole, name)):
             yield f"{name} are not those of one process"
