@@ -7,16 +7,17 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from drift import convnext, features
 from drift.encoder import EncoderConfig, MaskedAutoencoder, layers, model
 from drift.features import FeatureConfig
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common import small_run
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
 
@@ -27,8 +28,11 @@ ENCODER: Mapping[str, Any] = {"in_channels": 1, "base_channels": 32, "blocks": (
 @check("features.refused")
 def refused(ctx: CheckContext) -> Measurement:
     """Configurations of both encoders, what they look at, and which features are kept."""
-    with folder() as root:
-        rows = chain(_second(), _weights(root), _encoder(), _images(), _kept(), _groups())
+    network = partial(nn.Linear, 2, 1)  # the library's takes long to import, and is not looked into
+    with folder() as root, patch.object(convnext, "library_model", lambda config: network()):
+        rows = chain(
+            _second(), _weights(root), _encoder(), _images(), _kept(), _freezing(), _groups()
+        )
         return judge_rows(ctx, rows, "facts of encoders and features")
 
 
@@ -136,7 +140,7 @@ def _images() -> Iterator[Row]:
     for shape in ((2, 4, 4), (1, 1, 3, 4), (1, 1, 4, 3)):
         said = Refused("encoder input", f"shape {shape}", "multiples of the input patch 2")
         yield f"cut {shape}", partial(layers.patchify, torch.zeros(shape), 2), said
-    encoder = small_run.encoder()
+    encoder = MaskedAutoencoder(EncoderConfig(**ENCODER), device="meta")
     said = Refused("encoder input", "3 channels", "1, as in its configuration")
     yield "channels", partial(encoder.activations, torch.zeros(1, 3, 8, 8)), said
     for every in (0.5, True, 0):
@@ -190,6 +194,26 @@ def _kept() -> Iterator[Row]:
     yield "and more", lambda: stated.locations, False
     said = Refused("from_activation_kwargs", "['x']", "keys out of every_k_block")
     yield "a keyword more", partial(FeatureConfig.from_activation_kwargs, {"x": 1}), said
+
+
+def _frozen(bfloat16: bool) -> tuple[set[str], set[str], bool, set[bool]]:
+    """(dtypes of convolutions, those of the rest, training, gradients) of a frozen encoder."""
+    config = EncoderConfig(**ENCODER, bfloat16=bfloat16)
+    encoder = features.freeze(MaskedAutoencoder(config, device="meta").train())
+    convolutions = {
+        id(one) for part in encoder.modules() if isinstance(part, layers.Conv)
+        for one in part.parameters()
+    }  # fmt: skip
+    parts = list(encoder.parameters())
+    within = {str(one.dtype) for one in parts if id(one) in convolutions}
+    beside = {str(one.dtype) for one in parts if id(one) not in convolutions}
+    return within, beside, encoder.training, {one.requires_grad for one in parts}
+
+
+def _freezing() -> Iterator[Row]:
+    for bfloat16, name in ((False, "torch.float32"), (True, "torch.bfloat16")):
+        wanted = ({name}, {"torch.float32"}, False, {False})
+        yield f"frozen, bfloat16 {bfloat16}", partial(_frozen, bfloat16), wanted
 
 
 def _groups() -> Iterator[Row]:
