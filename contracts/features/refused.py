@@ -49,8 +49,8 @@ def _second() -> Iterator[Row]:
     of = made.from_reference
     for name, more in (("stated", {}), ("with a head", {"num_classes": 5})):
         yield name, partial(of, {**stated, **more}), made(DEPTHS, WIDTHS)
-    for name, given in (("more", {**stated, "x": 1}), ("less", {"depths": [1, 1, 1, 1]})):
-        yield f"a key {name}", partial(of, given), Refused("from_reference", "keys ['", "dims")
+    for name, keys in (("more", {**stated, "x": [1]}), ("less", {"depths": [1, 1, 1, 1]})):
+        yield f"a key {name}", partial(of, keys), Refused("from_reference", "keys ['", "dims")
 
 
 def _weights(root: Path) -> Iterator[Row]:
@@ -103,8 +103,8 @@ def _encoder() -> Iterator[Row]:
             yield f"{name} {value}", partial(made, **{name: value}), said
     for name in ("mask_patch", "input_patch", "num_classes"):
         yield f"{name} 1", partial(made, **{name: 1}), True
-    for blocks, words in (((1, 1, 1), "4 numbers"), ((1, 1, 1, 0), "at least 1")):
-        yield f"{blocks}", partial(made, blocks=blocks), Refused("EncoderConfig.blocks", words)
+    for blocks, expected in (((1, 1, 1), "4 numbers"), ((1, 1, 1, 0), "at least 1")):
+        yield f"{blocks}", partial(made, blocks=blocks), Refused("EncoderConfig.blocks", expected)
     for name in ("bfloat16", "trunk_only"):
         said = Refused(f"EncoderConfig.{name}", "1", "a boolean")
         yield f"{name} 1", partial(made, **{name: 1}), said
@@ -146,8 +146,8 @@ def _images() -> Iterator[Row]:
     for every in (0.5, True, 0):
         said = Refused("every_k_block", repr(every), "at least 1, or None")
         yield f"every {every}", partial(model._check_every, every), said
-    for every in (1, 1.5, None):
-        yield f"every {every} taken", partial(model._check_every, every), None
+    for taken in (1, 1.5, None):
+        yield f"every {taken} taken", partial(model._check_every, taken), None
     for shape in ((1, 1, 4, 8), (1, 2, 8, 8), (2, 1, 8, 8)):
         said = Refused("mask", f"shape {shape}", "(1, 1, 8, 8)")
         given = torch.zeros(shape), torch.zeros(1, 5, 8, 8)
