@@ -1,9 +1,18 @@
-"""The only place that calls torch.compile, with one policy for when it fails (requirement 41)."""
+"""The only place that calls torch.compile or a compiler, with one policy for when they fail.
+
+Requirement 41.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,6 +21,10 @@ from drift.errors import DriftError
 
 Policy = Literal["warn", "raise", "disable"]
 POLICIES: tuple[Policy, ...] = ("disable", "warn", "raise")
+
+# No option that lets numbers be no numbers, reorders sums or changes how the process rounds.
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math",
+         "-shared", "-fPIC")  # fmt: skip
 
 
 class CompileError(DriftError):
@@ -65,3 +78,26 @@ class _Guarded:
 def _compile(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     result: Callable[..., Any] = torch.compile(function, **options)
     return result
+
+
+def library(source: Path) -> ctypes.CDLL | None:
+    """C++ source, compiled for this processor and loaded; no file of it is left.
+
+    The compiler is that of the environment's CXX, or c++. None where there is none, and, after one
+    warning, where it fails.
+    """
+    compiler = shutil.which(os.environ.get("CXX") or "c++")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / "library.so"
+        try:
+            subprocess.run(
+                [compiler, *FLAGS, str(source), "-o", str(built)],
+                check=True, capture_output=True, text=True, errors="replace",
+            )  # fmt: skip
+            return ctypes.CDLL(str(built))
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip().splitlines()[:1]
+            warnings.warn(f"{compiler} failed, going on without it ({said})", stacklevel=2)
+            return None

@@ -1,9 +1,10 @@
-"""Ways to compute the coefficients of all temperatures: the expensive part between two products.
+"""Ways to compute what lies between the samples of a call and their forces.
 
     plain     drift.pairs as it is written, about twelve passes over [B, R, G, T]
-    compiled  the same functions through torch.compile; where compilation fails, one warning and
-              the plain way (drift.compiling)
-    fused     one Triton kernel, drift.fused: for CUDA, not measured on a GPU so far
+    compiled  drift.native: C++, one pass over the samples of each group; on a CPU where there is a
+              compiler, and elsewhere the plain way (`used` says which)
+    fused     one Triton kernel for the coefficients of all temperatures, drift.fused: for CUDA, not
+              measured on a GPU so far
 
 All three are held to each other by one set of tests. A trace comes from the plain way. The name of
 a variant (`drift.variants`) asks for another loss, which is measured beside this one.
@@ -17,8 +18,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from drift import pairs, trace, variants
-from drift.compiling import compiled
+from drift import native, pairs, trace, variants
 from drift.errors import InputError
 from drift.semantics import Semantics
 
@@ -39,9 +39,15 @@ def coefficients_of(kernel: str, room: pairs.Room | None = None) -> Coefficients
         return _variant(kernel)
     if kernel not in KERNELS:
         raise InputError("kernel", found=repr(kernel), expected=" or ".join(KERNELS))
-    if kernel == "plain":
-        return partial(plain, room=room)
-    return _compiled() if kernel == "compiled" else _fused()
+    return _fused() if kernel == "fused" else partial(plain, room=room)
+
+
+def used(kernel: str, device: torch.device) -> str:
+    """The way that is taken where `kernel` is asked for."""
+    if kernel != "compiled":
+        return kernel
+    there = device.type == "cpu" and not trace.active() and native.library() is not None
+    return kernel if there else "plain"
 
 
 def _variant(name: str) -> Coefficients:
@@ -67,11 +73,6 @@ def plain(
 
 def _nothing(name: str, value: Tensor) -> None:
     """Stages are recorded temperature by temperature, not here."""
-
-
-@cache
-def _compiled() -> Coefficients:
-    return compiled(plain, "warn", dynamic=True)
 
 
 @cache

@@ -161,7 +161,9 @@ class _Pull(torch.autograd.Function):
         if torch.is_grad_enabled():
             # Otherwise the second derivative would be zero without a word.
             raise RuntimeError("drift_loss has no second derivative; drop create_graph=True")
-        gradient = gradient_of_sum(*ctx.saved_tensors).mul_(grad_loss[:, None, None])
+        force, scale = ctx.saved_tensors
+        # A group that counts twice has half the scale: one pass over the forces, not two.
+        gradient = gradient_of_sum(force, scale / grad_loss[:, None, None])
         return gradient.to(ctx.dtype), None
 
 

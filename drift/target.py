@@ -11,13 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from drift import clouds, kernels, pairs, trace
+from drift import clouds, kernels, native, pairs, trace
 from drift.errors import InputError
+from drift.passes import Drift as Drift
+from drift.passes import Measured, Near
+from drift.passes import Pulled as Pulled
 from drift.semantics import Semantics
 from drift.totals import ProcessGroup, totals
 
@@ -29,55 +31,6 @@ PIECE_BYTES_THREADED = 1 << 24
 KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
 KEPT_SAMPLES_BYTES = 1 << 24  # of the centred samples beside them
 SLAB_BYTES = 40 << 20  # of forces in one allocation: beyond 32 MB the system gets it back at once
-
-
-class Near(NamedTuple):
-    """The distances [., G, T] of a piece, and its samples; None where they are centred again."""
-
-    dist: Tensor
-    call: clouds.Centred | None
-
-    @property
-    def bytes(self) -> int:
-        """What it takes to keep it."""
-        return self.dist.nbytes + (self.call.targets.nbytes if self.call else 0)
-
-
-class Measured(NamedTuple):
-    """A call before its scale is known: the figures of each group, [B, 3].
-
-    kept  the distances of each piece, None where they are computed again
-    """
-
-    call: clouds.Clouds
-    figures: Tensor
-    kept: list[Near | None]
-
-
-class Pulled(NamedTuple):
-    """Forces [., R, G, S] of each piece before any norm, and their mean products [B, R, R].
-
-    scale and coordinate_scale are scalars
-    """
-
-    forces: list[Tensor]
-    products: Tensor
-    scale: Tensor
-    coordinate_scale: Tensor
-
-
-class Drift(NamedTuple):
-    """What the loss regresses on: force [B, G, S] (summed over tau) in normalised coordinates.
-
-    loss [B]; mean, the mean loss over the groups of all processes, which are `groups`
-    """
-
-    force: Tensor
-    coordinate_scale: Tensor
-    loss: Tensor
-    mean: Tensor
-    groups: Tensor
-    info: dict[str, Tensor]
 
 
 def drifts(
@@ -95,9 +48,10 @@ def drifts(
     coefficients_of = kernels.coefficients_of(kernel, pairs.Room())
     measured, room = dict[str, Measured](), KEPT_BYTES
     for name, call in calls.items():
+        natively = kernels.used(kernel, call.gen.device) == "compiled"
         with _stages(name):
-            measured[name] = _measure(call, room)
-        room -= sum(near.bytes for near in measured[name].kept if near is not None)
+            measured[name] = (_measure_natively if natively else _measure)(call, room)
+        room -= measured[name].bytes
     pulled = dict[str, Pulled]()
     sums = distance_totals([one.figures for one in measured.values()], group)
     for (name, one), total in zip(measured.items(), sums, strict=True):
@@ -125,6 +79,11 @@ def _measure(call: clouds.Clouds, room: int) -> Measured:
         figures.append(distance_sums(dist, piece.weight))
         kept.append(Near(dist, some if few else None) if _pairs_bytes(call) <= room else None)
     return Measured(call, torch.cat(figures), kept)
+
+
+def _measure_natively(call: clouds.Clouds, room: int) -> Measured:
+    call = native.contiguous(call)
+    return Measured(call, *native.measure(call, keep=_pairs_bytes(call) <= room))
 
 
 def _pairs_bytes(call: clouds.Clouds) -> int:
@@ -185,8 +144,11 @@ def _pull(
     trace.record("scale", scale)
     c = coordinate_scale(scale, features)
     trace.record("scale_inputs", c)
+    if not isinstance(measured.kept, list):
+        return _pull_natively(call, measured.kept, scale, c, taus, switches)
     each = torch.split(scale.expand(groups, 1, 1), _groups_at_once(call))
-    places = _places(call, len(taus))
+    slabs = _places(call, len(taus))
+    places = [place for slab in slabs for place in torch.split(slab, _groups_at_once(call))]
     forces, inner = list[Tensor](), list[Tensor]()
     pieces = clouds.pieces(call, _groups_at_once(call))
     for piece, near, of_piece, place in zip(pieces, measured.kept, each, places, strict=True):
@@ -210,17 +172,33 @@ def nearness(d_n: Tensor) -> Tensor:
     return d_n - d_n.amin(dim=(-2, -1), keepdim=True)
 
 
+def _pull_natively(
+    call: clouds.Clouds,
+    dist: Tensor | None,
+    scale: Tensor,
+    c: Tensor,
+    taus: Sequence[float],
+    switches: Semantics,
+) -> Pulled:
+    slabs, inner, start = _places(call, len(taus)), list[Tensor](), 0
+    divisors = float(scale.clamp_min(pairs.SCALE_FLOOR)), float(c)
+    for slab, piece in zip(slabs, clouds.pieces(call, max(1, len(slabs[0]))), strict=True):
+        kept = None if dist is None else dist[start:]
+        inner.append(native.pull(piece, kept, *divisors, taus, switches, slab))
+        start += len(slab)
+    return Pulled(slabs, torch.cat(inner).to(scale.dtype), scale, c)
+
+
 def _places(call: clouds.Clouds, temperatures: int) -> list[Tensor]:
-    """Where the forces [., R, G, S] of each piece go: pieces of a few large allocations."""
+    """Where the forces [., R, G, S] go: a few large allocations, each of whole pieces."""
     groups, *of_one = call.gen.shape
     at_once = _groups_at_once(call)
     bytes_of_one = max(1, call.gen[:1].nbytes * temperatures)
     slab = at_once * max(1, SLAB_BYTES // (bytes_of_one * at_once))
-    places = list[Tensor]()
-    for start in range(0, max(groups, 1), slab):
-        forces = call.gen.new_empty(min(slab, groups - start), temperatures, *of_one)
-        places += torch.split(forces, at_once)
-    return places
+    return [
+        call.gen.new_empty(min(slab, groups - start), temperatures, *of_one)
+        for start in range(0, max(groups, 1), slab)
+    ]
 
 
 def _forces(

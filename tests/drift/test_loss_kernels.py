@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from drift import compiling, kernels, trace
+from drift import kernels, trace
 from drift.errors import InputError
 from drift.loss import drift_loss, feature_loss
 
@@ -22,12 +22,8 @@ SHAPES = [(8, 8, 8, 4), (5, 7, 3, 6), (1, 2, 0, 3), (3, 1, 2, 1)]
 
 @pytest.fixture(params=["compiled", "fused"])
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each variant where neither compiler nor GPU is needed: the traced graph, the interpreter."""
+    """Each variant where no GPU is needed: the fused one in the interpreter."""
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    original = compiling._compile
-    monkeypatch.setattr(
-        compiling, "_compile", lambda f, **options: original(f, backend="aot_eager", **options)
-    )
     forget()
     yield request.param
     forget()
@@ -35,7 +31,6 @@ def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 def forget() -> None:
     """The kernel is interpreted or not from its import on."""
-    kernels._compiled.cache_clear()
     kernels._fused.cache_clear()
     sys.modules.pop("drift.fused", None)
     drift: ModuleType = sys.modules["drift"]

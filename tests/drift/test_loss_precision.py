@@ -36,12 +36,13 @@ def exact(given: dict[str, Any], temperatures: list[float]) -> oracle.Result:
     )
 
 
-def ours(given: dict[str, Any], temperatures: list[float]) -> tuple[Any, Any]:
+def ours(given: dict[str, Any], temperatures: list[float], kernel: str) -> tuple[Any, Any]:
     tensors = {name: torch.from_numpy(value) for name, value in given.items()}
     gen = tensors.pop("gen").requires_grad_()
     loss, _ = drift_loss(
-        gen, tensors.pop("pos"), tensors.pop("neg", None), temperatures=temperatures, **tensors
-    )
+        gen, tensors.pop("pos"), tensors.pop("neg", None), temperatures=temperatures, **tensors,
+        kernel=kernel,
+    )  # fmt: skip
     loss.sum().backward()
     assert gen.grad is not None
     return loss.detach().numpy(), gen.grad.numpy()
@@ -51,23 +52,27 @@ def off(found: Any, expected: Any) -> float:
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
+@pytest.mark.parametrize("kernel", ["plain", "compiled"])
 @pytest.mark.parametrize("name", CASES)
-def test_float32_is_no_farther_from_the_oracle_than_the_recording(name: str) -> None:
+def test_float32_is_no_farther_from_the_oracle_than_the_recording(name: str, kernel: str) -> None:
     case = golden.load_case(GOLDEN / f"{name}.safetensors")
     given, temperatures = clouds(case), case.meta["R_list"]
     expected = exact(given, temperatures)
-    loss, gradient = ours(given, temperatures)
+    loss, gradient = ours(given, temperatures, kernel)
     recorded = off(case.arrays["out/grad_gen"], expected.gradient)
     assert off(gradient, expected.gradient) <= max(recorded, GRADIENT_ROUNDING)
     recorded = off(case.arrays["out/loss"], expected.loss)
     assert off(loss, expected.loss) <= max(recorded, LOSS_ROUNDING)
 
 
+@pytest.mark.parametrize("kernel", ["plain", "compiled"])
 @pytest.mark.parametrize("name", ["drift_plain", "drift_cfg_table8"])
-def test_clouds_far_from_the_origin_lose_what_their_float32_coordinates_lose(name: str) -> None:
+def test_clouds_far_from_the_origin_lose_what_their_float32_coordinates_lose(
+    name: str, kernel: str
+) -> None:
     """|x|^2 + |y|^2 - 2 x y about the origin would be off by more than the force itself."""
     case = golden.load_case(GOLDEN / f"{name}.safetensors")
     given, temperatures = clouds(case, offset=1000.0), case.meta["R_list"]
     expected = exact(given, temperatures)
-    _, gradient = ours(given, temperatures)
+    _, gradient = ours(given, temperatures, kernel)
     assert off(gradient, expected.gradient) <= 5.0e-6
