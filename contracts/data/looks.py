@@ -225,6 +225,8 @@ def random_box(ctx: CheckContext) -> Measurement:
         "no column": ((1, 1), [(0.25 - 0.08) / 0.92, 0.0, 0.0, 0.0], augment.Box(0, 0, 1, 1)),
         "the first of two that fit": ((100, 50), [(0.125 - 0.08) / 0.92, middle, 0, 0] * 2,
                                       augment.Box(0, 0, 25, 25)),
+        "a pixel that fits": ((3, 3), [(1 / 9 - 0.08) / 0.92, middle, 0.999, 0.0],
+                              augment.Box(2, 0, 1, 1)),
         "none that fits, a pixel": ((1, 9), [1.0, middle, 0.0, 0.0], augment.Box(0, 4, 1, 1)),
     }  # fmt: skip
     rows: list[Row] = [
