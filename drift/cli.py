@@ -6,6 +6,7 @@ its traceback; 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -103,6 +104,9 @@ def _out_of_memory(error: Exception) -> str | None:
 
 def main() -> None:
     """Entry point of the console script. A stream that breaks ends no run and loses no file."""
+    # Threads that wait for one another sleep. Where they spin, one busy process beside two of them
+    # makes a step of a small model five times as long; read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     streams.prepare()
     code = run()
     why = streams.lost(sys.stdout)

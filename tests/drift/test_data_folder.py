@@ -7,14 +7,17 @@ import io
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from contracts.data import cases
 from drift.config import load_template
-from drift.data import FolderSource, Loader
+from drift.data import FolderSource, Loader, folder
+from drift.data import crop as cropping
 from drift.data.listing import list_images
 from drift.data.opening import open_source
 from drift.data.source import DataError
@@ -89,6 +92,41 @@ def test_a_file_that_changes_after_the_digest_is_refused(images: Path) -> None:
     path.write_bytes(PNG + b"more")
     with pytest.raises(DataError, match=r"carp/0\.png: found another length"):
         source.get(torch.tensor([0]))
+
+
+@pytest.mark.parametrize("kept", [0, folder.KEPT_BYTES])
+def test_an_image_that_changes_is_decoded_anew_and_a_kept_one_is_as_it_was(
+    images: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(folder, "KEPT_BYTES", kept)
+    source, place = FolderSource(images, 16, mirror=True), torch.tensor([3, 18])
+    first = source.get(place)
+    first.zero_()  # what a caller does to its samples is nobody else's
+    entry = source.listing.entries[3]
+    again = source.get(place)
+    assert torch.equal(again[0], cases.cropped(cases.originals()[entry.name]))
+    assert torch.equal(again[1], again[0].flip(-1))
+    plain = np.full_like(cases.originals()[entry.name], 99)
+    (images / entry.name).write_bytes(cases.png(plain).ljust(entry.size, b"\0"))
+    assert torch.equal(source.get(place)[0], cases.cropped(plain))
+
+
+def test_samples_that_do_not_fit_are_decoded_each_time(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    square = cropping.square
+
+    def counted(data: bytes, size: int, **more: Any) -> torch.Tensor:
+        decoded.append(more["place"])
+        return square(data, size, **more)
+
+    monkeypatch.setattr(cropping, "square", counted)
+    monkeypatch.setattr(folder, "KEPT_BYTES", 2 * 3 * 16 * 16 * 4)
+    source = FolderSource(images, 16, workers=1)
+    for _ in range(3):
+        source.get(torch.arange(3))
+    assert len(decoded) == 2 + 3
 
 
 def test_a_place_from_the_end_is_an_error_not_another_image(images: Path) -> None:
