@@ -141,6 +141,7 @@ def test_two_mistakes_at_once_are_both_named(names: tuple[str, str]) -> None:
     assert found.details["mistakes"] == sorted(names), found.reason
 
 
+@pytest.mark.nightly
 def test_a_mistake_that_nobody_thought_of_departs_and_is_not_named() -> None:
     def other(*given: Any, **rest: Any) -> Any:
         loss, gradient = textbook().drift_loss_and_gradient(*given, **rest)

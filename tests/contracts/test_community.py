@@ -173,6 +173,7 @@ def test_the_engine_itself_is_far_from_the_numbers_of_the_release() -> None:
         assert found.measured != pytest.approx(expected, rel=0.5, abs=0.0)
 
 
+@pytest.mark.nightly
 def test_the_mistakes_of_the_loss_are_named_all_at_once() -> None:
     with departed(drift_subject(), list(DEPARTURES)):
         found = measurement("AUDIT-020")

@@ -331,6 +331,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.nightly
 def test_fifty_thousand_images_of_8_by_8_stay_within_the_memory_bound(
     images_case: tuple[Path, list[str]],
 ) -> None:

@@ -83,7 +83,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "place",
     [
         pytest.param("after-window-2", marks=pytest.mark.nightly),
-        "after-window-6",
+        pytest.param("after-window-6", marks=pytest.mark.nightly),
         "inside-a-checkpoint",
     ],
 )
