@@ -21,7 +21,7 @@ from ..generator import mutants as generator
 from ..generator import mutants_state
 from ..loss import mutants as loss
 from ..loss import mutants_force as force
-from ..metrics import mutants_sampling as sampling
+from ..metrics import sampling
 from ..schedule import laws as schedule
 from . import community_parts as parts
 from .engine import ENGINE, ModuleSubject
