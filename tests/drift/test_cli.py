@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -26,6 +27,24 @@ def test_help_and_version_import_no_tensors(words: list[str]) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert ("toy" in done.stdout) or done.stdout == f"drift {__version__}\n"
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(
+    given: str | None,
+) -> None:
+    code = (
+        "import os, sys; from drift import cli\n"
+        "sys.argv = ['drift', '--version']\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env=environment | ({} if given is None else {"OMP_WAIT_POLICY": given}),
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == f"{given or 'PASSIVE'} False"
 
 
 def test_every_listed_command_exists_under_its_name() -> None:
