@@ -89,6 +89,13 @@ def _tables(root: Path) -> Iterator[Row]:
             return [len(one) for one in header.data_chunks(held)]
 
     yield "pieces", partial(pieces, 5), [5, 5, 2]
+    for item, fits in ((0, True), (1 << 48, True), ((1 << 48) + 1, False), (-1, False)):
+        yield f"the number {item}", partial(header._naturals, [1, item]), fits
+    for text, fits in (
+        ("\u00e9", True), ("\ud800", False), ("\udfff", False), ("\ue000", True),
+        ("x" * (1 << 20), True), ("x" * ((1 << 20) + 1), False),
+    ):  # fmt: skip
+        yield f"the text {text[:2]!a}", partial(header._is_text, text), fits
     yield "limits", lambda: (header.MAX_HEADER_BYTES, header.READ_BYTES, header.MAX_TENSORS), (
         4 << 20, 4 << 20, 20_000
     )  # fmt: skip
