@@ -85,6 +85,35 @@ def _written(place: Path, seed: int) -> Path:
     return path
 
 
+@check("engine.audited")
+def audited(ctx: CheckContext) -> Measurement:
+    """Samples beside a training set that holds them, and beside one that does not."""
+    with folder() as place:
+        extractor = metrics_cases.tiny(place)
+        asked = run.Options(count=100, seed=ctx.seed, ema_decay="0.99")
+        opened = run.open_images(metrics_cases.run_folder(place / "run"), asked).images
+        drawn, labels = (torch.cat(parts) for parts in zip(*opened.open(), strict=True))
+        others = metrics_cases.pictures(100, ctx.seed + 1, side=8)
+        taught = {
+            name: metrics_cases.tiny_statistics(
+                place / f"{name}.safetensors", extractor, images, labels
+            )
+            for name, images in (("copied", drawn), ("other", others))
+        }
+        found = {name: _evaluated(place / f"with {name}", ctx.seed, training=one)
+                 for name, one in taught.items()}  # fmt: skip
+    told = {name: (one.more["memorised"], one.figures["copies_features"].value)
+            for name, one in found.items()}  # fmt: skip
+    good = told["copied"] == (True, 1.0) and told["other"][0] is False and told["other"][1] < 0.05
+    return ctx.decide(good, f"(memorised, share of copies) by training set: {told}")
+
+
+@mutant("engine.audit_turned", run, "_audit")
+def audit_turned(real: Any, found: Any, training: Any, reference: Any, generator: Any) -> Any:
+    """What is held out is taken for what was taught."""
+    return real(found, reference, training, generator)
+
+
 @check("engine.wrong_extractor")
 def wrong_extractor(ctx: CheckContext) -> Measurement:
     """Weights of another digest are refused, for a pinned name and for a digest given."""
