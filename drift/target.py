@@ -54,9 +54,9 @@ def drifts(
         room -= measured[name].bytes
     pulled = dict[str, Pulled]()
     sums = distance_totals([one.figures for one in measured.values()], group)
-    for (name, one), total in zip(measured.items(), sums, strict=True):
-        with _stages(name):
-            pulled[name] = _pull(one, total, taus, switches, group, coefficients_of)
+    for name, total in zip(calls, sums, strict=True):
+        with _stages(name):  # what is kept of a call is gone after it
+            pulled[name] = _pull(measured.pop(name), total, taus, switches, group, coefficients_of)
     sums = power_totals([one.products for one in pulled.values()], group)
     return {
         name: outcome(one, total, taus, switches)
