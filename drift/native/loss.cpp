@@ -249,7 +249,7 @@ void pull(const Call *call, Integer begin, Integer end, const N *dist, double sc
   double figures[3];
   const Integer R = call->temperatures, size = R * call->generated * call->features;
   Group<N> group(*call, R);
-  for (Integer b = begin; b < end; b++) {
+  for (Integer b = end; b-- > begin;) {  // the last ones measured may still be in cache
     group.take(b);
     if (dist) group.recall(dist + b * call->targets * call->generated);
     else group.distances(figures);

@@ -130,6 +130,8 @@ template <class N> struct Matrix {
 template <class N>
 void tile(const N *a, Integer row, Integer column, const N *b, Integer b_row, Integer depth, N *c,
           Integer c_row) {
+  for (int i = 0; i < ROWS; i++)  // where the result goes is fetched while it is computed
+    for (int v = 0; v < VECTORS; v++) __builtin_prefetch(c + i * c_row + v * WIDTH<N>, 1);
   Vector<N> sums[ROWS][VECTORS] = {};
   for (Integer p = 0; p < depth; p++, a += column, b += b_row) {
     Vector<N> right[VECTORS];
