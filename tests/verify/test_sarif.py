@@ -99,7 +99,7 @@ def test_sarif_has_the_shape_that_scanners_read(sealed: Finished, nasty: bool) -
     jsonschema.validate(json.loads(sarif.render(report)), SARIF)
 
 
-# `.ci/nightly` gets the package from npm: the validator of the format's own authors, its schema beside it.
+# `.ci/nightly` gets it from npm: the validator of the format's own authors, with their schema.
 def validated(path: Path) -> list[str]:
     """Errors and warnings of the validator, the rules of GitHub's code scanning among its own."""
     done = subprocess.run(
