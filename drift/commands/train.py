@@ -58,6 +58,13 @@ if TYPE_CHECKING:
     help="What to do where torch.compile fails.",
 )
 @click.option(
+    "--kernel",
+    type=click.Choice(("plain", "compiled")),
+    default="plain",
+    show_default=True,
+    help="Of the loss; compiled: C++ on a CPU with a compiler.",
+)
+@click.option(
     "--reset-learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     help="On resume: this rate, constant; the run is marked diagnostic.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
 from drift.state import modules, trial
 from drift.state.checkpoint import Checkpoint
+from drift.train import build
+from drift.train.config import TrainConfig
 from drift.train.step import TrainState
 
 
@@ -31,6 +33,20 @@ def require_one(resume: bool, model_from: Path | None, learning_rate: float | No
             "--reset-learning-rate", found=f"{learning_rate} for a new run",
             expected="--resume", remedy="Pass --set optimizer.learning_rate=... instead.",
         )  # fmt: skip
+
+
+def configured(template: Template, labels_per_pass: int | None, kernel: str) -> TrainConfig:
+    """What the template says of training, carried out in passes and by a kernel of the loss.
+
+    Raises DriftError for a faithful template with another kernel than the one its gates have seen.
+    """
+    if template.fidelity == "faithful" and kernel != "plain":
+        raise DriftError(
+            "--kernel", found=f"{kernel} for a faithful template",
+            expected="plain, which the evidence of its gates is about",
+            remedy="Leave it out, or train a template that claims no faithfulness.",
+        )  # fmt: skip
+    return replace(build.train_config(template), labels_per_pass=labels_per_pass, kernel=kernel)
 
 
 def inherit(kept: Checkpoint, state: TrainState) -> list[str]:

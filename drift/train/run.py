@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drift import atomic
+from drift import atomic, kernels
 from drift.compiling import Policy, compiled
 from drift.config import INPUTS, Template, fingerprint
 from drift.data import Source
@@ -48,6 +48,7 @@ class RunOptions:
                      with fresh moments, queues and schedule: a diagnostic run
     compile          what to do where torch.compile fails; see drift.compiling
     labels_per_pass  labels whose activations are held at once; the gradient stays the batch's
+    kernel           of the loss, plain or compiled: the same loss to rounding (drift.kernels)
     learning_rate    replaces the template's on resume: a diagnostic run
     ranks, parallel  the processes of the run, and how they hold the generator between them
     """
@@ -62,6 +63,7 @@ class RunOptions:
     compile: Policy = "disable"
     learning_rate: float | None = None
     labels_per_pass: int | None = None
+    kernel: str = "plain"
     labels: Mapping[str, Any] = field(default_factory=dict)  # of the record: gates, claims
     bypass_checks: tuple[str, ...] = ()
     mirrors: Mapping[str, Any] = field(default_factory=dict)
@@ -168,15 +170,13 @@ def _models(
     template: Template, source: Source, extractor: FeatureExtractor, options: RunOptions
 ) -> TrainState:
     """The models of a run with their optimiser, once all that has to hold before does."""
-    ranks, passes = options.ranks, options.labels_per_pass
+    ranks, held = options.ranks, options.labels_per_pass
     with ranks.met():
         beginning.require_one(options.resume, options.model_from, options.learning_rate)
         trial.require_source(template, source)
-        room.require_for_training(
-            template, options.device, world=ranks.world, labels_per_pass=passes
-        )
+        room.require_for_training(template, options.device, world=ranks.world, labels_per_pass=held)
         generator = build.generator(template, seed=options.seed).to(options.device)
-        config = dataclasses.replace(build.train_config(template), labels_per_pass=passes)
+        config = beginning.configured(template, held, options.kernel)
         extractor.to(options.device)
     state = TrainState.create(generator, extractor, config, ranks, options.parallel)
     trial.require_passes("models", lambda: beginning.one_sample(state, source), template)
@@ -237,6 +237,7 @@ def train(run: Run, listen: Callable[[Window], None], heard: loop.Heard = loop.u
     options = run.options
     facts = {**run.facts, **options.labels, "in_run": run.watch.record()}
     facts |= {"processes": options.ranks.world, "parallel": options.parallel}
+    facts["kernel"] = kernels.used(run.state.config.kernel, torch.device(options.device))
     if any(said.startswith((BYPASSED, NO_GATES)) for said in run.facts["diagnostic"]):
         facts["tier"] = "none"
     with loop.held(run.pace, done=run.state.step, resumed=options.resume, say=run.say):

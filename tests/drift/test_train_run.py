@@ -15,14 +15,14 @@ import pytest
 import torch
 
 from contracts.common import small_run
-from drift import atomic
+from drift import atomic, kernels
 from drift.config import TemplateError, load_template
 from drift.data import DigitsSource, TensorSource
 from drift.errors import DriftError, Interrupted
 from drift.features import FeatureExtractor
 from drift.state import checkpoint, stopping
 from drift.state.record import SECONDS, rows
-from drift.train import build, draw, run
+from drift.train import beginning, build, draw, run
 from drift.train.watch import Breach
 
 SMALL = (
@@ -270,6 +270,30 @@ def test_a_reset_learning_rate_is_used_and_marked(whole: Path, tmp_path: Path) -
     run.train(resumed, quiet)
     assert rows(folder / "metrics/windows.jsonl")[-1]["lr"] == pytest.approx(1.0e-5)
     assert resumed.facts["diagnostic"] == ["learning rate 1e-05 from 4"]
+
+
+def test_the_kernel_of_the_loss_is_recorded_and_changes_nothing_but_roundings(
+    whole: Path, tmp_path: Path
+) -> None:
+    run.train(begin(tmp_path / "run", kernel="compiled"), quiet)
+    said = json.loads((tmp_path / "run" / "run_metadata.json").read_text(encoding="utf-8"))
+    assert said["kernel"] == kernels.used("compiled", torch.device("cpu"))
+    plain = json.loads((whole / "run_metadata.json").read_text(encoding="utf-8"))
+    assert plain["kernel"] == "plain"
+    needs = ("loss", "grad_norm")
+    found, expected = (rows(at / "metrics/windows.jsonl", up_to=8, needs=needs)
+                       for at in (tmp_path / "run", whole))  # fmt: skip
+    for name in needs:
+        assert [row[name] for row in found] == pytest.approx(
+            [row[name] for row in expected], rel=1e-3
+        )
+
+
+def test_a_faithful_run_has_the_kernel_that_its_evidence_is_about() -> None:
+    template = load_template("latent-b2")
+    assert beginning.configured(template, None, "plain").kernel == "plain"
+    with pytest.raises(DriftError, match="--kernel: found compiled for a faithful template"):
+        beginning.configured(template, None, "compiled")
 
 
 def test_labels_come_from_what_was_just_pushed_without_replacement() -> None:
