@@ -124,7 +124,8 @@ def _described() -> Iterator[Row]:
     of = dataset.of_artifact
     yield "of a field", partial(of, {"data": field}, "digits"), Dataset(**own)
     yield "of other words", partial(of, {"data": f"{field[:-5]}"}, "x"), UNKNOWN
-    yield "of digits", lambda: of({}, "digits").name, "digits"
+    for name in ("digits", "mnist-5k"):
+        yield f"of {name}", partial(lambda one: of({}, one).name, name), name
     yield "of no template", partial(of, {}, None), UNKNOWN
 
 
@@ -177,6 +178,8 @@ def _images(root: Path) -> Iterator[Row]:
         ("of more classes", home, {}, {"classes": 3}, ("2 classes", "3, as the generator")),
         ("a well-known name", home, {"dataset": "imagenet"}, {"dataset": Dataset(name="imagenet")},
          ("6 images of 2 classes", "1,281,167")),
+        ("a well-known name of pairs", home, {"dataset": "imagenet", "mirror": "flip"},
+         {"dataset": Dataset(name="imagenet")}, ("6 images of 2 classes", "1,281,167")),
         ("no cache", home, {"tokenizer": "a/b"}, {}, ("no manifest.json", "of a/b", "encode")),
         ("colours", colours, {}, {"grey": True}, ("2.png",)),
     ):  # fmt: skip
@@ -194,8 +197,13 @@ class _Cache:
     manifest, dataset, classes = SimpleNamespace(settings=settings), UNKNOWN, 2
 
     def __init__(self, place: Path, *, mirror: bool | None = None) -> None:
-        self.mirror = mirror is None
+        self.mirror = mirror is not False
         self.labels = torch.zeros(10 if self.mirror else 5)
+
+
+def _open(root: Path, data: Data, **options: Any) -> Any:
+    with patch.object(opening, "LatentSource", _Cache):
+        return opening.open_source(root, data, **options)
 
 
 def _latents(root: Path) -> Iterator[Row]:
@@ -209,12 +217,17 @@ def _latents(root: Path) -> Iterator[Row]:
     )  # fmt: skip
 
     def count(data: Data) -> int:
-        with patch.object(opening, "LatentSource", _Cache):
-            return len(opening.open_source(root, data).labels)
+        return len(_open(root, data).labels)
 
     yield "a cache", partial(count, section), 10
     less = section.model_copy(update={"mirror": "none"})
     yield "without its mirror images", partial(count, less), 5
+    called = Dataset(name="own", licence="MIT")
+    named = partial(lambda **more: _open(root, section, **more).dataset)
+    yield "a cache named now", partial(named, dataset=called), called
+    with patch.object(_Cache, "dataset", Dataset(name="x")):
+        said = Refused(str(root), "the name 'x' of its data set", "'own', as is said now")
+        yield "a cache of another name", partial(named, dataset=called), said
     for key, value in (("resolution", 99), ("tokenizer", "x/y"), ("scaling_factor", 9.0),
                        ("posterior", "sample"), ("mirror", "flip"), ("crop", "squash"),
                        ("tokenizer_revision", "1" * 40)):  # fmt: skip
@@ -231,9 +244,10 @@ def _latents(root: Path) -> Iterator[Row]:
 def _own(root: Path) -> Iterator[Row]:
     """What a template of one's own names, for training and for evaluation, there or elsewhere."""
     images = {f"{c}_{n}": (8, 8, "L") for c in "ab" for n in range(1, 5)}
-    home, away = _laid(root / "home", **images), _laid(root / "away", **dict([*images.items()][:6]))
+    more = {**images, "a_5": (8, 8, "L"), "b_5": (8, 8, "L")}
+    home, away = _laid(root / "home", **images), _laid(root / "away", **more)
     digits = load_template("digits")
-    inputs = SimpleNamespace(folder=str(home), licence="MIT", held_out_every=2)
+    inputs = SimpleNamespace(folder=str(home), licence="MIT", held_out_every=4)
     generator = SimpleNamespace(num_classes=2, input_shape=(8, 8, 1))
     data = digits.data.model_copy(update={"dataset": "own", "resolution": 8, "mirror": "flip"})
     template: Any = SimpleNamespace(inputs=inputs, data=data, generator=generator)
@@ -243,9 +257,11 @@ def _own(root: Path) -> Iterator[Row]:
         return len(found.labels), found.channels, found.mirror, found.dataset
 
     own = Dataset(name="own", licence="MIT")
-    yield "for training", told, (8, 1, True, own)
-    yield "held out", partial(told, held_out=True), (4, 1, False, own)
-    yield "elsewhere", partial(told, away), (6, 1, True, own)
+    yield "for training", told, (12, 1, True, own)
+    yield "held out", partial(told, held_out=True), (2, 1, False, own)
+    yield "elsewhere", partial(told, away), (16, 1, True, own)
+    generator.num_classes = 3
+    yield "of more classes than it has", told, Refused("2 classes", "3, as the generator has")
 
 
 def _loaded() -> Iterator[Row]:
@@ -264,7 +280,8 @@ def _loaded() -> Iterator[Row]:
     yield "before the first", negative, Refused("Loader.position", "-1", "at least 0")
     taken = Loader(source, seed=0).take(4)
     order = [int(n) for n in taken[0].flatten()]
-    yield "samples with their labels", lambda: taken[1].tolist(), [[0, 1, 0][n] for n in order]
+    wanted = [[0, 1, 0][n] for n in order]
+    yield "samples with their labels", lambda: (len(order), taken[1].tolist()), (4, wanted)
 
 
 OTHER_VALUES = (

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from verify import gate
+from verify.outcome import Outcome
 from verify.problems import PackError, UsageError
 from verify.report.bundle import EVIDENCE
 from verify.run import evidence
@@ -186,3 +187,20 @@ def test_a_template_is_held_against_the_column_it_names(mini: MiniPack) -> None:
     mini.edit("contracts/thing.yaml", "book:thing.one", "book:thing.two")
     with pytest.raises(PackError):
         gate.against_column({"column": "S"}, name="mine", pack=mini.root)
+
+
+def test_what_is_red_what_survived_and_what_never_ran_each_stands_in_the_way() -> None:
+    def seen(name: str, outcome: Outcome = Outcome.PASS) -> SimpleNamespace:
+        return SimpleNamespace(id=name, outcome=outcome, reason="two of three")
+
+    report: Any = SimpleNamespace(
+        clauses=[seen("A-001"), seen("A-002", Outcome.FAIL), seen("A-003"), seen("A-004")],
+        survivors=[SimpleNamespace(clause="A-003", label="thing.worse")],
+        sound=lambda clause: clause.id != "A-004",
+    )
+    assert gate.obstacles(report, ["A-001"]) == []
+    assert gate.obstacles(report, ["A-004", "A-003", "A-002", "A-001"]) == [
+        "the falsifiers of A-004 did not all run",
+        "A-003 survived its falsifier thing.worse",
+        "A-002 is fail: two of three",
+    ]
