@@ -76,9 +76,9 @@ template <class N> class Group {
       if (close) subtract_close(j);
       if (j < G) d[j] = 0;
       for (Integer i = 0; i < G; i++) d[i] = std::sqrt(d[i] < N(call.clip) ? N(call.clip) : d[i]);
-      Vector<N> sums{};
-      for (Integer i = 0; i < G; i += WIDTH<N>) sums += load(d + i, G - i);
-      weighted += double(weight[j]) * double(sum<N>(sums));
+      Doubles<N> sums{};
+      for (Integer i = 0; i < G; i += WIDTH<N>) sums += doubles<N>(load(d + i, G - i));
+      weighted += double(weight[j]) * total<N>(sums);
       weights += double(weight[j]);
     }
     figures[0] = weighted / double(G * T), figures[1] = weights / double(T), figures[2] = 1;
@@ -186,11 +186,11 @@ template <class N> class Group {
         over_samples += f * f;
         store(to + j * row + i, e * f);
       }
-      const N share = std::sqrt(inside / sum<N>(over_samples));
+      const N share = std::sqrt(double(inside) / double(sum<N>(over_samples)));
       for (Integer i = 0; i < lanes; i += WIDTH<N>)
         store(to + j * row + i, load(to + j * row + i) * share);
     }
-    for (Integer i = 0; i < lanes; i++) over_targets[i] = 1 / std::sqrt(over_targets[i]);
+    for (Integer i = 0; i < lanes; i++) over_targets[i] = 1 / std::sqrt(double(over_targets[i]));
     const Vector<N> floor = Vector<N>{} + N(std::sqrt(call.floor));
     for (Integer j = 0; j < T; j++) {
       const N outside = call.in_kernel ? N(1) : weight[j];
@@ -222,7 +222,7 @@ template <class N> class Group {
     Vector<N> sums{};
     Integer k = 0;
     for (; k + WIDTH<N> <= size; k += WIDTH<N>) sums += load(one + k) * load(other + k);
-    return double(sum<N>(sums + load(one + k, size - k) * load(other + k, size - k)));
+    return total<N>(doubles<N>(sums + load(one + k, size - k) * load(other + k, size - k)));
   }
 
   const Call &call;

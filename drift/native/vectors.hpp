@@ -63,6 +63,14 @@ N folded(typename Lanes<N, COUNT>::type v, const Join &join) {
 template <class N> N sum(Vector<N> v) {
   return folded<N, WIDTH<N>>(v, [](auto a, auto b) { return decltype(a)(a + b); });
 }
+// As many numbers in double precision, and their sum.
+template <class N> using Doubles = typename Lanes<double, WIDTH<N>>::type;
+template <class N> Doubles<N> doubles(Vector<N> v) {
+  return __builtin_convertvector(v, Doubles<N>);
+}
+template <class N> double total(Doubles<N> v) {
+  return folded<double, WIDTH<N>>(v, [](auto a, auto b) { return decltype(a)(a + b); });
+}
 template <class N> N smallest(Vector<N> v) {
   return folded<N, WIDTH<N>>(v, [](auto a, auto b) { return decltype(a)(a < b ? a : b); });
 }

@@ -50,13 +50,13 @@ def outcome(samples: list[Tensor], **options: Any) -> list[Tensor]:
 
 
 def assert_alike(samples: list[Tensor], **options: Any) -> None:
-    """As near to the plain way in float64 as the plain way is, or nearer than is asked for."""
+    """As near to the plain way in float64 as is asked for, or as four times the plain way is."""
     allowed = FLOAT64 if samples[0].dtype == torch.float64 else FLOAT32
     exact = outcome([one.double() for one in samples], **options)
     plain, native = (outcome(samples, **options, kernel=one) for one in ("plain", "compiled"))
     for found, expected, right in zip(native, plain, exact, strict=True):
         assert found.dtype == expected.dtype
-        assert off(found, right) <= max(allowed, 2.0 * off(expected, right))
+        assert off(found, right) <= max(allowed, 4.0 * off(expected, right))
 
 
 def off(found: Tensor, right: Tensor) -> float:
