@@ -24,7 +24,7 @@ SIDE = 16
 # The same commands on a template with fewer steps, narrower, and with fewer samples judged.
 QUICK = {
     r"training_steps: 250": "training_steps: 4",
-    r"warmup_steps: 20\b": "warmup_steps: 1",
+    r"warmup_steps: (12|20)\b": "warmup_steps: 1",
     r"steps: 200\b": "steps: 4",
     r"ramp_steps: 25\b": "ramp_steps: 1",
     r"(?<![a-z_])steps: 50\b": "steps: 1",
