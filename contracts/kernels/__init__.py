@@ -1,0 +1,1 @@
+"""The ways to compute the loss, held to one another and to the recordings."""
