@@ -35,7 +35,7 @@ def no_graphs(ctx: CheckContext) -> Measurement:
         many, more = loss.feature_loss(
             features, real, torch.ones(2), positives=3, temperatures=(0.2,), semantics="reference"
         )
-    (one.sum() + many).backward()
+    torch.autograd.backward(one.sum() + many)
     held = [name for name, value in {**info, **more}.items() if value.requires_grad]
     moved = [leaf for leaf in (pos, neg, real["a"]) if leaf.grad is not None]
     still = [leaf for leaf in (gen, features["a"]) if leaf.grad is None or not leaf.grad.any()]
