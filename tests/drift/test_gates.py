@@ -304,3 +304,32 @@ def test_a_faithful_run_takes_the_encoder_of_its_column() -> None:
             beginning.require_encoder(template, artefact(stated, **config), path)
         free = build.override(template, ["optimizer.eps=1.0e-7"])
         beginning.require_encoder(free, artefact(stated, **config), path)
+
+
+FLOORS = {"steps": 100, "images_seen": 1_600, "samples": 20_000, "extractor_sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("planned", "said"),
+    [
+        ({"steps": 100, "images_seen": 1_600, "samples": 20_000}, None),
+        ({"steps": 101, "samples": 50_000, "extractor_sha256": "a" * 64}, None),
+        ({"steps": 99, "samples": 50_000}, "99 steps, at least 100 needed"),
+        ({"samples": 19_999}, "19,999 samples, at least 20,000 needed"),
+        ({"images_seen": 1_599}, "1,599 images seen, at least 1,600 needed"),
+        ({"extractor_sha256": "b" * 64}, f"extractor sha256 {'b' * 64}, {'a' * 64} needed"),
+        ({"steps": 1_000, "extractor_sha256": "own"}, f"extractor sha256 own, {'a' * 64} needed"),
+        ({}, None),
+    ],
+)
+def test_a_claim_is_held_to_the_least_size_and_to_the_very_extractor(
+    monkeypatch: pytest.MonkeyPatch, planned: dict[str, Any], said: str | None
+) -> None:
+    asked = gate.Floors(**FLOORS)  # type: ignore[arg-type]
+    monkeypatch.setattr(gate, "claim_floors", lambda claim, *, pack=None: asked)
+    if said is None:
+        assert gates.require_floors(("CLAIM-X",), **planned) == {"claims": {"CLAIM-X": FLOORS}}
+        return
+    with pytest.raises(gates.GateError) as refused:
+        gates.require_floors(("CLAIM-X",), **planned)
+    assert refused.value.found == f"CLAIM-X: {said}"
