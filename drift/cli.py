@@ -20,6 +20,7 @@ from verify.lazy import LazyGroup
 from verify.problems import refused_by_system
 
 BAD_INPUT, INTERNAL, INTERRUPTED = 2, 5, 130
+SPINS = "5000"  # of a thread that waits: some microseconds
 
 # Name -> module that has it as `command`, and what `drift --help` says about it.
 COMMANDS = {
@@ -104,9 +105,11 @@ def _out_of_memory(error: Exception) -> str | None:
 
 def main() -> None:
     """Entry point of the console script. A stream that breaks ends no run and loses no file."""
-    # Threads that wait for one another sleep. Where they spin, one busy process beside two of them
-    # makes a step of a small model five times as long; read once, when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for one another soon sleep: with the library's own patience one busy process
+    # beside two of them makes a step of a small model twenty times as long (docs/performance.md).
+    # Read once, when torch is imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     streams.prepare()
     code = run()
     why = streams.lost(sys.stdout)

@@ -29,22 +29,26 @@ def test_help_and_version_import_no_tensors(words: list[str]) -> None:
     assert ("toy" in done.stdout) or done.stdout == f"drift {__version__}\n"
 
 
-@pytest.mark.parametrize("given", [None, "ACTIVE"])
-def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(
-    given: str | None,
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, cli.SPINS), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"), ({"GOMP_SPINCOUNT": "7"}, "7")],
+)
+def test_threads_soon_sleep_where_they_wait_unless_the_environment_says_otherwise(
+    given: dict[str, str], spins: str
 ) -> None:
     code = (
         "import os, sys; from drift import cli\n"
         "sys.argv = ['drift', '--version']\n"
         "try: cli.main()\n"
-        "except SystemExit: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+        "except SystemExit: print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
     )
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {key: value for key, value in os.environ.items() if key not in names}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env=environment | ({} if given is None else {"OMP_WAIT_POLICY": given}),
+        env=environment | given,
     )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == f"{given or 'PASSIVE'} False"
+    assert done.stdout.splitlines()[-1] == f"{spins} False"
 
 
 def test_every_listed_command_exists_under_its_name() -> None:
