@@ -22,7 +22,7 @@ from drift.artifacts.schema import GENERATOR, MAE
 from drift.config import fingerprint, load_template
 from drift.config.bounds import LARGEST, MOST_LAYERS
 from drift.interop import artifact, export
-from verify.api import CheckContext, Measurement, check, mutant
+from verify.api import CheckContext, Measurement, check
 
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
@@ -341,18 +341,3 @@ def _unwritten(root: Path, flat: Flat) -> Iterator[Row]:
     said = Refused(str(root / "given" / artifact.PARAMS_FILE), "never overwrites", "another")
     yield "over another", partial(export.write_artifact, root / "given", flat, {}), said
     yield "untouched", lambda: (root / "file").read_bytes(), b"x"
-
-
-OTHER_VALUES = (
-    # Any template's name goes on any model.
-    mutant("artifact.any_template", convert, _template_field=lambda folder, name, config: {}),
-    # Numbers without bounds.
-    mutant("artifact.no_bounds", architectures, _require_sane=lambda config: None),
-)
-
-
-@mutant("artifact.assumed_in_silence", convert, "_config")
-def assumed_in_silence(real: Any, *given: Any, **named: Any) -> Any:
-    """A configuration is recovered without a word."""
-    with patch.object(convert._log, "warning", lambda *parts: None):
-        return real(*given, **named)

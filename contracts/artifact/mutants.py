@@ -17,6 +17,7 @@ from drift.artifacts import (
     architectures,
     claims,
     contents,
+    convert,
     evidence,
     filling,
     probe,
@@ -201,4 +202,18 @@ OTHER_VALUES = (
     mutant("artifact.name_ignored", claims, width_in_name=lambda name: []),
     # What the metadata lack is neither logged nor held against a faithful run.
     mutant("artifact.notes_swallowed", store, _notes=lambda metadata: []),
+    # Any template's name goes on any model.
+    mutant("artifact.any_template", convert, _template_field=lambda folder, name, config: {}),
+    # Numbers without bounds.
+    mutant("artifact.no_bounds", architectures, _require_sane=lambda config: None),
 )
+
+
+# whole conversions
+
+
+@mutant("artifact.assumed_in_silence", convert, "_config")
+def assumed_in_silence(real: Any, *given: Any, **named: Any) -> Any:
+    """A configuration is recovered without a word."""
+    with patch.object(convert._log, "warning", lambda *parts: None):
+        return real(*given, **named)

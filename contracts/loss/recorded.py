@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
+
+from torch import Tensor
 
 from verify.api import CheckContext, Measurement, check, mutant
 
@@ -15,15 +18,28 @@ CLOUDS = ("gen", "pos", "neg")
 
 def run_recorded(ctx: CheckContext, case: golden.Case) -> dict[str, Any]:
     """The subject's stages under the names of the case, its result, its gradient and its info."""
+    with ctx.subject.recording() as trace:
+        called = call_recorded(ctx.subject.drift_loss, case)
+    return dict(trace) | results(*called)
+
+
+def call_recorded(
+    drift_loss: Callable[..., Any], case: golden.Case, **options: Any
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """A loss asked for what the case holds -> (gen, which wants a gradient, loss, info)."""
     given = golden.tensors(case, "in")
     gen = given["gen"].requires_grad_()
     weights = {key: value for key, value in given.items() if key.startswith("weight_")}
-    with ctx.subject.recording() as trace:
-        loss, info = ctx.subject.drift_loss(
-            gen, given["pos"], given.get("neg"), temperatures=case.meta["R_list"], **weights
-        )
-    loss.sum().backward()
-    got: dict[str, Any] = dict(trace) | {"out/loss": loss, "out/grad_gen": gen.grad}
+    loss, info = drift_loss(
+        gen, given["pos"], given.get("neg"), temperatures=case.meta["R_list"], **weights, **options
+    )
+    return gen, loss, info
+
+
+def results(gen: Tensor, loss: Tensor, info: dict[str, Any]) -> dict[str, Any]:
+    """Loss, gradient and info under the names of a case."""
+    loss.sum().backward()  # type: ignore[no-untyped-call]
+    got = {"out/loss": loss, "out/grad_gen": gen.grad}
     return got | {f"out/info/{key}": value for key, value in info.items()}
 
 
