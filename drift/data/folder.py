@@ -56,7 +56,7 @@ class FolderSource:
         labels = torch.tensor(self.listing.labels, dtype=torch.int64)
         self._labels = torch.cat([labels, labels]) if mirror else labels
         self._hashes: list[str] = []
-        self._decoded: dict[int, tuple[bytes, Tensor]] = {}  # digest of the bytes, sample
+        self._decoded: dict[int, tuple[str, Tensor]] = {}  # sha256 of the file, sample
 
     @property
     def labels(self) -> Tensor:
@@ -141,7 +141,8 @@ class FolderSource:
         return cropping.flipped(image) if place >= len(self.listing) else image
 
     def _square(self, place: int, name: str, data: bytes) -> Tensor:
-        seen = hashlib.sha256(data).digest()
+        # A file that was held to its digest when it was read need not be digested again.
+        seen = self._hashes[place] if self._hashes else hashlib.sha256(data).hexdigest()
         kept = self._decoded.get(place)
         if kept is not None and kept[0] == seen:
             return kept[1]
