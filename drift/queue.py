@@ -73,8 +73,8 @@ class SampleQueue:
         self.capacity = capacity
         self.strict = strict
         self._bank: Tensor | None = None  # [classes, capacity, ...]
-        self._ptr = torch.zeros(classes, dtype=torch.int64)  # the slot written next
-        self._count = torch.zeros(classes, dtype=torch.int64)  # slots filled, from slot 0 up
+        self._ptr = torch.zeros(classes, dtype=torch.int64, device="cpu")  # the slot written next
+        self._count = self._ptr.clone()  # slots filled, from slot 0 up
 
     @property
     def counts(self) -> Tensor:
@@ -220,7 +220,7 @@ class SampleQueue:
 
 def checked_labels(labels: Tensor, classes: int) -> Tensor:
     """Labels as int64 on the CPU, [B]; InputError for a type, shape or value that is none."""
-    labels = torch.as_tensor(labels)
+    labels = torch.as_tensor(labels, device="cpu")
     integer = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     if labels.numel() == 0:  # torch.tensor([]) is float
         integer = True
@@ -230,7 +230,7 @@ def checked_labels(labels: Tensor, classes: int) -> Tensor:
             found=f"shape {tuple(labels.shape)} of {labels.dtype}",
             expected="integers of shape [B]",
         )
-    labels = labels.long().cpu()
+    labels = labels.long()
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         values = ", ".join(map(str, sorted(set(outside.tolist()))[:NAMED_CLASSES]))
@@ -245,7 +245,7 @@ def batch_ranks(labels: Tensor, pushed: Tensor) -> Tensor:
     order = torch.argsort(labels, stable=True)
     first = torch.cumsum(pushed, 0) - pushed  # where each class begins in that order
     ranks = torch.empty_like(labels)
-    ranks[order] = torch.arange(len(labels)) - first[labels[order]]
+    ranks[order] = torch.arange(len(labels), device=labels.device) - first[labels[order]]
     return ranks
 
 
@@ -261,7 +261,7 @@ def filled(count: Tensor, pushed: Tensor, capacity: int) -> Tensor:
 
 def available(counts: Tensor, capacity: int) -> Tensor:
     """Which slots hold a sample: counts [B] -> bool [B, capacity]."""
-    return torch.arange(capacity)[None] < counts[:, None]
+    return torch.arange(capacity, device=counts.device)[None] < counts[:, None]
 
 
 def draw_distinct(counts: Tensor, capacity: int, n: int, generator: torch.Generator) -> Tensor:

@@ -40,7 +40,7 @@ def opened(ctx: CheckContext) -> Measurement:
         return judge_rows(ctx, rows, "facts of data that are opened")
 
 
-def _laid(root: Path, **images: tuple[int, int, str]) -> Path:
+def laid(root: Path, **images: tuple[int, int, str]) -> Path:
     """`a_1=(width, height, mode)` is a/1.png, of levels that tell it."""
     for n, (name, (width, height, mode)) in enumerate(images.items()):
         path = root / f"{name.replace('_', '/')}.png"
@@ -53,13 +53,13 @@ def _laid(root: Path, **images: tuple[int, int, str]) -> Path:
 
 
 def _surveyed(root: Path) -> Iterator[Row]:
-    grey = _laid(root / "grey", a_1=(4, 4, "L"), a_2=(4, 4, "L"), b_1=(4, 4, "L"))
+    grey = laid(root / "grey", a_1=(4, 4, "L"), a_2=(4, 4, "L"), b_1=(4, 4, "L"))
     yield "squares", partial(survey, grey), Survey(("a", "b"), (2, 1), 4, 4, True)
     yield "of all classes", lambda: survey(grey).images, 3
     (grey / "note.txt").write_text("x")
-    wide = _laid(root / "wide", a_1=(6, 4, "RGB"), b_1=(6, 4, "RGB"))
+    wide = laid(root / "wide", a_1=(6, 4, "RGB"), b_1=(6, 4, "RGB"))
     yield "oblongs", partial(survey, wide), Survey(("a", "b"), (1, 1), None, 4, False)
-    mixed = _laid(root / "mixed", a_1=(4, 4, "RGB"), b_1=(5, 5, "L"), b_2=(9, 3, "RGBA"))
+    mixed = laid(root / "mixed", a_1=(4, 4, "RGB"), b_1=(5, 5, "L"), b_2=(9, 3, "RGBA"))
     found = survey(mixed)
     yield "mixed", lambda: (found.square, found.shortest, found.grey), (None, 3, False)
     said = ("1 images have a transparency, which is not used",)
@@ -148,7 +148,7 @@ def _section(**changes: Any) -> Data:
 
 
 def _images(root: Path) -> Iterator[Row]:
-    home = _laid(root / "set", a_1=(4, 4, "L"), a_2=(4, 4, "L"), a_3=(4, 4, "L"), b_1=(4, 4, "L"),
+    home = laid(root / "set", a_1=(4, 4, "L"), a_2=(4, 4, "L"), a_3=(4, 4, "L"), b_1=(4, 4, "L"),
                  b_2=(4, 4, "L"), b_3=(4, 4, "L"))  # fmt: skip
 
     def told(place: Path, data: Data, **options: Any) -> object:
@@ -167,7 +167,7 @@ def _images(root: Path) -> Iterator[Row]:
     ):  # fmt: skip
         yield name, partial(told, home, _section(**changes), **options), wanted
     (root / "file").write_bytes(b"")
-    colours = _laid(root / "colours", a_1=(4, 4, "L"), a_2=(4, 4, "RGB"))
+    colours = laid(root / "colours", a_1=(4, 4, "L"), a_2=(4, 4, "RGB"))
     for name, place, changes, options, words in (
         ("no folder", root / "no", {}, {}, ("no such folder", "a latent cache or", "--data")),
         ("a file", root / "file", {}, {}, ("found a file", "a folder of images")),
@@ -245,7 +245,7 @@ def _own(root: Path) -> Iterator[Row]:
     """What a template of one's own names, for training and for evaluation, there or elsewhere."""
     images = {f"{c}_{n}": (8, 8, "L") for c in "ab" for n in range(1, 5)}
     more = {**images, "a_5": (8, 8, "L"), "b_5": (8, 8, "L")}
-    home, away = _laid(root / "home", **images), _laid(root / "away", **more)
+    home, away = laid(root / "home", **images), laid(root / "away", **more)
     digits = load_template("digits")
     inputs = SimpleNamespace(folder=str(home), licence="MIT", held_out_every=4)
     generator = SimpleNamespace(num_classes=2, input_shape=(8, 8, 1))

@@ -114,6 +114,9 @@ def _encoder() -> Iterator[Row]:
     yield "stated", stated, ((1, 2, 1, 1), (64, 128, 256, 512), False)
     trunk = ((1, 2, 1, 1), (48, 96, 192, 384), True)
     yield "stated, a trunk", partial(stated, base_channels=48), trunk
+    told = {"num_classes": 5, "in_channels": 4, "base_channels": 64, "layers": [1, 2, 1, 1],
+            "patch_size": 3, "input_patch_size": 6, "use_bf16": True}  # fmt: skip
+    yield "told again", lambda: EncoderConfig.from_reference(told).to_reference(), told
     yield "no dropout", partial(stated, dropout_prob=0.0), stated()
     for name, changes, words in (
         ("dropout", {"dropout_prob": 0.1}, ("dropout_prob", "0.1")),
@@ -141,17 +144,22 @@ def _images() -> Iterator[Row]:
         said = Refused("encoder input", f"shape {shape}", "multiples of the input patch 2")
         yield f"cut {shape}", partial(layers.patchify, torch.zeros(shape), 2), said
     encoder = MaskedAutoencoder(EncoderConfig(**ENCODER), device="meta")
+    image = torch.zeros(1, 1, 8, 8, device="meta")
+
+    def of_first_block(every: float | None) -> bool:
+        return "layer1_blk1" in encoder.activations(image, every_k_block=every)
+
     said = Refused("encoder input", "3 channels", "1, as in its configuration")
     yield "channels", partial(encoder.activations, torch.zeros(1, 3, 8, 8)), said
     for every in (0.5, True, 0):
         said = Refused("every_k_block", repr(every), "at least 1, or None")
-        yield f"every {every}", partial(model._check_every, every), said
+        yield f"every {every}", partial(encoder.activations, image, every_k_block=every), said
     for taken in (1, 1.5, None):
-        yield f"every {taken} taken", partial(model._check_every, taken), None
+        yield f"every {taken} taken", partial(of_first_block, taken), taken == 1
     for shape in ((1, 1, 4, 8), (1, 2, 8, 8), (2, 1, 8, 8)):
         said = Refused("mask", f"shape {shape}", "(1, 1, 8, 8)")
-        given = torch.zeros(shape), torch.zeros(1, 5, 8, 8)
-        yield f"mask {shape}", partial(model._checked_mask, *given), said
+        given: Any = {"mask": torch.zeros(shape, device="meta"), "lambda_cls": 0.0}
+        yield f"mask {shape}", partial(encoder.forward, image, image[:, 0, 0, 0], **given), said
     config = EncoderConfig(**ENCODER, trunk_only=True)
     bare = MaskedAutoencoder(config, device="meta")
     call = partial(
@@ -219,14 +227,21 @@ def _freezing() -> Iterator[Row]:
 def _groups() -> Iterator[Row]:
     """Samples and positives of the labels, and of no others."""
     three = torch.zeros(3)
-    yield "groups", partial(features._check_groups, torch.zeros(6), three, three), None
+
+    def asked(samples: int, positives: int, alpha: torch.Tensor) -> object:
+        many, real = (torch.arange(6.0 * n).reshape(n, 6) for n in (samples, 2 * positives))
+        real = real.reshape(positives, 2, 6)
+        named: Any = lambda x: {"x": x[:, None]}  # noqa: E731 - an extractor of what it is given
+        loss, _ = features.sample_loss(named, many, real, None, alpha)
+        return bool(loss.isfinite())
+
+    yield "groups", partial(asked, 6, 3, three + 1), True
     for name, samples, positives, alpha in (
         ("no label", 0, 0, torch.zeros(0)), ("a scale of two axes", 6, 3, torch.zeros(3, 1)),
         ("uneven samples", 7, 3, three), ("positives of others", 6, 2, three),
     ):  # fmt: skip
-        given = torch.zeros(samples), torch.zeros(positives), alpha
         said = Refused("sample_loss", f"{samples} samples", f"of {positives} labels", "alpha [B]")
-        yield name, partial(features._check_groups, *given), said
+        yield name, partial(asked, samples, positives, alpha), said
 
 
 OTHER_VALUES = (

@@ -44,7 +44,7 @@ class Plain(nn.Module):
         return {"layer4_mean": torch.stack([rows, -(rows**2)], 1), "layer3_mean": rows[:, None] + 1}
 
 
-def _pixels(count: int, seed: int) -> tuple[Tensor, Tensor]:
+def drawn_blobs(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """uint8 [count, 1, 2, 2] and labels: three of a class, then three of the other."""
     labels = torch.arange(count) // 3 % 2
     drawn = torch.Generator().manual_seed(seed)
@@ -53,8 +53,8 @@ def _pixels(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return (noise + side).to(torch.uint8), labels
 
 
-def _real() -> RealSet:
-    (taught, known), (unseen, held) = _pixels(40, 0), _pixels(17, 1)
+def blobs() -> RealSet:
+    (taught, known), (unseen, held) = drawn_blobs(40, 0), drawn_blobs(17, 1)
     parts = (
         TensorSource(images.signed(taught), known, 2),
         TensorSource(images.signed(unseen), held, 2),
@@ -65,7 +65,7 @@ def _real() -> RealSet:
 @check("metrics.proxy")
 def proxies(ctx: CheckContext) -> Measurement:
     """Six features by hand, components, the judge, and whole reports from the same draws."""
-    real = _real()
+    real = blobs()
     parts = (_features(real), _flat(), _judge(real), _report(real), _refusals(real))
     with patch.object(bootstrap, "REPLICATES", 20):
         return judge_rows(ctx, chain(*parts), "facts of proxy figures")
@@ -156,7 +156,7 @@ def _judge(real: RealSet) -> Iterator[Row]:
 
 def _report(real: RealSet) -> Iterator[Row]:
     encoded = proxy.Encoded(Plain(), real)  # type: ignore[arg-type]
-    pixels, labels = _pixels(40, 2)
+    pixels, labels = drawn_blobs(40, 2)
     labels = labels.clone()
     labels[:3] = 1 - labels[:3]
     found = proxy.evaluate_pixels(pixels, labels, encoded=encoded, seed=3)
@@ -263,7 +263,7 @@ def _possible(encoded: proxy.Encoded, seed: int, levels: Any, expected: Any) -> 
 
 
 def _refusals(real: RealSet) -> Iterator[Row]:
-    pixels, labels = _pixels(6, 4)
+    pixels, labels = drawn_blobs(6, 4)
     yield "six samples", lambda: proxy._check(pixels, labels, real), None
     shapes = "samples [N, 1, 2, 2] and labels [N]"
     for name, some, asked, words in (

@@ -71,9 +71,12 @@ class Tiny(FeatureExtractorBase):  # type: ignore[misc]
         **unused: Any,
     ) -> None:
         super().__init__(name, features_list)
-        self.first = nn.Conv2d(3, self.WIDTH // 2, 3, stride=2, padding=1)
-        self.second = nn.Conv2d(self.WIDTH // 2, self.WIDTH, 3, stride=2, padding=1)
-        self.head = nn.Linear(self.WIDTH, self.CLASSES)
+        # As torch makes them, layers draw from its own stream.
+        made: Any = nn.utils.skip_init
+        half = self.WIDTH // 2
+        self.first = made(nn.Conv2d, 3, half, 3, stride=2, padding=1)
+        self.second = made(nn.Conv2d, half, self.WIDTH, 3, stride=2, padding=1)
+        self.head = made(nn.Linear, self.WIDTH, self.CLASSES)
         if feature_extractor_weights_path is not None:
             self.load_state_dict(load_file(feature_extractor_weights_path), strict=True)
 

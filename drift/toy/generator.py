@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,8 @@ class ToyGenerator(nn.Module):
         super().__init__()
         sizes = [noise + condition, *[width] * depth, features]
         self.noise = noise
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        made: Any = nn.utils.skip_init  # as torch makes them, layers draw from its own stream
+        self.layers = nn.ModuleList(made(nn.Linear, a, b) for a, b in pairwise(sizes))
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
             bound = 1.0 / math.sqrt(layer.in_features)

@@ -26,12 +26,13 @@ class _Search:
 
 def search_settings(ctx: CheckContext, **more: Any) -> settings:
     """Hypothesis as a check runs it: quiet, without a clock or a database; `more` adds settings."""
-    from hypothesis import Phase, Verbosity, settings
+    from hypothesis import HealthCheck, Phase, Verbosity, settings
 
     return settings(
         max_examples=ctx.examples,
         database=None,
         deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],  # a slow machine is no fault of the code
         phases=[Phase.generate, Phase.shrink] if ctx.shrink else [Phase.generate],
         verbosity=Verbosity.quiet,
         **more,
