@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from drift import clouds
+from drift import clouds, native
 
-__all__ = ["Drift", "Measured", "Near", "Pulled"]
+__all__ = ["Drift", "Measured", "Near", "Pulled", "PulledNatively"]
 
 
 class Near(NamedTuple):
@@ -29,24 +29,24 @@ class Near(NamedTuple):
 class Measured(NamedTuple):
     """A call before its scale is known: the figures of each group, [B, 3].
 
-    kept  the distances of each piece, None where they are computed again; those of `drift.native`
-          are one tensor
+    kept  the distances of each piece, None where they are computed again, or what `drift.native`
+          keeps
     """
 
     call: clouds.Clouds
     figures: Tensor
-    kept: list[Near | None] | Tensor | None
+    kept: list[Near | None] | native.Kept
 
     @property
     def bytes(self) -> int:
         """What is kept of it."""
         if isinstance(self.kept, list):
             return sum(near.bytes for near in self.kept if near is not None)
-        return 0 if self.kept is None else self.kept.nbytes
+        return self.kept.nbytes
 
 
 class Pulled(NamedTuple):
-    """Forces [., R, G, S] of each piece before any norm, and their mean products [B, R, R].
+    """Forces [., R, G, S] of each piece before any norm, and their mean products [B, R R + 1].
 
     scale and coordinate_scale are scalars
     """
@@ -55,6 +55,17 @@ class Pulled(NamedTuple):
     products: Tensor
     scale: Tensor
     coordinate_scale: Tensor
+
+
+class PulledNatively(NamedTuple):
+    """The same of `drift.native`: forces [R] of [B, G, S], products [B, R R + 1] and numbers."""
+
+    call: clouds.Clouds
+    kept: native.Kept
+    forces: list[Tensor]
+    products: Tensor
+    scale: float
+    coordinate_scale: float
 
 
 class Drift(NamedTuple):

@@ -9,6 +9,7 @@ mean squares are f. Each is one collective where the groups are spread over proc
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from drift import clouds, kernels, native, pairs, trace
 from drift.errors import InputError
 from drift.passes import Drift as Drift
-from drift.passes import Measured, Near
+from drift.passes import Measured, Near, PulledNatively
 from drift.passes import Pulled as Pulled
 from drift.semantics import Semantics
 from drift.totals import ProcessGroup, totals
@@ -52,14 +53,16 @@ def drifts(
         with _stages(name):
             measured[name] = (_measure_natively if natively else _measure)(call, room)
         room -= measured[name].bytes
-    pulled = dict[str, Pulled]()
+    pulled = dict[str, Pulled | PulledNatively]()
     sums = distance_totals([one.figures for one in measured.values()], group)
     for name, total in zip(calls, sums, strict=True):
         with _stages(name):  # what is kept of a call is gone after it
             pulled[name] = _pull(measured.pop(name), total, taus, switches, group, coefficients_of)
     sums = power_totals([one.products for one in pulled.values()], group)
     return {
-        name: outcome(one, total, taus, switches)
+        name: _outcome_natively(one, total.tolist(), taus, switches)
+        if isinstance(one, PulledNatively)
+        else outcome(one, total, taus, switches)
         for (name, one), total in zip(pulled.items(), sums, strict=True)
     }
 
@@ -117,8 +120,9 @@ def distance_totals(figures: Sequence[Tensor], group: ProcessGroup | None) -> li
 def mean_distance(total: Tensor) -> Tensor:
     """scale = mean(d w_j) / mean(w_j) over the whole call, self-distances included (A.6, A.7)."""
     weighted, weight, groups = total.unbind(dim=-1)
-    trace.record("weighted_dist_mean", weighted / groups)
-    trace.record("targets_w_mean", weight / groups)
+    if trace.active():
+        trace.record("weighted_dist_mean", weighted / groups)
+        trace.record("targets_w_mean", weight / groups)
     return weighted / weight
 
 
@@ -134,18 +138,18 @@ def _pull(
     switches: Semantics,
     group: ProcessGroup | None,
     coefficients_of: kernels.Coefficients,
-) -> Pulled:
+) -> Pulled | PulledNatively:
     """The forces of all temperatures, piece by piece."""
     call = measured.call
     groups, _, features = call.gen.shape
     if not groups and not total[..., -1].any():
         raise InputError("gen", found="no groups on any process", expected="at least one group")
+    if not isinstance(measured.kept, list):
+        return _pull_natively(call, measured.kept, float(mean_distance(total)), taus, switches)
     scale = mean_distance(total).to(call.gen.dtype)
     trace.record("scale", scale)
     c = coordinate_scale(scale, features)
     trace.record("scale_inputs", c)
-    if not isinstance(measured.kept, list):
-        return _pull_natively(call, measured.kept, scale, c, taus, switches)
     each = torch.split(scale.expand(groups, 1, 1), _groups_at_once(call))
     slabs = _places(call, len(taus))
     places = [place for slab in slabs for place in torch.split(slab, _groups_at_once(call))]
@@ -161,7 +165,7 @@ def _pull(
         else:
             forces.append(_forces(d_n, some, taus, switches, coefficients_of, place))
         inner.append(products(forces[-1], coordinate_scale(of_piece, features)))
-    return Pulled(forces, torch.cat(inner), scale, c)
+    return Pulled(forces, with_count(torch.cat(inner)), scale, c)
 
 
 def nearness(d_n: Tensor) -> Tensor:
@@ -174,19 +178,41 @@ def nearness(d_n: Tensor) -> Tensor:
 
 def _pull_natively(
     call: clouds.Clouds,
-    dist: Tensor | None,
-    scale: Tensor,
-    c: Tensor,
+    kept: native.Kept,
+    scale: float,
     taus: Sequence[float],
     switches: Semantics,
-) -> Pulled:
-    slabs, inner, start = _places(call, len(taus)), list[Tensor](), 0
-    divisors = float(scale.clamp_min(pairs.SCALE_FLOOR)), float(c)
-    for slab, piece in zip(slabs, clouds.pieces(call, max(1, len(slabs[0]))), strict=True):
-        kept = None if dist is None else dist[start:]
-        inner.append(native.pull(piece, kept, *divisors, taus, switches, slab))
-        start += len(slab)
-    return Pulled(slabs, torch.cat(inner).to(scale.dtype), scale, c)
+) -> PulledNatively:
+    c = max(scale / math.sqrt(call.gen.shape[2]), pairs.SCALE_FLOOR)
+    divisors = max(scale, pairs.SCALE_FLOOR), c
+    # One allocation for each temperature: all but one of them are free when they are added up.
+    forces = [call.gen.new_empty(call.gen.shape) for _ in taus]
+    inner = native.pull(call, kept, *divisors, taus, switches, forces)
+    return PulledNatively(call, kept, forces, inner, scale, c)
+
+
+def _outcome_natively(
+    pulled: PulledNatively, total: list[float], taus: Sequence[float], switches: Semantics
+) -> Drift:
+    """`outcome`, of numbers: sums [R R + 1] over all groups."""
+    mean = [one / total[-1] for one in total]
+    f = mean[:: len(taus) + 1][: len(taus)]
+    norms = [math.sqrt(max(one, FORCE_POWER_FLOOR)) for one in f]
+    together = switches.temperature_aggregation == "sum_forces"
+    factors = [
+        (r == q or together) / (n * m) for r, n in enumerate(norms) for q, m in enumerate(norms)
+    ]
+    shares = [1.0 / (n * pulled.coordinate_scale) for n in norms]
+    loss = native.add(
+        pulled.call, pulled.kept, pulled.forces, shares, pulled.products, [*factors, 0.0]
+    )
+    whole = math.fsum(map(operator.mul, mean, factors))
+    numbers = loss.new_tensor(
+        [pulled.coordinate_scale, whole, total[-1], pulled.scale, *f]
+    ).unbind()
+    names = ["scale", *(f"loss_{tau}" for tau in taus)]
+    info = dict(zip(names, numbers[3:], strict=True))
+    return Drift(pulled.forces[0], numbers[0], loss, numbers[1], numbers[2], info)
 
 
 def _places(call: clouds.Clouds, temperatures: int) -> list[Tensor]:
@@ -232,7 +258,7 @@ def _traced_forces(
             )
             forces.append(pairs.force(coefficients, call))
             trace.record("force_raw", forces[-1] / c)
-            (total,) = power_totals([products(forces[-1][:, None], c)], group)
+            (total,) = power_totals([with_count(products(forces[-1][:, None], c))], group)
             f = force_power(_mean_products(total)).to(d_n.dtype)
             trace.record("f_norm", f[..., 0])
             trace.record("force_scale", force_norm(f)[..., 0])
@@ -257,8 +283,8 @@ def _mean_products(total: Tensor) -> Tensor:
 
 
 def power_totals(products: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
-    """Products [B, R, R] of each call -> [R R + 1], over the groups of all processes."""
-    return totals([with_count(one) for one in products], group)
+    """Products [B, R R + 1] of each call -> [R R + 1], over the groups of all processes."""
+    return totals(products, group)
 
 
 def force_power(products: Tensor) -> Tensor:
@@ -282,7 +308,7 @@ def outcome(pulled: Pulled, total: Tensor, taus: Sequence[float], switches: Sema
     return Drift(
         summed_force(pulled, norms.to(dtype)),
         pulled.coordinate_scale,
-        objective(pulled.products, norms.to(dtype), switches),
+        objective(_mean_products(pulled.products), norms.to(dtype), switches),
         objective(mean, norms, switches).to(dtype),
         total[..., -1].to(dtype),
         info,
@@ -291,7 +317,7 @@ def outcome(pulled: Pulled, total: Tensor, taus: Sequence[float], switches: Sema
 
 def summed_force(pulled: Pulled, norms: Tensor) -> Tensor:
     """[B, G, S]: the sum over R of forces over c and their norms [R]; consumes the forces."""
-    groups, temperatures = pulled.products.shape[:2]
+    groups, temperatures = len(pulled.products), len(norms)
     divisors = (norms * pulled.coordinate_scale.reshape(-1, 1)).expand(groups, temperatures)
     total = pulled.forces[0].new_empty(groups, *pulled.forces[0].shape[2:])
     start = 0

@@ -68,25 +68,27 @@ def _passes(samples: list[Tensor], threads: int) -> list[Tensor]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        figures, dist = native.measure(call, keep=True)
-        forces = call.gen.new_full((len(call.gen), 2, *call.gen.shape[1:]), torch.inf)
+        figures, kept = native.measure(call, keep=True)
+        forces = [torch.full_like(call.gen, torch.inf) for _ in range(2)]
         products = native.pull(
-            call, dist, 2.0, 0.5, (0.05, 0.2), semantics_named("reference"), forces
+            call, kept, 2.0, 0.5, (0.05, 0.2), semantics_named("reference"), forces
         )
+        each = [one.clone() for one in forces]
+        loss = native.add(call, kept, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0, 0.0))
     finally:
         torch.set_num_threads(before)
-    return [figures, forces, products]
+    return [figures, *each, forces[0], products, loss]
 
 
 # -- what must turn them red ----------------------------------------------------------------------
 
 
 @mutant("kernels.floor", native, "pull")
-def floor(real: Any, call: Any, dist: Any, scale: float, coordinates: float, taus: Any,
+def floor(real: Any, call: Any, kept: Any, scale: float, coordinates: float, taus: Any,
           switches: Semantics, out: Tensor, *, value: float) -> Tensor:  # fmt: skip
     """Another floor under the affinities."""
     other = replace(switches, affinity_floor=value)
-    result: Tensor = real(call, dist, scale, coordinates, taus, other, out)
+    result: Tensor = real(call, kept, scale, coordinates, taus, other, out)
     return result
 
 
@@ -97,35 +99,37 @@ def unmasked(subject: object) -> Any:
 
 
 @mutant("kernels.first_temperature", native, "pull")
-def first_temperature(real: Any, call: Any, dist: Any, scale: float, coordinates: float,
+def first_temperature(real: Any, call: Any, kept: Any, scale: float, coordinates: float,
                       taus: Any, *rest: Any) -> Any:  # fmt: skip
     """One temperature stands for all."""
-    return real(call, dist, scale, coordinates, [taus[0]] * len(taus), *rest)
+    return real(call, kept, scale, coordinates, [taus[0]] * len(taus), *rest)
 
 
 @mutant("kernels.unscaled", native, "pull")
-def unscaled(real: Any, call: Any, dist: Any, scale: float, *rest: Any) -> Any:
+def unscaled(real: Any, call: Any, kept: Any, scale: float, *rest: Any) -> Any:
     """Distances are not divided by their mean."""
-    return real(call, dist, 1.0, *rest)
+    return real(call, kept, 1.0, *rest)
 
 
 @mutant("kernels.raw_coordinates", native, "pull")
-def raw_coordinates(real: Any, call: Any, dist: Any, scale: float, _: float, *rest: Any) -> Any:
+def raw_coordinates(real: Any, call: Any, kept: Any, scale: float, _: float, *rest: Any) -> Any:
     """Coordinates are not divided by their scale."""
-    return real(call, dist, scale, 1.0, *rest)
+    return real(call, kept, scale, 1.0, *rest)
 
 
 @mutant("kernels.halved_products", native, "pull")
 def halved_products(real: Any, *given: Any) -> Any:
     """The mean square of a force is half of what it is."""
-    return real(*given) / 2.0
+    products = real(*given)
+    products[:, :-1] /= 2.0
+    return products
 
 
 @mutant("kernels.neighbour", native, "measure")
 def neighbour(real: Any, call: Any, keep: bool) -> Any:
     """The figures of a group are those of the one before it."""
-    figures, dist = real(call, keep)
-    return figures.roll(1, 0), dist
+    figures, kept = real(call, keep)
+    return figures.roll(1, 0), kept
 
 
 @mutant("kernels.last_group_left_out", native, "_each_group")

@@ -1,19 +1,19 @@
 """The two passes of `drift.target` over the groups of a call, each in C++, on a CPU (DEC-0347).
 
 loss.cpp measures the distances of a group, or pulls its samples; what it computes in between stays
-in cache. Groups are spread over as many threads as torch has. Shapes as in `drift.loss`. A call has
-to be `contiguous`.
+in cache. What is added up over groups between the passes comes back in float64. Groups are spread
+over as many threads as torch has. Shapes as in `drift.loss`. A call has to be `contiguous`.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from drift.semantics import Semantics
 
 SOURCE = Path(__file__).with_name("loss.cpp")
 MOST_CLOUDS = 3
+LINE = 64  # bytes, of loss.cpp
 
 _Integer = ctypes.c_int64
 
@@ -49,41 +50,80 @@ def library() -> ctypes.CDLL | None:
     return compiling.library(SOURCE)
 
 
-def measure(call: Clouds, keep: bool) -> tuple[Tensor, Tensor | None]:
-    """Figures [B, 3] of `drift.target.distance_sums`, in float64; distances [B, T, G] if kept."""
-    groups, generated, _ = call.gen.shape
-    dist = call.gen.new_empty(groups, call.weight.shape[1], generated) if keep else None
+class Kept(NamedTuple):
+    """What `pull` takes from `measure`; nothing but loss.cpp reads it.
+
+    given    where the samples are, as loss.cpp is told
+    centres  [B, S], the mean of the generated samples
+    dist     [B, T, .], rows of whole lines; None where distances are computed again
+    """
+
+    given: _Call
+    centres: Tensor
+    dist: Tensor | None
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes to keep it."""
+        return self.centres.nbytes + (0 if self.dist is None else self.dist.nbytes)
+
+
+def measure(call: Clouds, keep: bool) -> tuple[Tensor, Kept]:
+    """Figures [B, 3] of `drift.target.distance_sums`; distances are kept or are not."""
+    groups, generated, features = call.gen.shape
+    in_line = LINE // call.gen.element_size()
+    row = -(-generated // in_line) * in_line
+    dist = call.gen.new_empty(groups, call.weight.shape[1], row) if keep else None
+    kept = Kept(_given(call), call.gen.new_empty(groups, features), dist)
     figures = torch.empty(groups, 3, dtype=torch.float64)
-    _each_group("measure", call, _given(call), _address(dist), _address(figures))
-    return figures, dist
+    _each_group("measure", call, kept.given, *map(_address, (dist, kept.centres, figures)))
+    return figures, kept
 
 
 def pull(
     call: Clouds,
-    dist: Tensor | None,
+    kept: Kept,
     scale: float,
     coordinate_scale: float,
     taus: Sequence[float],
     switches: Semantics,
-    out: Tensor,
+    out: Sequence[Tensor],
 ) -> Tensor:
-    """Forces of all groups into out [B, R, G, S], in the units of the input.
+    """Forces of each temperature into out [R] of [B, G, S], in the units of the input.
 
-    Their mean products in normalised coordinates come back, [B, R, R] in float64.
+    Their mean products in normalised coordinates come back, [B, R R + 1], the last of each one.
 
-    dist   as `measure` kept it
     scale  what distances are divided by, and coordinate_scale coordinates
     """
-    given = _given(call)
-    rates = (ctypes.c_double * len(taus))(*(-1.0 / tau for tau in taus))
+    given = kept.given
+    rates = _doubles(-1.0 / tau for tau in taus)
     given.temperatures, given.rates = len(taus), ctypes.addressof(rates)
     given.floor, given.in_kernel = switches.affinity_floor, switches.uncond_weight == "in_kernel"
     mask = "raw_mask" if switches.self_mask.startswith("raw") else "mask"
     setattr(given, mask, pairs.SELF_MASKS[switches.self_mask])
-    products = torch.empty(len(call.gen), len(taus), len(taus), dtype=torch.float64)
+    products = torch.empty(len(call.gen), len(taus) ** 2 + 1, dtype=torch.float64)
     divisors = (ctypes.c_double(scale), ctypes.c_double(coordinate_scale**2))
-    _each_group("pull", call, given, _address(dist), *divisors, _address(out), _address(products))
+    samples = (_address(kept.dist), _address(kept.centres))
+    _each_group("pull", call, given, *samples, *divisors, _addresses(out), _address(products))
     return products
+
+
+def add(
+    call: Clouds,
+    kept: Kept,
+    forces: Sequence[Tensor],
+    shares: Sequence[float],
+    products: Tensor,
+    factors: Sequence[float],
+) -> Tensor:
+    """The first of the pulled forces [R] of [B, G, S] becomes the sum of all times shares [R].
+
+    The losses of the groups come back, [B]: products [B, .] times factors [.].
+    """
+    loss = call.gen.new_empty(len(call.gen))
+    sums = (_addresses(forces), _doubles(shares), _address(products), _doubles(factors))
+    _each_group("add", call, kept.given, *sums, _address(loss))
+    return loss
 
 
 def contiguous(call: Clouds) -> Clouds:
@@ -105,6 +145,15 @@ def _given(call: Clouds) -> _Call:
 
 def _address(tensor: Tensor | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(one.data_ptr() for one in tensors))
+
+
+def _doubles(numbers: Iterable[float]) -> ctypes.Array[ctypes.c_double]:
+    held = tuple(numbers)
+    return (ctypes.c_double * len(held))(*held)
 
 
 def _each_group(name: str, call: Clouds, given: _Call, *arguments: Any) -> None:

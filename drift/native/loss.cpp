@@ -3,12 +3,14 @@
 // Letters as in drift/loss.py: G generated samples, T targets of which the first G are these, S
 // features. Of a group there are
 //
-//   y [T, S]      targets about the mean of the generated samples
-//   dist [T, G]   distances, then the normalised ones
+//   y [T, .]      some features of the targets about the mean of the generated samples
+//   dist [T, G]   distances
 //   a [R, T, G]   coefficients of each temperature
 //
-// Vectors run along samples, so that sums over targets are sums of vectors. Scratch is that of one
-// group and stays in cache. Rows are padded; what lies there is a number that nothing is made of.
+// Vectors run along samples, so that sums over targets are sums of vectors. Samples are read some
+// features at a time, and the next ones are fetched while these are multiplied: nothing of a
+// group's size but pairs is held. Rows are padded; what lies there is a number that nothing is
+// made of.
 
 #include "vectors.hpp"
 
@@ -28,153 +30,178 @@ namespace {
 
 template <class N> class Group {
  public:
-  Group(const Call &of, Integer temperatures)
-      : call(of), G(of.generated), T(of.targets), S(of.features), y_row(padded<N>(S)),
-        row(padded<N>(G)), lanes(up(G, WIDTH<N>)), rows(std::max(up(T, ROWS), up(G, PANEL<N>))),
-        y(rows * y_row), spare(y_row), x(y_row * row), dist(rows * row), a(temperatures * rows * row),
-        norm(rows), centre(y_row), near_sample(row), near_target(rows), over_targets(row),
-        sides(2 * row) {}
+  Group(const Call &of, Integer temperatures, bool measures)
+      : call(of), G(of.generated), T(of.targets), S(of.features), R(temperatures),
+        lanes(up(G, WIDTH<N>)), row(padded<N>(G)), rows(std::max(up(T, ROWS), up(G, PANEL<N>))),
+        sample(T), y(rows * (measures ? DEPTH : PANEL<N>)), x(measures * DEPTH * row),
+        dist(rows * row), norm(measures * rows * WIDTH<N>), own(row), pair((R > 0) * T * row),
+        a(R * lanes * T), near_sample(row), near_target(rows), of_sample(row), of_target(rows),
+        sides(2 * row), inner(R * R * WIDTH<N>) {}
 
-  // Samples about the mean of the generated ones, and their squared norms.
+  // Where the samples of a group are.
   void take(Integer b) {
-    N *const middle = centre, *to = y;
-    std::fill_n(middle, y_row, N(0));
-    for (Integer i = 0; i < G; i++) {
-      const N *from = sample(0, b, i);
-      for (Integer s = 0; s < S; s += WIDTH<N>) store(middle + s, load(middle + s) + load(from + s));
+    auto to = sample.begin();
+    for (Integer cloud = 0; cloud < call.clouds; cloud++) {
+      const N *from = static_cast<const N *>(call.cloud[cloud]) + b * call.group_stride[cloud];
+      for (Integer k = 0; k < call.samples[cloud]; k++) *to++ = from + k * call.row_stride[cloud];
     }
-    for (Integer s = 0; s < S; s++) middle[s] /= G;
-    Integer j = 0;
-    for (Integer cloud = 0; cloud < call.clouds; cloud++)
-      for (Integer k = 0; k < call.samples[cloud]; k++, j++, to += y_row) {
-        const N *from = sample(cloud, b, k);
-        Vector<N> squares{};
-        for (Integer s = 0; s < S; s += WIDTH<N>) {
-          const Vector<N> v = load(from + s) - load(middle + s);
-          store(to + s, v);
-          squares += v * v;
-        }
-        norm[j] = sum<N>(squares);
-      }
     weight = static_cast<const N *>(call.weight) + b * T;
   }
 
-  // d = sqrt(max(|x|^2 + |y|^2 - 2 x y, clip)); figures [3]: means of d w and of w, and one.
-  void distances(double *figures) {
-    for (Integer i = 0; i < lanes; i += WIDTH<N>)
-      for (Integer s = 0; s < S; s += WIDTH<N>)
-        transpose(y + i * y_row + s, y_row, x + s * row + i, row);
-    product<N>({y, y_row, 1}, x, row, S, dist, row, T, up(G, PANEL<N>));
+  // d = sqrt(max(|x|^2 + |y|^2 - 2 x y, clip)) [T, .] and the mean of the generated samples [S];
+  // figures [3]: means of d w and of w, and one.
+  void distances(N *to, Integer to_row, N *centre, double *figures) {
+    std::fill_n(+norm, T * WIDTH<N>, N(0));
+    for (Integer s = 0; s < S; s += DEPTH) multiply(s, centre);
+    for (Integer j = 0; j < T; j++) norm[j] = sum<N>(load(norm + j * WIDTH<N>));
+    std::fill(std::copy_n(+norm, G, +own), own + lanes, FAR);  // of which no pair is close
     double weighted = 0, weights = 0;
-    for (Integer j = 0; j < T; j++) {
-      N *d = dist + j * row;
-      bool close = false;
-      for (Integer i = 0; i < G; i++) {
-        d[i] = norm[i] + norm[j] - 2 * d[i];
-        close |= i != j && d[i] < N(call.close) * (norm[i] + norm[j]);
-      }
-      if (close) subtract_close(j);
-      if (j < G) d[j] = 0;
-      for (Integer i = 0; i < G; i++) d[i] = std::sqrt(d[i] < N(call.clip) ? N(call.clip) : d[i]);
+    for (Integer j = 0; j < T; j++, to += to_row) {
+      square(j);
+      const N *d = dist + j * row, clip = call.clip;
+      for (Integer i = 0; i < lanes; i++) to[i] = std::sqrt(d[i] < clip ? clip : d[i]);
       Doubles<N> sums{};
-      for (Integer i = 0; i < G; i += WIDTH<N>) sums += doubles<N>(load(d + i, G - i));
+      for (Integer i = 0; i < G; i += WIDTH<N>) sums += doubles<N>(load(to + i, G - i));
       weighted += double(weight[j]) * total<N>(sums);
       weights += double(weight[j]);
     }
     figures[0] = weighted / double(G * T), figures[1] = weights / double(T), figures[2] = 1;
   }
 
-  // dist [T, G] as it is kept from one pass to the next.
-  void keep(N *to) {
-    for (Integer j = 0; j < T; j++) std::copy_n(dist + j * row, G, to + j * G);
-  }
-  void recall(const N *from) {
-    for (Integer j = 0; j < T; j++) std::copy_n(from + j * G, G, dist + j * row);
-  }
-
-  // Distances over their mean, each sample's own one masked.
-  void normalise(N scale) {
-    for (Integer j = 0; j < T; j++) {
-      N *d = dist + j * row;
-      if (j < G) d[j] += N(call.raw_mask);
-      for (Integer i = 0; i < G; i++) d[i] /= scale;
-      if (j < G) d[j] += N(call.mask);
-      std::fill(d + G, d + lanes, FAR);
+  // a of all temperatures, of distances [T, .] that are divided by `scale`.
+  void coefficients(const N *from, Integer from_row, double scale) {
+    nearest(from, from_row, N(call.raw_mask + call.mask * scale));
+    for (Integer r = 0; r < R; r++) {
+      exponentials(call.rates[r] / (2 * scale));
+      affinities();
+      cross_weights(a + r * lanes * T);
     }
   }
 
-  // a of all temperatures.
-  void coefficients() {
-    nearest();
-    for (Integer r = 0; r < call.temperatures; r++) {
-      N *of_one = a + r * rows * row;
-      affinities(of_one, N(call.rates[r] / 2));
-      cross_weights(of_one);
+  // out[r] [G, S] = a y, and products [R, R], the means of F F' over G and S and over `square`.
+  void forces(const N *centre, N *const *out, Integer offset, double *products, double square) {
+    std::fill_n(+inner, R * R * WIDTH<N>, 0.0);
+    for (Integer s = 0; s < S; s += PANEL<N>) {
+      gather<false>(s, PANEL<N>, centre);
+      auto ahead = next<PANEL<N>>(s, up(G, ROWS) / ROWS * R, T);
+      for (Integer i = 0; i < G; i += ROWS) {
+        const Integer high = std::min<Integer>(ROWS, G - i);
+        const Integer wide = std::min<Integer>(PANEL<N>, S - s);
+        const Integer at = offset + i * S + s;
+        for (Integer r = 0; r < R; r++) pull(a + (r * lanes + i) * T, out[r] + at, high, wide, ahead);
+        for (Integer r = 0; r < R; r++)
+          for (Integer q = 0; q <= r; q++)
+            add_products(out[r] + at, out[q] + at, high, wide, inner + (r * R + q) * WIDTH<N>);
+      }
     }
+    for (Integer r = 0; r < R; r++)
+      for (Integer q = 0; q <= r; q++) {
+        Doubles<N> sums;
+        std::memcpy(&sums, inner + (r * R + q) * WIDTH<N>, sizeof sums);
+        products[q * R + r] = products[r * R + q] = total<N>(sums) / (double(G * S) * square);
+      }
   }
 
-  // out [R, G, S] = a y, and products [R, R], the means of F F' over G and S and over `square`.
-  void forces(N *out, double *products, double square) {
-    const Integer R = call.temperatures, size = G * S;
-    for (Integer r = 0; r < R; r++)
-      product<N>({a + r * rows * row, 1, row}, y, y_row, T, out + r * size, S, G, S);
-    std::fill_n(products, R * R, 0.0);
-    for (Integer start = 0; start < size; start += BLOCK)
-      for (Integer r = 0; r < R; r++)
-        for (Integer q = 0; q <= r; q++)
-          products[r * R + q] += inner(out + r * size + start, out + q * size + start,
-                                       std::min(BLOCK, size - start));
-    for (Integer r = 0; r < R; r++)
-      for (Integer q = 0; q <= r; q++)
-        products[q * R + r] = products[r * R + q] /= double(size) * square;
-  }
+  // Scratch for distances that are kept nowhere else.
+  N *own_distances() { return dist; }
+  Integer own_row() const { return row; }
 
  private:
-  static constexpr Integer BLOCK = 1024;  // entries of forces that are multiplied while in cache
+  static constexpr Integer DEPTH = 4 * LINE / sizeof(N);  // features that are multiplied at once
   static constexpr N FAR = 1e30;  // of a sample that there is none of: its exponential is zero
 
-  // A sample that can be read in whole vectors, at most until the next one is asked for.
-  const N *sample(Integer cloud, Integer b, Integer k) const {
-    const N *from = static_cast<const N *>(call.cloud[cloud]) + b * call.group_stride[cloud] +
-                    k * call.row_stride[cloud];
-    if (S % WIDTH<N> == 0) return from;
-    std::copy_n(from, S, +spare);
-    return spare;
+  // y [T, wide], features from s on about the centre; their squares are added to the norms.
+  template <bool NORMS> void gather(Integer s, Integer wide, const N *centre) {
+    for (Integer v = 0; v < wide; v += WIDTH<N>) {
+      const Integer left = S - s - v;
+      const Vector<N> middle = load(centre + s + v, left);
+      for (Integer j = 0; j < T; j++) {
+        const Vector<N> centred = load(sample[j] + s + v, left) - middle;
+        store(y + j * wide + v, centred);
+        if (NORMS) store(norm + j * WIDTH<N>, load(norm + j * WIDTH<N>) + centred * centred);
+      }
+    }
   }
 
-  // |x - y|^2 of the pairs of one target for which the expansion has lost its digits.
+  // dist [T, G] += y x^T over DEPTH features from s on.
+  void multiply(Integer s, N *centre) {
+    const Integer wide = std::min(DEPTH, S - s);
+    for (Integer v = s; v < s + wide; v += WIDTH<N>) {
+      Vector<N> middle{};
+      for (Integer i = 0; i < G; i++) middle += load(sample[i] + v, S - v);
+      middle /= Vector<N>{} + N(G);
+      std::memcpy(centre + v, &middle, std::min<Integer>(WIDTH<N>, s + wide - v) * sizeof(N));
+    }
+    gather<true>(s, DEPTH, centre);
+    for (Integer i = 0; i < lanes; i += WIDTH<N>)
+      for (Integer v = 0; v < wide; v += WIDTH<N>)
+        transpose(y + i * DEPTH + v, DEPTH, x + v * row + i, row);
+    auto ahead = next<DEPTH>(s, up(T, ROWS) / ROWS * up(G, PANEL<N>) / PANEL<N>, wide);
+    const auto product = s ? tile<N, false, true, decltype(ahead)> : tile<N, false, false, decltype(ahead)>;
+    for (Integer j = 0; j < T; j += ROWS)
+      for (Integer i = 0; i < G; i += PANEL<N>)
+        product(y + j * DEPTH, DEPTH, x + i, row, wide, dist + j * row + i, row, ahead);
+  }
+
+  // The WIDE features behind those from s on, to be fetched during some tiles of this depth.
+  template <Integer WIDE> auto next(Integer s, Integer tiles, Integer depth) {
+    static_assert(WIDE * sizeof(N) % LINE == 0);
+    Ahead<N, WIDE * sizeof(N) / LINE> ahead(sample, s + WIDE, tiles * up(depth, STRETCH) / STRETCH);
+    if (s + WIDE >= S) ahead.last = 0;
+    return ahead;
+  }
+
+  // |x|^2 + |y|^2 - 2 x y of one target. Where that has lost its digits the pair is subtracted.
+  void square(Integer j) {
+    N *d = dist + j * row;
+    if (j < G) d[j] = -FAR;
+    Vector<N> least_left = Vector<N>{} + FAR;
+    for (Integer i = 0; i < lanes; i += WIDTH<N>) {
+      const Vector<N> both = load(own + i) + norm[j], squared = both - 2 * load(d + i);
+      store(d + i, squared);
+      least_left = least<N>(squared - N(call.close) * both, least_left);
+    }
+    if (smallest<N>(least_left) < 0) subtract_close(j);
+    if (j < G) d[j] = 0;
+  }
+
   void subtract_close(Integer j) {
     N *d = dist + j * row;
     for (Integer i = 0; i < G; i++)
       if (d[i] < N(call.close) * (norm[i] + norm[j])) {
         Vector<N> squares{};
         for (Integer s = 0; s < S; s += WIDTH<N>) {
-          const Vector<N> v = load(y + i * y_row + s) - load(y + j * y_row + s);
+          const Vector<N> v = load(sample[i] + s, S - s) - load(sample[j] + s, S - s);
           squares += v * v;
         }
         d[i] = sum<N>(squares);
       }
   }
 
-  // The smallest distance of each sample and of each target: softmaxes are taken relative to them.
-  void nearest() {
+  // Distances, each sample's own one masked, and the smallest of each sample and of each target:
+  // softmaxes are taken relative to them.
+  void nearest(const N *from, Integer from_row, N mask) {
     std::fill_n(+near_sample, row, FAR);
-    for (Integer j = 0; j < T; j++) {
-      Vector<N> of_target = Vector<N>{} + FAR;
+    for (Integer j = 0; j < T; j++, from += from_row) {
+      N *to = dist + j * row;
+      if (to != from) std::copy_n(from, G, to);
+      std::fill(to + G, to + lanes, FAR);
+      if (j < G) to[j] += mask;
+      Vector<N> smallest_here = Vector<N>{} + FAR;
       const bool counts = !call.in_kernel || weight[j] > 0;
       for (Integer i = 0; i < lanes; i += WIDTH<N>) {
-        const Vector<N> d = load(dist + j * row + i);
-        of_target = least<N>(of_target, d);
+        const Vector<N> d = load(to + i);
+        smallest_here = least<N>(smallest_here, d);
         if (counts) store(near_sample + i, least<N>(load(near_sample + i), d));
       }
-      near_target[j] = smallest<N>(of_target);
+      near_target[j] = smallest<N>(smallest_here);
     }
   }
 
-  // A = sqrt(max(p_ij q_ij, floor)) w_j: p and q are softmaxes over targets and over samples. The
-  // roots of their exponentials are e and f, so that no pair needs a root; rate is -1 / (2 tau).
-  void affinities(N *to, N rate) {
-    std::fill_n(+over_targets, row, N(0));
+  // Softmaxes over targets, p, and over samples, q. The roots of their exponentials are e and f, so
+  // that no pair needs a root: pair = e f, and the roots of p q are that times two shares.
+  void exponentials(N rate) {
+    std::fill_n(+of_sample, row, N(0));
     for (Integer j = 0; j < T; j++) {
       const N inside = call.in_kernel ? weight[j] : N(1);
       Vector<N> over_samples{};
@@ -182,98 +209,148 @@ template <class N> class Group {
         const Vector<N> d = load(dist + j * row + i);
         const Vector<N> e = exponential<N>((d - load(near_sample + i)) * rate);
         const Vector<N> f = exponential<N>((d - near_target[j]) * rate);
-        store(over_targets + i, load(over_targets + i) + inside * e * e);
+        store(of_sample + i, load(of_sample + i) + inside * e * e);
         over_samples += f * f;
-        store(to + j * row + i, e * f);
+        store(pair + j * row + i, e * f);
       }
-      const N share = std::sqrt(double(inside) / double(sum<N>(over_samples)));
-      for (Integer i = 0; i < lanes; i += WIDTH<N>)
-        store(to + j * row + i, load(to + j * row + i) * share);
+      of_target[j] = sum<N>(over_samples);
     }
-    for (Integer i = 0; i < lanes; i++) over_targets[i] = 1 / std::sqrt(double(over_targets[i]));
+    for (Integer i = 0; i < lanes; i++) of_sample[i] = std::sqrt(1 / double(of_sample[i]));
+    for (Integer j = 0; j < T; j++)
+      of_target[j] = std::sqrt((call.in_kernel ? weight[j] : 1.0) / double(of_target[j]));
+  }
+
+  // pair = A = sqrt(max(p q, floor)) w_j, and the sums of both sides.
+  void affinities() {
+    std::fill_n(+sides, 2 * row, N(0));
     const Vector<N> floor = Vector<N>{} + N(std::sqrt(call.floor));
     for (Integer j = 0; j < T; j++) {
+      N *side = sides + (j < call.repelling) * row, *of_pair = pair + j * row;
       const N outside = call.in_kernel ? N(1) : weight[j];
       for (Integer i = 0; i < lanes; i += WIDTH<N>) {
-        const Vector<N> v = load(to + j * row + i) * load(over_targets + i);
-        store(to + j * row + i, (v < floor ? floor : v) * outside);
+        const Vector<N> root = load(of_pair + i) * of_target[j] * load(of_sample + i);
+        const Vector<N> affinity = (root < floor ? floor : root) * outside;
+        store(of_pair + i, affinity);
+        store(side + i, load(side + i) + affinity);
       }
     }
+    for (Integer i = 0; i < lanes; i++) sides[i] = -sides[i];
   }
 
-  // a_j = A_j times the other side's sum, negative where a target repels.
-  void cross_weights(N *of_one) {
-    N *attracting = sides, *repelling = sides + row;
-    std::fill_n(+sides, 2 * row, N(0));
-    for (Integer j = 0; j < T; j++) {
-      N *sum = j < call.repelling ? repelling : attracting;
-      for (Integer i = 0; i < lanes; i += WIDTH<N>)
-        store(sum + i, load(sum + i) + load(of_one + j * row + i));
-    }
-    for (Integer i = 0; i < lanes; i++) attracting[i] = -attracting[i];
-    for (Integer j = 0; j < T; j++) {
-      const N *factor = j < call.repelling ? attracting : repelling;
-      for (Integer i = 0; i < lanes; i += WIDTH<N>)
-        store(of_one + j * row + i, load(of_one + j * row + i) * load(factor + i));
-    }
+  // a_j = A_j times the other side's sum, negative where a target repels; as `tile` reads them, the
+  // ROWS samples of a tile side by side.
+  void cross_weights(N *to) {
+    for (Integer j = 0; j < T; j++, to += ROWS)
+      for (Integer i = 0; i < lanes; i += WIDTH<N>) {
+        const N *other = sides + (j >= call.repelling) * row;
+        const Vector<N> signed_weights = load(pair + j * row + i) * load(other + i);
+        for (int k = 0; k < WIDTH<N>; k += ROWS)
+          std::memcpy(to + (i + k) * T, reinterpret_cast<const N *>(&signed_weights) + k,
+                      ROWS * sizeof(N));
+      }
   }
 
-  static double inner(const N *one, const N *other, Integer size) {
-    Vector<N> sums{};
-    Integer k = 0;
-    for (; k + WIDTH<N> <= size; k += WIDTH<N>) sums += load(one + k) * load(other + k);
-    return total<N>(doubles<N>(sums + load(one + k, size - k) * load(other + k, size - k)));
+  // Some forces of one temperature, out [high, wide] of rows of S.
+  template <class Fetches>
+  void pull(const N *of_rows, N *out, Integer high, Integer wide, Fetches &ahead) {
+    if (high == ROWS && wide == PANEL<N>)
+      return tile<N, true, false>(of_rows, ROWS, y, PANEL<N>, T, out, S, ahead);
+    alignas(LINE) N edge[ROWS * PANEL<N>];
+    tile<N, true, false>(of_rows, ROWS, y, PANEL<N>, T, edge, PANEL<N>, ahead);
+    for (Integer k = 0; k < high; k++) std::copy_n(edge + k * PANEL<N>, wide, out + k * S);
+  }
+
+  void add_products(const N *one, const N *other, Integer high, Integer wide, double *to) {
+    Vector<N> products{};
+    for (Integer k = 0; k < high * S; k += S)
+      for (Integer v = 0; v < PANEL<N>; v += WIDTH<N>)
+        products += load(one + k + v, wide - v) * load(other + k + v, wide - v);
+    Doubles<N> sums;
+    std::memcpy(&sums, to, sizeof sums);
+    sums += doubles<N>(products);
+    std::memcpy(to, &sums, sizeof sums);
   }
 
   const Call &call;
-  const Integer G, T, S, y_row, row, lanes, rows;
+  const Integer G, T, S, R, lanes, row, rows;
   const N *weight = nullptr;
-  Scratch<N> y, spare, x, dist, a, norm, centre, near_sample, near_target, over_targets, sides;
+  std::vector<const N *> sample;
+  Scratch<N> y, x, dist, norm, own, pair, a, near_sample, near_target, of_sample, of_target, sides;
+  Scratch<double> inner;
 };
 
-// Groups from `begin` on: figures [B, 3]; dist [B, T, G] where they are kept.
+// Distances as they are kept: rows of whole lines.
+template <class N> Integer kept_row(const Call &call) {
+  return up(call.generated, LINE / sizeof(N));
+}
+
+// Groups from `begin` on: figures [B, 3], centres [B, S], and distances where they are kept.
 template <class N>
-void measure(const Call *call, Integer begin, Integer end, N *dist, double *figures) {
-  Group<N> group(*call, 0);
+void measure(const Call *call, Integer begin, Integer end, N *dist, N *centres, double *figures) {
+  Group<N> group(*call, 0, true);
+  const Integer row = dist ? kept_row<N>(*call) : group.own_row();
   for (Integer b = begin; b < end; b++) {
     group.take(b);
-    group.distances(figures + 3 * b);
-    if (dist) group.keep(dist + b * call->targets * call->generated);
+    group.distances(dist ? dist + b * call->targets * row : group.own_distances(), row,
+                    centres + b * call->features, figures + 3 * b);
   }
 }
 
-// forces [B, R, G, S] before any norm and products [B, R, R], of distances as `measure` kept them.
+// forces [R] of [B, G, S] before any norm and products [B, R R + 1], of distances as `measure` kept
+// them; one is the last.
 template <class N>
-void pull(const Call *call, Integer begin, Integer end, const N *dist, double scale, double square,
-          N *forces, double *products) {
+void pull(const Call *call, Integer begin, Integer end, const N *dist, N *centres, double scale,
+          double square, N *const *forces, double *products) {
   double figures[3];
-  const Integer R = call->temperatures, size = R * call->generated * call->features;
-  Group<N> group(*call, R);
+  const Integer R = call->temperatures, size = call->generated * call->features;
+  Group<N> group(*call, R, !dist);
+  const Integer row = dist ? kept_row<N>(*call) : group.own_row();
   for (Integer b = end; b-- > begin;) {  // the last ones measured may still be in cache
     group.take(b);
-    if (dist) group.recall(dist + b * call->targets * call->generated);
-    else group.distances(figures);
-    group.normalise(N(scale));
-    group.coefficients();
-    group.forces(forces + b * size, products + b * R * R, square);
+    N *const centre = centres + b * call->features, *const own = group.own_distances();
+    if (!dist) group.distances(own, row, centre, figures);
+    group.coefficients(dist ? dist + b * call->targets * row : own, row, scale);
+    group.forces(centre, forces, b * size, products + b * (R * R + 1), square);
+    products[b * (R * R + 1) + R * R] = 1;
+  }
+}
+
+// The forces of the first temperature become the sum of all, each times its share; losses [B] are
+// products times factors [R R + 1].
+template <class N>
+void add(const Call *call, Integer begin, Integer end, N *const *forces, const double *shares,
+         const double *products, const double *factors, N *losses) {
+  const Integer size = call->generated * call->features;
+  const Integer many = call->temperatures * call->temperatures + 1;
+  for (Integer b = begin; b < end; b++)
+    losses[b] = std::inner_product(factors, factors + many, products + b * many, 0.0);
+  for (Integer k = begin * size; k < end * size; k += WIDTH<N>) {
+    const Integer left = end * size - k;
+    Vector<N> sums = load(forces[0] + k, left) * N(shares[0]);
+    for (Integer r = 1; r < call->temperatures; r++)
+      sums += load(forces[r] + k, left) * N(shares[r]);
+    std::memcpy(forces[0] + k, &sums, std::min<Integer>(left, WIDTH<N>) * sizeof(N));
   }
 }
 
 }  // namespace
 
+#define FOR(N, NAME)                                                                              \
+  void measure_##NAME(const Call *call, Integer begin, Integer end, N *dist, N *centres,         \
+                      double *figures) {                                                          \
+    measure(call, begin, end, dist, centres, figures);                                            \
+  }                                                                                               \
+  void pull_##NAME(const Call *call, Integer begin, Integer end, const N *dist, N *centres,      \
+                   double scale, double square, N *const *forces, double *products) {            \
+    pull(call, begin, end, dist, centres, scale, square, forces, products);                       \
+  }                                                                                               \
+  void add_##NAME(const Call *call, Integer begin, Integer end, N *const *forces,                \
+                  const double *shares, const double *products, const double *factors,          \
+                  N *losses) {                                                                    \
+    add(call, begin, end, forces, shares, products, factors, losses);                             \
+  }
+
 extern "C" {
-void measure_float32(const Call *call, Integer begin, Integer end, float *dist, double *figures) {
-  measure(call, begin, end, dist, figures);
-}
-void measure_float64(const Call *call, Integer begin, Integer end, double *dist, double *figures) {
-  measure(call, begin, end, dist, figures);
-}
-void pull_float32(const Call *call, Integer begin, Integer end, const float *dist, double scale,
-                  double square, float *forces, double *products) {
-  pull(call, begin, end, dist, scale, square, forces, products);
-}
-void pull_float64(const Call *call, Integer begin, Integer end, const double *dist, double scale,
-                  double square, double *forces, double *products) {
-  pull(call, begin, end, dist, scale, square, forces, products);
-}
+FOR(float, float32)
+FOR(double, float64)
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -36,11 +37,11 @@ template <class N> Vector<N> load(const N *from) {
   return v;
 }
 
-// The first `left` numbers, then zeros.
+// The first `left` numbers, which may be none, then zeros.
 template <class N> Vector<N> load(const N *from, Integer left) {
   if (left >= WIDTH<N>) return load(from);
   Vector<N> v{};
-  std::memcpy(&v, from, left * sizeof(N));
+  if (left > 0) std::memcpy(&v, from, left * sizeof(N));
   return v;
 }
 
@@ -78,7 +79,7 @@ template <class N> N smallest(Vector<N> v) {
 constexpr double inverse_factorial(int k) { return k ? inverse_factorial(k - 1) / k : 1.0; }
 
 // exp(x), 1 of x > 0, and 0 where products of two would not be normal numbers, which are slow.
-template <class N> Vector<N> exponential(Vector<N> x) {
+template <class N> inline __attribute__((always_inline)) Vector<N> exponential(Vector<N> x) {
   constexpr bool single = sizeof(N) == 4;
   using Whole = std::conditional_t<single, int32_t, int64_t>;
   using Bits = typename Lanes<Whole, WIDTH<N>>::type;
@@ -128,50 +129,60 @@ template <class N> void transpose(const N *from, Integer from_row, N *to, Intege
   for (int i = 0; i < WIDTH<N>; i++) store(to + i * to_row, rows[i]);
 }
 
-// Element (i, p) is at[i row + p column].
-template <class N> struct Matrix {
-  const N *at;
-  Integer row, column;
+// Numbers of several rows, LINES cache lines of each, that are asked for a few at a time between
+// other work: what is asked for all at once is waited for.
+template <class N, int LINES> struct Ahead {
+  const N *const *rows;
+  Integer offset, next, last, at_once;
+  Ahead(const std::vector<const N *> &of, Integer offset, Integer times)
+      : rows(of.data()), offset(offset), next(0), last(of.size() * LINES),
+        at_once((last + times - 1) / times) {}
+  void fetch() {
+    for (const Integer stop = std::min(next + at_once, last); next < stop; next++)
+      __builtin_prefetch(rows[next / LINES] + offset + next % LINES * (LINE / sizeof(N)));
+  }
 };
 
-// c [ROWS, PANEL] = a [ROWS, depth] b [depth, PANEL]
-template <class N>
-void tile(const N *a, Integer row, Integer column, const N *b, Integer b_row, Integer depth, N *c,
-          Integer c_row) {
-  for (int i = 0; i < ROWS; i++)  // where the result goes is fetched while it is computed
-    for (int v = 0; v < VECTORS; v++) __builtin_prefetch(c + i * c_row + v * WIDTH<N>, 1);
-  Vector<N> sums[ROWS][VECTORS] = {};
-  for (Integer p = 0; p < depth; p++, a += column, b += b_row) {
-    Vector<N> right[VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) right[v] = load(b + v * WIDTH<N>);
+constexpr Integer STRETCH = 16;  // steps of a product between which something is fetched
+
+// c [ROWS, PANEL] = a [ROWS, depth] b [depth, PANEL], or that added to c. Element (i, p) of a is
+// at a[i row + p], and where columns are BESIDE each other at a[p row + i]: either way the loop
+// needs no address but a few that stand in registers.
+template <class N, bool BESIDE, bool ADDED, class Fetches>
+__attribute__((noinline))  // or its loop lacks registers
+void tile(const N *a, Integer row, const N *b, Integer b_row, Integer depth, N *c, Integer c_row,
+          Fetches &ahead) {
+  const N *rows[ROWS];
+  Vector<N> sums[ROWS][VECTORS];
 #pragma GCC unroll 16
-    for (int i = 0; i < ROWS; i++)
+  for (int i = 0; i < ROWS; i++) {
+    rows[i] = a + i * row;
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; v++) sums[i][v] += a[i * row] * right[v];
+    for (int v = 0; v < VECTORS; v++)
+      sums[i][v] = ADDED ? load(c + i * c_row + v * WIDTH<N>) : Vector<N>{};
+  }
+  for (Integer start = 0; start < depth; start += STRETCH) {
+    ahead.fetch();
+    for (Integer v = 0; !ADDED && start < ROWS * STRETCH && v < VECTORS; v++)
+      __builtin_prefetch(c + start / STRETCH * c_row + v * WIDTH<N>, 1);
+    const Integer stop = std::min(start + STRETCH, depth);
+    for (Integer p = start; p < stop; p++, b += b_row) {
+      Vector<N> right[VECTORS];
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) right[v] = load(b + v * WIDTH<N>);
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; i++) {
+        const N left = BESIDE ? a[i] : rows[i][p];
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) sums[i][v] += left * right[v];
+      }
+      if (BESIDE) a += row;
+    }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; i++)
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++) store(c + i * c_row + v * WIDTH<N>, sums[i][v]);
-}
-
-// c [rows, columns] = a [., depth] b [depth, .], both padded to whole tiles.
-template <class N>
-void product(Matrix<N> a, const N *b, Integer b_row, Integer depth, N *c, Integer c_row,
-             Integer rows, Integer columns) {
-  alignas(LINE) N edge[ROWS * PANEL<N>];
-  for (Integer j = 0; j < columns; j += PANEL<N>)
-    for (Integer i = 0; i < rows; i += ROWS) {
-      const Integer high = std::min<Integer>(ROWS, rows - i);
-      const Integer wide = std::min<Integer>(PANEL<N>, columns - j);
-      const bool whole = high == ROWS && wide == PANEL<N>;
-      N *to = c + i * c_row + j;
-      tile(a.at + i * a.row, a.row, a.column, b + j, b_row, depth, whole ? to : edge,
-           whole ? c_row : PANEL<N>);
-      for (Integer k = 0; !whole && k < high; k++)
-        std::memcpy(to + k * c_row, edge + k * PANEL<N>, wide * sizeof(N));
-    }
 }
 
 Integer up(Integer n, Integer step) { return (n + step - 1) / step * step; }
