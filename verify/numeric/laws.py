@@ -48,7 +48,7 @@ def judge_law(
     An exception of the subject leaves this function, with a note of the example it was raised on:
     whose it is says the worker (DEC-0310).
     """
-    from hypothesis import HealthCheck, given, seed
+    from hypothesis import given, seed
 
     limit = ctx.tolerance if ctx.tolerance is not None else 0.0
     found = _Search()
@@ -57,7 +57,6 @@ def judge_law(
     @search_settings(
         ctx,
         derandomize=True,
-        suppress_health_check=[HealthCheck.too_slow],
         report_multiple_bugs=False,
     )
     @given(examples)
