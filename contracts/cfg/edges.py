@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from verify.numeric.arrays import as_array, largest
 from ..common.refusals import judge_refusals
 
 HALF = torch.full((2, 3), 0.5)
+# Where one of two formulas cancels, and where the other does.
+NEARLY_ONE, HIGH = (1.0 + 1e-9, 1.0 - 1e-7), (20.0, 22.0, 23.0, 25.0)
+PLACES = torch.tensor([0.0, 0.1, 0.5, 0.9, 0.9999999, 1.0], dtype=torch.float64)
 BASE = {"u": HALF, "power": 3.0, "minimum": 1.5, "maximum": 4.0}
 
 
@@ -33,6 +37,7 @@ def sample_refusals(ctx: CheckContext) -> Measurement:
         "one value of alpha": {"maximum": 1.5},
         "a mass of 1": {**mass, "point_mass": 1.0},
         "a power whose range float64 can hold": {"power": -700.0 / math.log(4.0 / 1.5) + 1.01},
+        "a power at the limit": {"power": -699.0, "minimum": 1.0, "maximum": math.e},
         "a high power on a range that begins low": {"power": 60.0, "minimum": 1e-6, "maximum": 1.0},
     }
     refused = {
@@ -44,6 +49,7 @@ def sample_refusals(ctx: CheckContext) -> Measurement:
         "a minimum of 0": ("minimum", {"minimum": 0.0}),
         "a minimum above the maximum": ("minimum", {"minimum": 4.1}),
         "a power whose range float64 cannot hold": ("power", {"power": -800.0}),
+        "a power beyond the limit": ("power", {"power": -700.0, "minimum": 1.0, "maximum": math.e}),
         "a mass above 1": ("point_mass", {**mass, "point_mass": 1.1}),
         "a negative mass": ("point_mass", {**mass, "point_mass": -0.1}),
         "a mass without its uniforms": ("u_point", {"point_mass": 0.5}),
@@ -105,7 +111,22 @@ def ends_in_float64(ctx: CheckContext) -> Measurement:
         ends = ctx.subject.sample_alpha(u, power=power, minimum=low, maximum=high).tolist()
         if not low <= ends[0] <= ends[1] <= high:
             return ctx.decide(False, f"power {power} on [{low!r}, {high!r}] gives {ends}")
-    return ctx.decide(True, "200 drawn ranges hold their ends")
+    for power in (*NEARLY_ONE, *HIGH):
+        found = ctx.subject.sample_alpha(PLACES, power=power, minimum=1.0, maximum=4.0).tolist()
+        for place, alpha in zip(PLACES.tolist(), found, strict=True):
+            wanted = _by_decimals(place, power)
+            if abs(alpha - wanted) > 1e-14 * wanted:
+                return ctx.decide(
+                    False, f"power {power} at {place}: {alpha!r}, expected {wanted!r}"
+                )
+    return ctx.decide(True, "200 drawn ranges hold their ends, and powers near one and high ones")
+
+
+def _by_decimals(u: float, power: float) -> float:
+    """The inverse on [1, 4] in sixty digits: ((1 - u) + u 4^pw)^(1/pw)."""
+    with localcontext(prec=60):
+        pw, place = 1 - Decimal(power), Decimal(u)
+        return float(((1 - place) + place * Decimal(4) ** pw) ** (1 / pw))
 
 
 @mutant("cfg.unconditional_unchecked", cfg, "uncond_weight")
@@ -134,6 +155,8 @@ def ends_rounded(
 
 
 OTHER_VALUES = (
+    # One formula for all powers, which cancels for those near one.
+    mutant("cfg.one_formula", cfg, log_mixture=lambda u, s: torch.log((1 - u) + u * math.exp(s))),
     # Ranges are taken as they come.
     mutant("cfg.unchecked", cfg, _check_range=lambda *given: None),
 )
