@@ -46,7 +46,7 @@ class Measured(NamedTuple):
 
 
 class Pulled(NamedTuple):
-    """Forces [., R, G, S] of each piece before any norm, and their mean products [B, R R + 1].
+    """Forces [., R, G, S] of each piece before any norm, and their mean products [B, R, R].
 
     scale and coordinate_scale are scalars
     """
@@ -58,7 +58,7 @@ class Pulled(NamedTuple):
 
 
 class PulledNatively(NamedTuple):
-    """The same of `drift.native`: forces [R] of [B, G, S], products [B, R R + 1] and numbers."""
+    """The same of `drift.native`: forces [R] of [B, G, S], products [B, R, R] and numbers."""
 
     call: clouds.Clouds
     kept: native.Kept

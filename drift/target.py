@@ -165,7 +165,7 @@ def _pull(
         else:
             forces.append(_forces(d_n, some, taus, switches, coefficients_of, place))
         inner.append(products(forces[-1], coordinate_scale(of_piece, features)))
-    return Pulled(forces, with_count(torch.cat(inner)), scale, c)
+    return Pulled(forces, torch.cat(inner), scale, c)
 
 
 def nearness(d_n: Tensor) -> Tensor:
@@ -203,9 +203,7 @@ def _outcome_natively(
         (r == q or together) / (n * m) for r, n in enumerate(norms) for q, m in enumerate(norms)
     ]
     shares = [1.0 / (n * pulled.coordinate_scale) for n in norms]
-    loss = native.add(
-        pulled.call, pulled.kept, pulled.forces, shares, pulled.products, [*factors, 0.0]
-    )
+    loss = native.add(pulled.call, pulled.kept, pulled.forces, shares, pulled.products, factors)
     whole = math.fsum(map(operator.mul, mean, factors))
     numbers = loss.new_tensor(
         [pulled.coordinate_scale, whole, total[-1], pulled.scale, *f]
@@ -258,7 +256,7 @@ def _traced_forces(
             )
             forces.append(pairs.force(coefficients, call))
             trace.record("force_raw", forces[-1] / c)
-            (total,) = power_totals([with_count(products(forces[-1][:, None], c))], group)
+            (total,) = power_totals([products(forces[-1][:, None], c)], group)
             f = force_power(_mean_products(total)).to(d_n.dtype)
             trace.record("f_norm", f[..., 0])
             trace.record("force_scale", force_norm(f)[..., 0])
@@ -283,8 +281,8 @@ def _mean_products(total: Tensor) -> Tensor:
 
 
 def power_totals(products: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
-    """Products [B, R R + 1] of each call -> [R R + 1], over the groups of all processes."""
-    return totals(products, group)
+    """Products [B, R, R] of each call -> [R R + 1], over the groups of all processes."""
+    return totals([with_count(one) for one in products], group)
 
 
 def force_power(products: Tensor) -> Tensor:
@@ -308,7 +306,7 @@ def outcome(pulled: Pulled, total: Tensor, taus: Sequence[float], switches: Sema
     return Drift(
         summed_force(pulled, norms.to(dtype)),
         pulled.coordinate_scale,
-        objective(_mean_products(pulled.products), norms.to(dtype), switches),
+        objective(pulled.products, norms.to(dtype), switches),
         objective(mean, norms, switches).to(dtype),
         total[..., -1].to(dtype),
         info,
@@ -317,7 +315,7 @@ def outcome(pulled: Pulled, total: Tensor, taus: Sequence[float], switches: Sema
 
 def summed_force(pulled: Pulled, norms: Tensor) -> Tensor:
     """[B, G, S]: the sum over R of forces over c and their norms [R]; consumes the forces."""
-    groups, temperatures = len(pulled.products), len(norms)
+    groups, temperatures = pulled.products.shape[:2]
     divisors = (norms * pulled.coordinate_scale.reshape(-1, 1)).expand(groups, temperatures)
     total = pulled.forces[0].new_empty(groups, *pulled.forces[0].shape[2:])
     start = 0

@@ -296,8 +296,8 @@ void measure(const Call *call, Integer begin, Integer end, N *dist, N *centres, 
   }
 }
 
-// forces [R] of [B, G, S] before any norm and products [B, R R + 1], of distances as `measure` kept
-// them; one is the last.
+// forces [R] of [B, G, S] before any norm and products [B, R, R], of distances as `measure` kept
+// them.
 template <class N>
 void pull(const Call *call, Integer begin, Integer end, const N *dist, N *centres, double scale,
           double square, N *const *forces, double *products) {
@@ -310,18 +310,17 @@ void pull(const Call *call, Integer begin, Integer end, const N *dist, N *centre
     N *const centre = centres + b * call->features, *const own = group.own_distances();
     if (!dist) group.distances(own, row, centre, figures);
     group.coefficients(dist ? dist + b * call->targets * row : own, row, scale);
-    group.forces(centre, forces, b * size, products + b * (R * R + 1), square);
-    products[b * (R * R + 1) + R * R] = 1;
+    group.forces(centre, forces, b * size, products + b * R * R, square);
   }
 }
 
 // The forces of the first temperature become the sum of all, each times its share; losses [B] are
-// products times factors [R R + 1].
+// products times factors [R, R].
 template <class N>
 void add(const Call *call, Integer begin, Integer end, N *const *forces, const double *shares,
          const double *products, const double *factors, N *losses) {
   const Integer size = call->generated * call->features;
-  const Integer many = call->temperatures * call->temperatures + 1;
+  const Integer many = call->temperatures * call->temperatures;
   for (Integer b = begin; b < end; b++)
     losses[b] = std::inner_product(factors, factors + many, products + b * many, 0.0);
   for (Integer k = begin * size; k < end * size; k += WIDTH<N>) {
