@@ -43,6 +43,12 @@ if begin := os.environ.get("TESTS_BEGIN_AT"):
     vars(clock)["datetime"] = _Moved  # its only reading of the time
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a quarter of their time tests wait for processes of theirs."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not shuffled:
         return

@@ -39,8 +39,12 @@ def test_nothing_is_started_after_what_failed(failing: str, tmp_path: Path) -> N
     """An environment that could not be made was passed over, and the tests with it."""
     code, started = carried_out(tmp_path, failing)
     assert code != 0
-    assert started[-1] == failing
     assert started.count(failing) == 1
+    if failing == "mypy":  # types are looked at beside the gates; nothing begins after these
+        assert started[-1] in ("mypy", "verify")
+        assert started.count("pytest") == 1
+    else:
+        assert [name for name in started if name != "mypy"][-1] == failing
 
 
 def test_where_nothing_fails_all_of_it_is_started(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ _THREADS = Path("/proc/self/task")  # of Linux; elsewhere nothing is forked
 
 
 @contextmanager
-def beside(work: Callable[[], _T]) -> Iterator[Callable[[], _T]]:
+def beside(work: Callable[[], _T], *, forks: bool = True) -> Iterator[Callable[[], _T]]:
     """Begin a work; what is given waits for its result, and may be called once.
 
     The work may change nothing: where no fork can be made, or its answer is lost, it is done here.
     A process with threads is not forked, for what a thread has locked would stay locked.
+
+    forks  whether the work is worth one, which costs tens of milliseconds where much is held
     """
-    if not _THREADS.is_dir() or len(list(_THREADS.iterdir())) > 1:
+    if not forks or not _THREADS.is_dir() or len(list(_THREADS.iterdir())) > 1:
         yield work
         return
     answer, told = os.pipe()

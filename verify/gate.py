@@ -158,11 +158,14 @@ def _compiled_otherwise(running: Path | None) -> Iterator[str]:
     Evidence is about texts; its own workers compile them (`verify.run.workers.source`).
     """
     for name, module in list(sys.modules.items()):
-        path = Path(getattr(module, "__file__", None) or ".")
-        if running is None or path.suffix != ".py" or running not in path.parents:
+        place = getattr(module, "__file__", None) or ""
+        if running is None or running.name not in place or not place.endswith(".py"):
+            continue  # most of some thousand modules, told without a path of each
+        path = Path(place)
+        if running not in path.parents:
             continue
-        loader = SourceFileLoader(name, str(path))
-        if loader.get_code(name) != loader.source_to_code(path.read_bytes(), str(path)):
+        loader = SourceFileLoader(name, place)
+        if loader.get_code(name) != loader.source_to_code(path.read_bytes(), place):
             yield f"the compiled file of {path.name} in __pycache__ is of another text: remove it"
 
 

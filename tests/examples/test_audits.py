@@ -103,6 +103,7 @@ def test_hostile_answers_have_a_clear_outcome(tmp_path: Path, kind: str) -> None
     assert said in found.out
 
 
+@pytest.mark.nightly
 def test_a_subject_that_looks_for_the_test_finds_nothing(tmp_path: Path) -> None:
     body = """
     import os
@@ -154,6 +155,7 @@ def test_without_falsifiers_nothing_counts(tmp_path: Path) -> None:
     assert "INCOMPLETE: 0 of 2 clauses judged" in found.out
 
 
+@pytest.mark.nightly
 def test_run_takes_a_file_for_a_subject(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "verify", "run", "AUDIT-00[12]", "--subject",
                str(AUDITS / "textbook_numpy.py"), "--reports", str(tmp_path)]  # fmt: skip
@@ -201,6 +203,7 @@ def differs(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.nightly
 def test_a_loss_of_torch_in_a_module_agrees(tmp_path: Path) -> None:
     """This engine through the door for strangers: `module:name`, differentiated for it."""
     found = audit(tmp_path, Path("drift.loss:drift_loss"))

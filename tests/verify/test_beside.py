@@ -33,6 +33,11 @@ def test_the_result_is_that_of_another_process_and_none_is_left() -> None:
     assert told(body) == ["True", "none"]
 
 
+def test_a_work_that_is_not_worth_a_fork_is_done_here() -> None:
+    body = "with beside(os.getpid, forks=False) as result: print(result() == os.getpid(), left())"
+    assert told(body) == ["True", "none"]
+
+
 def test_an_error_of_the_work_is_raised_where_the_result_is_asked_for() -> None:
     body = """
 try:

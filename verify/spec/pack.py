@@ -53,6 +53,7 @@ _LOOKED_AT = (
     ("specs/decisions/**/*", _TEXT),
 )
 
+_MANY_ROOMS = 10  # with fewer, a fork costs more than the syntax trees
 _M = TypeVar("_M", bound=Frozen)
 
 
@@ -150,7 +151,7 @@ def load(root: Path) -> LoadedPack:
     """Read everything under `root`; raises PackError with all problems of all files."""
     root = root.resolve()
     problems: list[Problem] = []
-    with beside(lambda: index_bindings(root / CONTRACTS, root=root)) as index:
+    with beside(lambda: index_bindings(root / CONTRACTS, root=root), forks=_many(root)) as index:
         documents = {label: read(path, name=label) for label, path in _files(root, problems)}
         models = _models(documents, problems)
         stated = [
@@ -184,6 +185,12 @@ def load(root: Path) -> LoadedPack:
         keys=tuple(k for file in _gather(models, KeysFile) for k in file.keys),
     )
     return LoadedPack(root, pack, bindings, documents, models, tuple(stated))
+
+
+def _many(root: Path) -> bool:
+    """Whether the pack has so much code that two processes read it sooner than one."""
+    contracts = root / CONTRACTS
+    return contracts.is_dir() and len(list(contracts.iterdir())) >= _MANY_ROOMS
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:

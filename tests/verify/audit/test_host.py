@@ -159,6 +159,7 @@ def test_memory_without_bound_is_stopped(tmp_path: Path) -> None:
     assert fault(tmp_path, body, Limits(call_s=60.0, load_s=60.0, memory_mb=400)).kind == "memory"
 
 
+@pytest.mark.nightly
 def test_an_answer_of_two_gigabytes_is_nonsense(tmp_path: Path) -> None:
     body = "return np.broadcast_to(np.float32(1), (1 << 29,))"
     found = fault(tmp_path, body, Limits(call_s=60.0, load_s=60.0, memory_mb=6000))

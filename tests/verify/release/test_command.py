@@ -119,6 +119,7 @@ def test_without_an_artefact_a_release_of_artefacts_is_no_go(stage: Stage, cli: 
     assert "unknown        smoke-sample: a release of an artefact, and none was given" in result.out
 
 
+@pytest.mark.nightly
 def test_two_artefacts_are_judged_each(stage: Stage) -> None:
     shutil.copy(stage.root / "model.safetensors", stage.root / "other.safetensors")
     found = replace(stage, artefacts=("model.safetensors", "other.safetensors")).decide()
@@ -154,6 +155,7 @@ def test_a_name_with_a_line_break_forges_no_line(stage: Stage) -> None:
     assert len(console(found).splitlines()) == 2 + len(found.results) + 1 + 1
 
 
+@pytest.mark.nightly
 def test_one_flipped_bit_of_an_artefact_is_an_integrity_failure(stage: Stage, cli: Cli) -> None:
     path = stage.root / "model.safetensors"
     data = bytearray(path.read_bytes())
