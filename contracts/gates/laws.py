@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from drift import gates
-from drift.config import load_template
+from drift.config import Template, load_template
 from verify.api import CheckContext, Measurement, check
 from verify.guard import protect
 from verify.problems import UsageError
@@ -59,9 +60,15 @@ def faithful_run(ctx: CheckContext) -> Measurement:
         return told(ctx, FAITHFUL, pack)
 
 
+@cache
+def _shipped() -> Template:
+    """The template that is asked for, read once: each case changes a copy, or nothing."""
+    return load_template(TEMPLATE)
+
+
 def _ask(pack: Miniature, kind: str, *wanted: str, **more: Any) -> str:
     """What a closed gate says; an open one is asked for the record that it owes."""
-    template, asked = load_template(TEMPLATE).model_copy(update=more), wanted or (SOUND, COLUMN)
+    template, asked = _shipped().model_copy(update=more), wanted or (SOUND, COLUMN)
     try:
         record = gates.require(
             template, reports=pack.reports(kind), pack=pack.root, selectors=asked
@@ -103,7 +110,7 @@ def _spoiled(name: str, old: str, new: str) -> Callable[[Miniature], str]:
 def _bypassed(pack: Miniature) -> str:
     """A bypass starts the run, and says so in its record with what it went past."""
     record = gates.require(
-        load_template(TEMPLATE), reports=pack.reports("none"), pack=pack.root,
+        _shipped(), reports=pack.reports("none"), pack=pack.root,
         selectors=(SOUND,), bypass="a reason",
     )  # fmt: skip
     found = record["gates"]
@@ -122,7 +129,7 @@ def _unsound(pack: Miniature) -> str:
 
 
 def _departed(pack: Miniature) -> str:
-    template = load_template(TEMPLATE)
+    template = _shipped()
     generator = template.generator.model_copy(update={"depth": template.generator.depth + 1})
     return _ask(pack, "real", generator=generator)
 
