@@ -17,14 +17,14 @@ from contracts.audit.mistakes import known, reference, variants
 from contracts.audit.mistakes import search as mistakes
 from contracts.common import oracle
 from contracts.subjects.engine import ENGINE
+from tests.contracts.reading import loaded
 from verify.api import CheckContext, Measurement
 from verify.audit.protocol import audit_clauses, needs_of, page, protocol, stub
 from verify.outcome import Outcome
-from verify.spec.pack import load
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "specs" / "interface" / "protocol.md"
-PACK = load(ROOT)
+PACK = loaded()
 CLAUSES = {clause.id: clause for clause in audit_clauses(PACK)}
 CHECKS: dict[str, Callable[[CheckContext], Measurement]] = {
     "audit.outcome": outcome.outcome,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from contracts.subjects.engine import drift_subject
-from tests.contracts.reading import registered_in
+from tests.contracts.reading import loaded, registered_in
 from tests.verify.signing import backed, trust
 from verify.api import CheckContext
 from verify.gate import claim_floors
@@ -37,11 +37,10 @@ from verify.scope import (
     with_leaves,
 )
 from verify.spec.model import Clause, DecisionStatus, Pack
-from verify.spec.pack import load
 from verify.spec.select import needed_by
 
 ROOT = Path(__file__).parents[2]
-PACK = load(ROOT).pack
+PACK = loaded().pack
 
 
 def checks(module: str) -> dict[str, Any]:

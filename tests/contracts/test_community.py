@@ -15,14 +15,13 @@ from contracts.subjects.engine import drift_subject
 from drift import schedule
 from drift.generator import layers
 from drift.loss import drift_loss, feature_loss
-from tests.contracts.reading import registered_in
+from tests.contracts.reading import loaded, registered_in
 from verify.api import CheckContext, Measurement
 from verify.audit.protocol import audit_clauses
 from verify.outcome import Outcome
-from verify.spec.pack import load
 
 ROOT = Path(__file__).parents[2]
-PACK = load(ROOT)
+PACK = loaded()
 CLAUSES = {clause.id: clause for clause in audit_clauses(PACK)}
 REGISTERED = registered_in("audit")
 FACTS = {
