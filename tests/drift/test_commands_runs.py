@@ -231,7 +231,9 @@ def test_a_corrupted_shard(command: str, place: Path, refused: Refused, tmp_path
     assert list(place.iterdir()) == [], "a sample is read before anything is written"
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "writes", [n if n in (0, 5) else pytest.param(n, marks=pytest.mark.nightly) for n in range(6)]
+)
 @pytest.mark.parametrize("command", ["pretrain", "train"])
 def test_a_disk_that_fills_up_at_any_write(
     command: str, writes: int, place: Path, refused: Refused, tmp_path: Path,

@@ -57,16 +57,17 @@ def test_recall_and_precision(held_out: bool, evidence: Evidence) -> None:
     assert found.precision >= PRECISION
 
 
+SETS = [
+    *((f"independent{which}.yaml", "") for which in ("", "_second", "_third", "_fourth", "_fifth")),
+    *((f"{name}.yaml", "") for name in ("unseen", "earlier", "siblings")),
+    *(("phrasings.yaml", part) for part in ("first", "second", "third", "fourth", "fifth")),
+]
+DAILY = (("independent_fifth.yaml", ""), ("siblings.yaml", ""), ("phrasings.yaml", "fifth"))
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
-    [(name, "") for name in ("unseen.yaml", "earlier.yaml", "independent.yaml", "siblings.yaml")]
-    + [
-        ("independent_third.yaml", ""),
-        ("independent_fourth.yaml", ""),
-        ("independent_fifth.yaml", ""),
-    ]
-    + [("independent_second.yaml", "")]
-    + [("phrasings.yaml", part) for part in ("first", "second", "third", "fourth", "fifth")],
+    [pytest.param(*s, marks=() if s in DAILY else pytest.mark.nightly) for s in SETS],
 )
 def test_other_voices_are_caught_as_well(name: str, part: str, evidence: Evidence) -> None:
     found = measure(entries(name, part), evidence)
