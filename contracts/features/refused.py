@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from drift import convnext, features
-from drift.encoder import EncoderConfig, MaskedAutoencoder, layers, model
+from drift.encoder import EncoderConfig, MaskedAutoencoder, layers, model, statistics
 from drift.features import FeatureConfig
 from verify.api import CheckContext, Measurement, check, mutant
 
@@ -138,6 +138,21 @@ def _images() -> Iterator[Row]:
     for shape in ((1, 4, 2, 2), (3, 2, 2)):
         said = Refused("ConvNeXt input", f"shape {shape}", "[B, 3, H, W]")
         yield f"images {shape}", partial(convnext.imagenet, torch.zeros(shape)), said
+    for channels, groups in ((1, 1), (7, 7), (32, 32), (33, 11), (64, 32), (66, 22)):
+        yield f"groups of {channels}", partial(layers.group_count, channels), groups
+    yield "zeros beside", lambda: [layers.padding(kernel) for kernel in (1, 3, 5, 7)], [0, 1, 2, 3]
+    for shape, found in (
+        ((4, 8), (1, 2, 16, 1)),
+        ((8, 4), (1, 2, 16, 1)),
+        ((4, 6), None),
+        ((6, 4), None),
+    ):
+        vectors = statistics.patches(torch.zeros(1, 1, *shape), 4)
+        told = None if vectors is None else tuple(vectors.shape)
+        yield f"patches of {shape}", partial(lambda told: told, told), found
+    none = torch.zeros(1, 1, 2, 2)
+    lost = model.reconstruction_loss(none + 1, none, none)
+    yield "nothing to score", lambda: (float(lost), bool(lost.signbit())), (0.0, False)
     cut = layers.patchify(torch.arange(12.0).reshape(1, 2, 2, 3)[..., :2], 2)
     yield "cut", lambda: cut.flatten().tolist(), [0.0, 6.0, 1.0, 7.0, 3.0, 9.0, 4.0, 10.0]
     for shape in ((2, 4, 4), (1, 1, 3, 4), (1, 1, 4, 3)):
@@ -219,6 +234,11 @@ def _frozen(bfloat16: bool) -> tuple[set[str], set[str], bool, set[bool]]:
 
 
 def _freezing() -> Iterator[Row]:
+    extractor = features.FeatureExtractor(
+        MaskedAutoencoder(EncoderConfig(**ENCODER), device="meta")
+    )
+    modes = [extractor.training, extractor.train().training, extractor.encoder.training]
+    yield "an extractor's mode", lambda: modes, [False] * 3
     for bfloat16, name in ((False, "torch.float32"), (True, "torch.bfloat16")):
         wanted = ({name}, {"torch.float32"}, False, {False})
         yield f"frozen, bfloat16 {bfloat16}", partial(_frozen, bfloat16), wanted
@@ -238,6 +258,7 @@ def _groups() -> Iterator[Row]:
     yield "groups", partial(asked, 6, 3, three + 1), True
     for name, samples, positives, alpha in (
         ("no label", 0, 0, torch.zeros(0)), ("a scale of two axes", 6, 3, torch.zeros(3, 1)),
+        ("a scale of one label on two axes", 2, 1, torch.zeros(1, 1)),
         ("uneven samples", 7, 3, three), ("positives of others", 6, 2, three),
     ):  # fmt: skip
         said = Refused("sample_loss", f"{samples} samples", f"of {positives} labels", "alpha [B]")

@@ -150,13 +150,25 @@ def _wrong_inputs(given: tuple[Tensor, ...]) -> dict[str, tuple[Tensor, ...]]:
     }
 
 
+def _just_beyond(given: tuple[Tensor, ...], config: Any) -> dict[str, tuple[Tensor, ...]]:
+    """A batch of one with the first value that is none."""
+    noise, labels, alpha, style = (part[:1] for part in given)
+    return {
+        "labels: the one above": (noise, labels * 0 + config.num_classes, alpha, style),
+        "labels: the one below": (noise, labels * 0 - 1, alpha, style),
+        "style: the one above": (noise, labels, alpha, style * 0 + config.style_codes),
+        "style: the one below": (noise, labels, alpha, style * 0 - 1),
+    }
+
+
 @check("generator.refuses", needs=NEEDS)
 @fitting
 def refuses(ctx: CheckContext) -> Measurement:
     """Each wrong input: a ValueError whose text names the argument, before anything is computed."""
     case = golden.recorded(ctx, CASE)
     built = build(ctx, case)
-    wrong = _wrong_inputs(inputs(case))
+    given = inputs(case)
+    wrong = _wrong_inputs(given) | _just_beyond(given, built.config)
     for mistake, given in wrong.items():
         argument = mistake.split(":")[0]
         said = _complaint(partial(built.model, *given))

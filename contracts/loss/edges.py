@@ -144,6 +144,10 @@ def second_derivative(ctx: CheckContext) -> Measurement:
     return ctx.decide(False, "a second derivative was given")
 
 
+# What repels and what attracts: a difference, another, rounding alone, and none.
+SIDES = ((-2e-6, 3e-6), (-5e-6, 3e-6), (-1.0, 1.0 + 1.2e-7), (-3e-6, 3e-6))
+
+
 @check("loss.pieces", needs=("drift_loss", "recording"))
 def pieces(ctx: CheckContext) -> Measurement:
     """A float32 call of many samples against the oracle, in one piece and in as many as can be.
@@ -166,6 +170,9 @@ def pieces(ctx: CheckContext) -> Measurement:
     sums = [largest(value) for name, value in trace.items() if name.endswith("total_coeffs")]
     if not sums or any(sums):
         return ctx.decide(False, f"coefficients of a sample add up to {sums}, expected exactly 0")
+    rest = [float(pairs.total_coefficient(torch.tensor([pair]), 1)) for pair in SIDES]
+    if [round(value * 1e6, 3) for value in rest] != [1.0, -2.0, 0.0, 0.0]:
+        return ctx.decide(False, f"two sides {SIDES} add up to {rest}")
     return ctx.judge_worst(errors, "largest error, by the number of pieces")
 
 

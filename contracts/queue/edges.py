@@ -203,6 +203,9 @@ def copies(ctx: CheckContext) -> Measurement:
     same = bool((kept["bank"] == 1).all()) and int(kept["count"]) == 2
     if not same:
         return ctx.decide(False, "a restored queue changes with the state it was restored from")
+    third.load_state_dict(ctx.subject.SampleQueue(1, 2).state_dict())
+    if "bank" in third.state_dict() or int(third.state_dict()["count"]):
+        return ctx.decide(False, "the state of an empty queue leaves samples behind")
     return ctx.decide(True, "three states share nothing with what they were made of")
 
 

@@ -34,7 +34,8 @@ _METHODS = {"sum": "mean", "mean": "sum"}  # no functions of these names stand o
 _AXES = ("dim", "axis", "start_dim", "end_dim")
 # What asks, and what gives the same in either order.
 _NOT_SWAPPED = ("isinstance", "issubclass", "hasattr", "getattr", "setattr", "min", "max",
-                "minimum", "maximum", "equal", "allclose", "isclose", "gcd")  # fmt: skip
+                "minimum", "maximum", "equal", "allclose", "isclose", "gcd", "promote_types",
+                "suppress")  # fmt: skip
 _EXCLUSIVE = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)  # negated as comparisons
 _TEXTS = (ast.JoinedStr, ast.List, ast.ListComp, ast.Tuple)
 Operator = Callable[[Source, Seen], Iterator[Edit]]
