@@ -91,14 +91,18 @@ def require(
         return {"gates": record}
     if bypass:
         return {"gates": record | {"bypass": bypass, "open": list(now.obstacles)}, "tier": "none"}
-    more = len(now.obstacles) - SHOWN
-    shown = "; ".join(now.obstacles[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
     raise GateError(
         f"faithful template {template.name}",
-        found=shown,
+        found=_first(now.obstacles),
         expected=f"{now.clauses} clauses of the pack at {now.root} green for this code",
         remedy="`verify run` in this folder produces the evidence; mend what it names.",
     )
+
+
+def _first(obstacles: Sequence[str]) -> str:
+    """The first few, and how many there are besides."""
+    more = len(obstacles) - SHOWN
+    return "; ".join(obstacles[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def require_column(template: Template, *, pack: Path | None = None) -> None:
@@ -117,11 +121,9 @@ def require_column(template: Template, *, pack: Path | None = None) -> None:
         found = against_column(value, name=template.name, pack=pack, running=RUNNING)
     if found.good:
         return
-    more = len(found.obstacles) - SHOWN
-    shown = "; ".join(found.obstacles[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
     raise GateError(
         f"{template.fidelity} template {template.name}",
-        found=shown,
+        found=_first(found.obstacles),
         expected=f"column {template.column}" + (
             ", but for the deviations it declares" if template.deviations else " in every field"
         ),

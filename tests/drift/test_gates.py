@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -162,6 +163,28 @@ def test_the_record_of_an_open_gate_names_template_pack_and_bundle(
     assert (asked[0]["pack"], asked[0]["running"]) == (None, Path(drift.__file__).parent)
     gates.require(template, pack=ROOT)
     assert asked[1]["pack"] == ROOT
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 8])
+def test_the_first_five_obstacles_are_said_and_how_many_there_are_besides(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    closed = [f"[{n}]" for n in range(count)]
+
+    def standing(selectors: Any, **more: Any) -> gate.Standing:
+        return gate.Standing(False, 7, tuple(closed), None, "c0de", "drift", Path(), "d1ge57")
+
+    monkeypatch.setattr(gate, "standing", standing)
+    more = f"; and {count - 5} more" if count > 5 else ""
+    said = f"found {'; '.join(closed[:5])}{more}; expected "
+    with pytest.raises(gates.GateError) as told:
+        gates.require(load_template("latent-l2"))
+    assert f"{said}7 clauses" in str(told.value)
+    differs = SimpleNamespace(good=False, obstacles=tuple(closed))
+    monkeypatch.setattr(gate, "against_column", lambda *given, **named: differs)
+    with pytest.raises(gates.GateError) as told:
+        gates.require_column(load_template("latent-l2"))
+    assert f"{said}column L2" in str(told.value)
 
 
 def test_a_pack_by_chance_in_the_working_directory_opens_no_gate(

@@ -204,3 +204,14 @@ def test_what_is_red_what_survived_and_what_never_ran_each_stands_in_the_way() -
         "A-003 survived its falsifier thing.worse",
         "A-002 is fail: two of three",
     ]
+
+
+def test_floors_of_a_claim_are_those_of_the_pack_that_is_named(
+    mini: MiniPack, tmp_path: Path
+) -> None:
+    assert not any(vars(gate.claim_floors("CLAIM-THING", pack=mini.root)).values())
+    with pytest.raises(UsageError, match=r"'CLAIM-OTHER': found no such.*one of CLAIM-THING"):
+        gate.claim_floors("CLAIM-OTHER", pack=mini.root)
+    (mini.root / "contracts/claims.yaml").write_text("schema: verify/claims/1\nclaims: none\n")
+    with pytest.raises(PackError):
+        gate.claim_floors("CLAIM-THING", pack=mini.root)
