@@ -167,8 +167,8 @@ def refuses(ctx: CheckContext) -> Measurement:
     """Each wrong input: a ValueError whose text names the argument, before anything is computed."""
     case = golden.recorded(ctx, CASE)
     built = build(ctx, case)
-    given = inputs(case)
-    wrong = _wrong_inputs(given) | _just_beyond(given, built.config)
+    right = inputs(case)
+    wrong = _wrong_inputs(right) | _just_beyond(right, built.config)
     for mistake, given in wrong.items():
         argument = mistake.split(":")[0]
         said = _complaint(partial(built.model, *given))
