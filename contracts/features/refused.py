@@ -117,6 +117,8 @@ def _encoder() -> Iterator[Row]:
     told = {"num_classes": 5, "in_channels": 4, "base_channels": 64, "layers": [1, 2, 1, 1],
             "patch_size": 3, "input_patch_size": 6, "use_bf16": True}  # fmt: skip
     yield "told again", lambda: EncoderConfig.from_reference(told).to_reference(), told
+    config = EncoderConfig(**ENCODER)
+    yield "a trunk of it", config.trunk, EncoderConfig(**ENCODER, trunk_only=True)
     yield "no dropout", partial(stated, dropout_prob=0.0), stated()
     for name, changes, words in (
         ("dropout", {"dropout_prob": 0.1}, ("dropout_prob", "0.1")),
@@ -251,6 +253,8 @@ def _groups() -> Iterator[Row]:
         return bool(loss.isfinite())
 
     yield "groups", partial(asked, 6, 3, three + 1), True
+    for chunk, pieces in ((None, [6, 9]), (4, [6, 4, 4, 1])):
+        yield f"pieces of {chunk}", partial(_pieces, chunk), pieces
     for name, samples, positives, alpha in (
         ("no label", 0, 0, torch.zeros(0)), ("a scale of two axes", 6, 3, torch.zeros(3, 1)),
         ("a scale of one label on two axes", 2, 1, torch.zeros(1, 1)),
@@ -258,6 +262,21 @@ def _groups() -> Iterator[Row]:
     ):  # fmt: skip
         said = Refused("sample_loss", f"{samples} samples", f"of {positives} labels", "alpha [B]")
         yield name, partial(asked, samples, positives, alpha), said
+
+
+def _pieces(chunk: int | None) -> list[int]:
+    """How many images go through an extractor at once: generated ones, then the real ones."""
+    seen = list[int]()
+
+    def extractor(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(len(images))
+        return {"x": images[:, None]}
+
+    drawn = torch.Generator().manual_seed(0)
+    samples, positives = torch.randn(6, 2, generator=drawn), torch.randn(3, 3, 2, generator=drawn)
+    named: Any = extractor
+    features.sample_loss(named, samples, positives, None, torch.ones(3), chunk=chunk)
+    return seen
 
 
 OTHER_VALUES = (

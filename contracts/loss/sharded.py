@@ -41,11 +41,11 @@ def sharded(ctx: CheckContext) -> Measurement:
     errors = {}
     for sizes in ctx.params["shards"]:
         for name, compare in (("clouds", _clouds), ("features", _features)):
-            errors[f"{name} in shards of {sizes}"] = worst_of(_in_each(sizes, compare(ctx)))
+            errors[f"{name} in shards of {sizes}"] = worst_of(in_each(sizes, compare(ctx)))
     return ctx.judge_worst(errors, "difference between shards and the whole, of the largest")
 
 
-def _in_each(
+def in_each(
     sizes: Sequence[int], compare: Callable[[slice, ProcessGroup], float]
 ) -> Iterator[float]:
     """`compare(own labels, group)` of every process at once."""

@@ -12,6 +12,7 @@ import torch
 from drift import cfg, rng
 from drift.config import Template, load_template, override
 from drift.data.source import TensorSource
+from drift.queue import SampleQueue
 from drift.train import draw
 from verify.api import CheckContext, Measurement, check, mutant
 
@@ -84,6 +85,7 @@ def _draws() -> Iterator[Row]:
     stream = rng.stream(3, "draw", 5)
     labels = pushed[torch.randperm(16, generator=stream)[:2]]
     yield "labels", lambda: made.labels.tolist(), labels.tolist()
+    yield from _slots()
     slots = feed.by_class.slots(labels, 4, generator=stream)
     shared = feed.overall.slots(torch.zeros_like(labels), 2, generator=stream)
     positives = feed.by_class.gather(labels, slots)
@@ -111,6 +113,18 @@ def _draws() -> Iterator[Row]:
     yield "all labels", lambda: sorted(again.tolist()), [5, 6]
     more = partial(draw.draw_labels, torch.tensor([5, 6]), 3, rng.stream(0, "x"))
     yield "more labels than there are", more, Refused("2 samples pushed, 3 labels wanted")
+
+
+def _slots() -> Iterator[Row]:
+    """Slots are those of the smallest keys, in double precision: without repeats, or with them."""
+    for strict, n in ((True, 9), (False, 50)):
+        held = SampleQueue(1, 40, strict=strict)
+        held.push(torch.zeros(40, 1), torch.zeros(40, dtype=torch.int64))
+        found = held.slots(torch.tensor([0]), n, generator=rng.stream(3, "slots"))
+        stream = rng.stream(3, "slots")
+        keys = torch.rand((1, 40 if strict else n), dtype=torch.float64, generator=stream)
+        by_hand = keys.argsort(dim=1)[:, :n] if strict else (keys * 40).long()
+        yield f"slots, strict {strict}", partial(torch.equal, found, by_hand), True
 
 
 def _alphas() -> Iterator[Row]:
