@@ -12,13 +12,14 @@ a variant (`drift.variants`) asks for another loss, which is measured beside thi
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
-from drift import native, pairs, trace, variants
+from drift import native, pairs, precision, trace, variants
 from drift.errors import InputError
 from drift.semantics import Semantics
 
@@ -48,6 +49,12 @@ def used(kernel: str, device: torch.device) -> str:
         return kernel
     there = device.type == "cpu" and not trace.active() and native.library() is not None
     return kernel if there else "plain"
+
+
+def precisely(kernel: str, device: torch.device) -> AbstractContextManager[None]:
+    """A block in which products are exact; what `drift.native` computes never is anything else."""
+    natively = used(kernel, device) == "compiled"
+    return nullcontext() if natively else precision.full_precision(device)
 
 
 def _variant(name: str) -> Coefficients:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drift import cfg, clouds, precision, target, trace
+from drift import cfg, clouds, kernels, target, trace
 from drift.semantics import Semantics, semantics_named
 from drift.target import Drift
 from drift.totals import ProcessGroup
@@ -59,7 +59,7 @@ def drift_loss(
     taus = clouds.checked_temperatures(temperatures)
     sharded = group is not None
     call = clouds.gather(gen, pos, neg, weight_gen, weight_pos, weight_neg, sharded)
-    with torch.no_grad(), precision.full_precision(gen.device):
+    with torch.no_grad(), kernels.precisely(kernel, gen.device):
         drift = target.drifts({"": call}, taus, switches, group, kernel)[""]
         _record_outcome(call.gen, drift)
     return attach_gradient(gen, drift), drift.info
@@ -102,7 +102,7 @@ def feature_loss(
     info: dict[str, Tensor] = {}
     for together in [names] if group is not None else [[name] for name in names]:
         gen = {name: clouds.fold_locations(gen_features[name]) for name in together}
-        with torch.no_grad(), precision.full_precision(alpha.device):
+        with torch.no_grad(), kernels.precisely(kernel, alpha.device):
             calls = {
                 name: _call_of(gen[name], real_features[name], w, positives, group)
                 for name in together

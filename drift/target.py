@@ -185,8 +185,10 @@ def _pull_natively(
 ) -> PulledNatively:
     c = max(scale / math.sqrt(call.gen.shape[2]), pairs.SCALE_FLOOR)
     divisors = max(scale, pairs.SCALE_FLOOR), c
-    # One allocation for each temperature: all but one of them are free when they are added up.
-    forces = [call.gen.new_empty(call.gen.shape) for _ in taus]
+    # The first becomes the sum of all. The others are one allocation: the C library gives back
+    # what is free beyond twice the largest it has seen, and new pages cost as much as a pass.
+    shape = call.gen.shape
+    forces = [call.gen.new_empty(shape), *call.gen.new_empty(len(taus) - 1, *shape)]
     inner = native.pull(call, kept, *divisors, taus, switches, forces)
     return PulledNatively(call, kept, forces, inner, scale, c)
 

@@ -139,7 +139,7 @@ template <class N, int LINES> struct Ahead {
         at_once((last + times - 1) / times) {}
   void fetch() {
     for (const Integer stop = std::min(next + at_once, last); next < stop; next++)
-      __builtin_prefetch(rows[next / LINES] + offset + next % LINES * (LINE / sizeof(N)));
+      __builtin_prefetch(rows[next / LINES] + offset + next % LINES * (LINE / sizeof(N)), 0, 2);
   }
 };
 
