@@ -58,7 +58,7 @@ class Pulled(NamedTuple):
 
 
 class PulledNatively(NamedTuple):
-    """The same of `drift.native`: forces [R] of [B, G, S], products [B, R, R] and numbers."""
+    """The same of `drift.native`: forces [R] of [B, G, S], products [B, R R + 1] and numbers."""
 
     call: clouds.Clouds
     kept: native.Kept

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from drift import clouds, kernels, native, pairs, trace
+from drift import clouds, heap, kernels, native, pairs, trace
 from drift.errors import InputError
 from drift.passes import Drift as Drift
 from drift.passes import Measured, Near, PulledNatively
@@ -46,6 +46,7 @@ def drifts(
     Two sums over groups are needed: of the distances, before anything can be normalised, and of the
     products of forces. Those of all calls travel together.
     """
+    heap.keep()
     coefficients_of = kernels.coefficients_of(kernel, pairs.Room())
     measured, room = dict[str, Measured](), KEPT_BYTES
     for name, call in calls.items():
@@ -185,10 +186,8 @@ def _pull_natively(
 ) -> PulledNatively:
     c = max(scale / math.sqrt(call.gen.shape[2]), pairs.SCALE_FLOOR)
     divisors = max(scale, pairs.SCALE_FLOOR), c
-    # The first becomes the sum of all. The others are one allocation: the C library gives back
-    # what is free beyond twice the largest it has seen, and new pages cost as much as a pass.
-    shape = call.gen.shape
-    forces = [call.gen.new_empty(shape), *call.gen.new_empty(len(taus) - 1, *shape)]
+    # One allocation for each temperature: all but one of them are free when they are added up.
+    forces = [call.gen.new_empty(call.gen.shape) for _ in taus]
     inner = native.pull(call, kept, *divisors, taus, switches, forces)
     return PulledNatively(call, kept, forces, inner, scale, c)
 

@@ -91,7 +91,7 @@ def pull(
 ) -> Tensor:
     """Forces of each temperature into out [R] of [B, G, S], in the units of the input.
 
-    Their mean products in normalised coordinates come back, [B, R, R] in float64.
+    Their mean products in normalised coordinates come back, [B, R R + 1] in float64 and with a one.
 
     scale  what distances are divided by, and coordinate_scale coordinates
     """
@@ -101,7 +101,7 @@ def pull(
     given.floor, given.in_kernel = switches.affinity_floor, switches.uncond_weight == "in_kernel"
     mask = "raw_mask" if switches.self_mask.startswith("raw") else "mask"
     setattr(given, mask, pairs.SELF_MASKS[switches.self_mask])
-    products = torch.empty(len(call.gen), len(taus), len(taus), dtype=torch.float64)
+    products = torch.empty(len(call.gen), len(taus) ** 2 + 1, dtype=torch.float64)
     divisors = (ctypes.c_double(scale), ctypes.c_double(coordinate_scale**2))
     samples = (_address(kept.dist), _address(kept.centres))
     _each_group("pull", call, given, *samples, *divisors, _addresses(out), _address(products))
@@ -118,7 +118,7 @@ def add(
 ) -> Tensor:
     """The first of the pulled forces [R] of [B, G, S] becomes the sum of all times shares [R].
 
-    The losses of the groups come back, [B]: products [B, R, R] times factors [R R].
+    The losses of the groups come back, [B]: products [B, R R + 1] times factors.
     """
     loss = call.gen.new_empty(len(call.gen))
     sums = (_addresses(forces), _doubles(shares), _address(products), _doubles(factors))

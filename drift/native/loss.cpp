@@ -296,8 +296,8 @@ void measure(const Call *call, Integer begin, Integer end, N *dist, N *centres, 
   }
 }
 
-// forces [R] of [B, G, S] before any norm and products [B, R, R], of distances as `measure` kept
-// them.
+// forces [R] of [B, G, S] before any norm and products [B, R R + 1], of distances as `measure` kept
+// them; the last is one.
 template <class N>
 void pull(const Call *call, Integer begin, Integer end, const N *dist, N *centres, double scale,
           double square, N *const *forces, double *products) {
@@ -310,17 +310,18 @@ void pull(const Call *call, Integer begin, Integer end, const N *dist, N *centre
     N *const centre = centres + b * call->features, *const own = group.own_distances();
     if (!dist) group.distances(own, row, centre, figures);
     group.coefficients(dist ? dist + b * call->targets * row : own, row, scale);
-    group.forces(centre, forces, b * size, products + b * R * R, square);
+    group.forces(centre, forces, b * size, products + b * (R * R + 1), square);
+    products[b * (R * R + 1) + R * R] = 1;
   }
 }
 
 // The forces of the first temperature become the sum of all, each times its share; losses [B] are
-// products times factors [R, R].
+// products times factors [R R + 1].
 template <class N>
 void add(const Call *call, Integer begin, Integer end, N *const *forces, const double *shares,
          const double *products, const double *factors, N *losses) {
   const Integer size = call->generated * call->features;
-  const Integer many = call->temperatures * call->temperatures;
+  const Integer many = call->temperatures * call->temperatures + 1;
   for (Integer b = begin; b < end; b++)
     losses[b] = std::inner_product(factors, factors + many, products + b * many, 0.0);
   for (Integer k = begin * size; k < end * size; k += WIDTH<N>) {
