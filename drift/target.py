@@ -204,7 +204,9 @@ def _outcome_natively(
         (r == q or together) / (n * m) for r, n in enumerate(norms) for q, m in enumerate(norms)
     ]
     shares = [1.0 / (n * pulled.coordinate_scale) for n in norms]
-    loss = native.add(pulled.call, pulled.kept, pulled.forces, shares, pulled.products, factors)
+    loss = native.add(
+        pulled.call, pulled.kept, pulled.forces, shares, pulled.products, [*factors, 0.0]
+    )
     whole = math.fsum(map(operator.mul, mean, factors))
     numbers = loss.new_tensor(
         [pulled.coordinate_scale, whole, total[-1], pulled.scale, *f]
@@ -282,8 +284,8 @@ def _mean_products(total: Tensor) -> Tensor:
 
 
 def power_totals(products: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
-    """Products [B, R, R] of each call -> [R R + 1], over the groups of all processes."""
-    return totals([with_count(one) for one in products], group)
+    """Products [B, R, R], or with a count, of each call -> [R R + 1], over all processes' groups."""
+    return totals([one if one.ndim == 2 else with_count(one) for one in products], group)
 
 
 def force_power(products: Tensor) -> Tensor:

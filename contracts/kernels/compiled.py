@@ -74,7 +74,7 @@ def _passes(samples: list[Tensor], threads: int) -> list[Tensor]:
             call, kept, 2.0, 0.5, (0.05, 0.2), semantics_named("reference"), forces
         )
         each = [one.clone() for one in forces]
-        loss = native.add(call, kept, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0))
+        loss = native.add(call, kept, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0, 0.0))
     finally:
         torch.set_num_threads(before)
     return [figures, *each, forces[0], products, loss]
@@ -120,7 +120,9 @@ def raw_coordinates(real: Any, call: Any, kept: Any, scale: float, _: float, *re
 @mutant("kernels.halved_products", native, "pull")
 def halved_products(real: Any, *given: Any) -> Any:
     """The mean square of a force is half of what it is."""
-    return real(*given) / 2.0
+    products = real(*given)
+    products[:, :-1] /= 2.0
+    return products
 
 
 @mutant("kernels.neighbour", native, "measure")

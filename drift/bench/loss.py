@@ -35,7 +35,7 @@ def _case(shape: tuple[int, ...], kernel: str) -> Case:
     weight = 0.5 + torch.rand(b, n, generator=draw)
 
     def value_and_gradient(kernel: str = kernel) -> Tensor:
-        x = gen.clone().requires_grad_()
+        x = gen.detach().requires_grad_()
         loss, _ = drift_loss(x, pos, neg, weight_neg=weight, kernel=kernel)
         (gradient,) = torch.autograd.grad(loss.sum(), x)
         return gradient
