@@ -163,7 +163,7 @@ class _Pull(torch.autograd.Function):
             raise RuntimeError("drift_loss has no second derivative; drop create_graph=True")
         force, scale = ctx.saved_tensors
         # A group that counts twice has half the scale: one pass over the forces, not two.
-        gradient = gradient_of_sum(force, scale / grad_loss.view(-1, 1, 1))
+        gradient = gradient_of_sum(force, scale / grad_loss[:, None, None])
         return gradient.to(ctx.dtype), None
 
 

@@ -284,7 +284,7 @@ def _mean_products(total: Tensor) -> Tensor:
 
 
 def power_totals(products: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
-    """Products [B, R, R], or with a count, of each call -> [R R + 1], over all processes' groups."""
+    """Products [B, R, R], or with a count, of each call -> [R R + 1], over groups everywhere."""
     return totals([one if one.ndim == 2 else with_count(one) for one in products], group)
 
 

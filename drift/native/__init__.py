@@ -30,7 +30,7 @@ _Integer = ctypes.c_int64
 
 
 class _Call(ctypes.Structure):
-    """`Call` of loss.cpp."""
+    """`Call` of call.hpp."""
 
     _fields_ = (
         *((name, _Integer) for name in ("generated", "targets", "features", "repelling", "clouds")),

@@ -12,19 +12,8 @@
 // group's size but pairs is held. Rows are padded; what lies there is a number that nothing is
 // made of.
 
+#include "call.hpp"
 #include "vectors.hpp"
-
-// A call of the loss; _Call of drift/native/__init__.py is the same.
-struct Call {
-  Integer generated, targets, features, repelling, clouds;
-  const void *cloud[3];  // generated, unconditional where there are any, positive
-  Integer samples[3], group_stride[3], row_stride[3];
-  const void *weight;  // [B, T]
-  Integer temperatures;
-  const double *rates;  // -1 / tau
-  double floor, clip, close, raw_mask, mask;
-  Integer in_kernel;
-};
 
 namespace {
 
@@ -55,17 +44,17 @@ template <class N> class Group {
     for (Integer s = 0; s < S; s += DEPTH) multiply(s, centre);
     for (Integer j = 0; j < T; j++) norm[j] = sum<N>(load(norm + j * WIDTH<N>));
     std::fill(std::copy_n(+norm, G, +own), own + lanes, FAR);  // of which no pair is close
-    double weighted = 0, weights = 0;
+    Doubles<N> weighted{};
     for (Integer j = 0; j < T; j++, to += to_row) {
       square(j);
       const N *d = dist + j * row, clip = call.clip;
       for (Integer i = 0; i < lanes; i++) to[i] = std::sqrt(d[i] < clip ? clip : d[i]);
-      Doubles<N> sums{};
-      for (Integer i = 0; i < G; i += WIDTH<N>) sums += doubles<N>(load(to + i, G - i));
-      weighted += double(weight[j]) * total<N>(sums);
-      weights += double(weight[j]);
+      Vector<N> sums{};
+      for (Integer i = 0; i < G; i += WIDTH<N>) sums += load(to + i, G - i);
+      weighted += doubles<N>(sums) * double(weight[j]);
     }
-    figures[0] = weighted / double(G * T), figures[1] = weights / double(T), figures[2] = 1;
+    figures[0] = total<N>(weighted) / double(G * T), figures[2] = 1;
+    figures[1] = std::accumulate(weight, weight + T, 0.0) / double(T);
   }
 
   // a of all temperatures, of distances [T, .] that are divided by `scale`.
@@ -261,13 +250,15 @@ template <class N> class Group {
   }
 
   void add_products(const N *one, const N *other, Integer high, Integer wide, double *to) {
-    Vector<N> products{};
+    Vector<N> products[VECTORS] = {};  // not one, which would wait for itself
     for (Integer k = 0; k < high * S; k += S)
-      for (Integer v = 0; v < PANEL<N>; v += WIDTH<N>)
-        products += load(one + k + v, wide - v) * load(other + k + v, wide - v);
+      for (int v = 0; v < VECTORS; v++) {
+        const Integer at = v * WIDTH<N>;
+        products[v] += load(one + k + at, wide - at) * load(other + k + at, wide - at);
+      }
     Doubles<N> sums;
     std::memcpy(&sums, to, sizeof sums);
-    sums += doubles<N>(products);
+    for (const Vector<N> &some : products) sums += doubles<N>(some);
     std::memcpy(to, &sums, sizeof sums);
   }
 

@@ -5,16 +5,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace {  // compiled into one library, loss.cpp
+#include "call.hpp"
 
-using Integer = int64_t;
+namespace {  // compiled into one library, loss.cpp
 
 #ifdef __AVX512F__
 constexpr int BYTES = 64, ROWS = 8;
