@@ -253,6 +253,10 @@ def _groups() -> Iterator[Row]:
         return bool(loss.isfinite())
 
     yield "groups", partial(asked, 6, 3, three + 1), True
+    wrong: tuple[dict[str, Any], ...] = ({"kernel": "x"}, {"semantics": "x"}, {"temperatures": ()})
+    for given in wrong:
+        name = next(iter(given))
+        yield f"{name} handed on", partial(_pieces, None, **given), Refused(f"{name}: found")
     for chunk, pieces in ((None, [6, 9]), (4, [6, 4, 4, 1])):
         yield f"pieces of {chunk}", partial(_pieces, chunk), pieces
     for name, samples, positives, alpha in (
@@ -264,7 +268,7 @@ def _groups() -> Iterator[Row]:
         yield name, partial(asked, samples, positives, alpha), said
 
 
-def _pieces(chunk: int | None) -> list[int]:
+def _pieces(chunk: int | None, **more: Any) -> list[int]:
     """How many images go through an extractor at once: generated ones, then the real ones."""
     seen = list[int]()
 
@@ -275,7 +279,7 @@ def _pieces(chunk: int | None) -> list[int]:
     drawn = torch.Generator().manual_seed(0)
     samples, positives = torch.randn(6, 2, generator=drawn), torch.randn(3, 3, 2, generator=drawn)
     named: Any = extractor
-    features.sample_loss(named, samples, positives, None, torch.ones(3), chunk=chunk)
+    features.sample_loss(named, samples, positives, None, torch.ones(3), chunk=chunk, **more)
     return seen
 
 

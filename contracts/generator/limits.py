@@ -149,6 +149,8 @@ def _unstated(wanted: Mapping[str, object]) -> Iterator[Row]:
     for name, value in wanted.items():
         yield f"{name} unstated", partial(getattr, found, name), value
     told = {name: getattr(found, name) for name in (*SIZES, *wanted)}
+    for codes, values in ((0, 1), (1, 1), (2, 2), (32, 32)):
+        yield f"values of {codes} codes", partial(config_module.code_values, codes), values
     yield "nothing else", lambda: told == vars(found), True
 
 

@@ -170,7 +170,7 @@ def pieces(ctx: CheckContext) -> Measurement:
     sums = [largest(value) for name, value in trace.items() if name.endswith("total_coeffs")]
     if not sums or any(sums):
         return ctx.decide(False, f"coefficients of a sample add up to {sums}, expected exactly 0")
-    rest = [float(pairs.total_coefficient(torch.tensor([pair]), 1)) for pair in SIDES]
+    rest = [float(pairs.total_coefficient(torch.tensor([[pair]]), 1)) for pair in SIDES]
     if [round(value * 1e6, 3) for value in rest] != [1.0, -2.0, 0.0, 0.0]:
         return ctx.decide(False, f"two sides {SIDES} add up to {rest}")
     return ctx.judge_worst(errors, "largest error, by the number of pieces")
