@@ -10,7 +10,13 @@ import pytest
 
 from verify.outcome import Outcome, Reason
 from verify.report.model import ExitCode
-from verify.run.engine import ClauseFinished, FalsifierFinished, FalsifiersPlanned, RunFinished
+from verify.run.engine import (
+    PROFILES,
+    ClauseFinished,
+    FalsifierFinished,
+    FalsifiersPlanned,
+    RunFinished,
+)
 
 from .conftest import Finished, MiniPack, clause, run_pack
 
@@ -265,3 +271,7 @@ def test_events_tell_the_whole_story_in_order(saying: MiniPack, tmp_path: Path) 
         "FalsifierFinished", "RunFinished",
     ]  # fmt: skip
     assert isinstance(events[-1], RunFinished)
+
+
+def test_a_profile_is_so_many_examples_of_a_law() -> None:
+    assert PROFILES == {"quick": 20, "default": 50, "nightly": 2000}

@@ -215,3 +215,14 @@ def test_floors_of_a_claim_are_those_of_the_pack_that_is_named(
     (mini.root / "contracts/claims.yaml").write_text("schema: verify/claims/1\nclaims: none\n")
     with pytest.raises(PackError):
         gate.claim_floors("CLAIM-THING", pack=mini.root)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4])
+def test_the_first_three_bundles_that_are_passed_over_are_said(
+    owned: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    notes = tuple(f"[{n}]" for n in range(count))
+    monkeypatch.setattr(gate, "known", lambda *given: SimpleNamespace(report=None, notes=notes))
+    (said,) = ask(owned, tmp_path / "reports").obstacles
+    told = f" ({'; '.join(notes[:3])})" if notes else ""
+    assert said.endswith(f"and covers these clauses{told}")

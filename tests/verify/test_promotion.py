@@ -357,6 +357,9 @@ SPOILED: dict[str, tuple[Callable[[Scene], None], int, str]] = {
     "edited evaluation": (edited_record, 4, "fid is 0.9, components give 1.5"),
     "edited arrays": (touched_arrays, 4, "components[1].arrays: found e1.components.txt of sha256"),
     "mixed axes": (mixed_axes, 1, "expected numbers on paper-eval only"),
+    "a score beyond rounding": (
+        spoil("score", "value", to=2.0 * (1 + 1.5e-9)), 4, "expected 2.0, the mean",
+    ),
     "other seeds": (spoil("score", "seeds", to=[0, 1, 7]), 4, "score.seeds: found [0, 1, 7]"),
     "other samples": (spoil("score", "samples", to=60_000), 4, "score.samples: found 60000"),
     "other steps": (spoil("runtime", "steps", to=301), 4, "runtime.steps: found 301"),
