@@ -285,6 +285,19 @@ def edited_record(scene: Scene) -> None:
     scene.data["score"]["value"] = (0.9 + 2.0 + 2.5) / 3
 
 
+def of_other_arrays(name: str, to: str) -> Callable[[Scene], None]:
+    """An evaluation that names other arrays than the record pins for it."""
+
+    def change(scene: Scene) -> None:
+        path = scene.folder / "e0.json"
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["components"][name] = to
+        path.write_text(json.dumps(data), encoding="utf-8")
+        scene.data["components"][0]["evaluation"]["sha256"] = sha(path.read_bytes())
+
+    return change
+
+
 def unsaid(name: str) -> Callable[[Scene], None]:
     """What a record does not say is not taken for good."""
 
@@ -355,6 +368,14 @@ SPOILED: dict[str, tuple[Callable[[Scene], None], int, str]] = {
     "horizon": (short, 1, "steps 100, at least 300 needed"),
     "edited score": (spoil("score", "value", to=1.99), 4, "found 1.99; expected 2.0, the mean"),
     "edited evaluation": (edited_record, 4, "fid is 0.9, components give 1.5"),
+    "arrays of another digest": (
+        of_other_arrays("sha256", "0" * 64), 4, "components[0].arrays: found e0.components.txt; "
+        f"expected e0.components.txt of sha256 {'0' * 64}",
+    ),
+    "arrays of another name": (
+        of_other_arrays("file", "e1.components.txt"), 4,
+        "components[0].arrays: found e0.components.txt; expected e1.components.txt of sha256 ",
+    ),
     "edited arrays": (touched_arrays, 4, "components[1].arrays: found e1.components.txt of sha256"),
     "mixed axes": (mixed_axes, 1, "expected numbers on paper-eval only"),
     "a score beyond rounding": (
