@@ -163,13 +163,47 @@ def test_explain_tells_all_about_a_clause(mini: MiniPack, cli: Cli) -> None:
         "THING-001  One is one.", "kind        golden, major, required",
         "stands in   contracts/thing.yaml:5", "budget      30 s, 4096 MB",
         "check       thing.one (contracts/bindings/thing.py:14)", "tolerance   0.5 units",
-        "  basis     halfway to two", "  book:thing.one, p. 1: 1.0",
+        "  basis     halfway to two", "  book:thing.one, p. 1: 1.0 (specs/facts/thing.yaml:6)",
         "  thing.two_for_one (contracts/bindings/thing.py:19)", "claims      CLAIM-THING",
         "waiver      by o until 2030-01-01: r", "remedy      Count again.",
         "  outcome   pass (judged), measured 0 units, falsifiers 1/1",
         "  because   one: found 1.0",
     ):  # fmt: skip
         assert line in lines, line
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "line"),
+    [
+        ("thing.one", "check       thing.one (contracts/bindings/thing.py:14)", 5),
+        ("thing.two_for_one", "mutant      thing.two_for_one (contracts/bindings/thing.py:19)", 5),
+        ("book:thing.one", "topic       thing.one: one", 5),
+        ("config.value", "mutant      config.value", None),
+    ],
+)
+def test_explain_tells_which_clauses_and_claims_rest_on_a_name(
+    mini: MiniPack, cli: Cli, name: str, head: str, line: int | None
+) -> None:
+    lines = cli("explain", name, "--pack", mini.root).out.splitlines()
+    assert lines[0] == head
+    if line is None:
+        assert lines[-1] == "  clauses   none"
+    else:
+        assert f"    THING-001  contracts/thing.yaml:{line}  One is one." in lines
+        assert lines[-1] == "  claims    CLAIM-THING"
+
+
+def test_explain_tells_all_that_bears_one_name(mini: MiniPack, cli: Cli) -> None:
+    """A check and a topic may be called the same."""
+    lines = cli("explain", "thing.one", "--pack", mini.root).out.splitlines()
+    assert "topic       thing.one: one" in lines
+    assert "fact        book:thing.one, p. 1: 1.0 (specs/facts/thing.yaml:6)" in lines
+
+
+def test_explain_of_a_name_that_nothing_has_names_the_nearest(mini: MiniPack, cli: Cli) -> None:
+    result = cli("explain", "thing.two_for_onne", "--pack", mini.root)
+    assert result.code == 3
+    assert "did you mean thing.two_for_one?" in result.err
 
 
 def test_explain_of_a_near_miss_names_the_likely_clause(mini: MiniPack, cli: Cli) -> None:

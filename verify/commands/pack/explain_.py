@@ -12,6 +12,7 @@ from verify.attest.backing import read_backing
 from verify.attest.standing import shortfall, signer
 from verify.commands.common import known_options, sound_pack, tell
 from verify.commands.pack.claim_words import explain_claim
+from verify.commands.pack.name_words import explain_name, place_of_fact
 from verify.known import Known, known
 from verify.report.model import ClauseView
 from verify.report.words import measured, printable
@@ -24,15 +25,20 @@ from verify.spec.select import needed_by, one_claim, one_clause
 
 
 @click.command()
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID|NAME")
 @known_options
 def command(name: str, pack_dir: Path | None, reports: Path, evidence_dir: Path) -> None:
     """Explain a clause or a claim: what it says, what it rests on, last evidence, what is missing.
 
     A clause: statement, sources, tolerance, falsifiers, how to mend it. A claim: its sentences,
-    what they need, what may be said now and the shortest way to more.
+    what they need, what may be said now and the shortest way to more. A check, a mutant, a fact
+    (AUTHORITY:TOPIC) or a topic: where it stands, and the clauses and claims that rest on it.
     """
     loaded = sound_pack(pack_dir)
+    lines = explain_name(name, loaded)
+    if lines:
+        click.echo("\n".join(map(printable, lines)))
+        return
     now = known(loaded, reports, evidence_dir).intact()
     if name.startswith("CLAIM"):
         lines = explain_claim(one_claim(loaded.pack, name), loaded.pack, now)
@@ -84,7 +90,8 @@ def _inherited(stated: Stated) -> list[str]:
 
 def _check(clause: Clause, loaded: LoadedPack) -> list[str]:
     if clause.check is None:
-        return [f"field       {clause.field}, expected value from {clause.fact}"]
+        place = place_of_fact(clause.fact or "", loaded)
+        return [f"field       {clause.field}, expected value from {clause.fact}{place}"]
     lines = [f"check       {clause.check}{_defined(loaded.bindings.find('check', clause.check))}"]
     return lines + ([f"params      {json.dumps(clause.params)}"] if clause.params else [])
 
@@ -100,7 +107,7 @@ def _sources(clause: Clause, loaded: LoadedPack) -> list[str]:
         if fact is not None:
             value = "" if fact.value is None else f": {json.dumps(fact.value, ensure_ascii=False)}"
             said = f" - {fact.says}" if fact.says else ""
-            lines.append(f"  {source}, {fact.at}{value}{said}")
+            lines.append(f"  {source}, {fact.at}{value}{said}{place_of_fact(source, loaded)}")
     return lines
 
 
