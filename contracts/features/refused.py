@@ -31,7 +31,14 @@ def refused(ctx: CheckContext) -> Measurement:
     network = partial(nn.Linear, 2, 1)  # the library's takes long to import, and is not looked into
     with folder() as root, patch.object(convnext, "library_model", lambda config: network()):
         rows = chain(
-            _second(), _weights(root), _encoder(), _images(), _kept(), _freezing(), _groups()
+            _second(),
+            _weights(root),
+            _encoder(),
+            _images(),
+            _kept(),
+            _freezing(),
+            _groups(),
+            _unstated(),
         )
         return judge_rows(ctx, rows, "facts of encoders and features")
 
@@ -266,6 +273,42 @@ def _groups() -> Iterator[Row]:
     ):  # fmt: skip
         said = Refused("sample_loss", f"{samples} samples", f"of {positives} labels", "alpha [B]")
         yield name, partial(asked, samples, positives, alpha), said
+
+
+def _unstated() -> Iterator[Row]:
+    """What nobody states is what the release's pixel and latent columns share."""
+    encoder = EncoderConfig()
+    told = (encoder.in_channels, encoder.base_channels, encoder.blocks, encoder.mask_patch)
+    yield "an encoder", lambda: told, (4, 256, (3, 4, 6, 3), 2)
+    rest = (encoder.input_patch, encoder.num_classes, encoder.bfloat16, encoder.trunk_only)
+    yield "the rest of it", lambda: rest, (1, 1000, False, False)
+    usual = {"every_k_block": 2, "patch_mean_size": (2, 4), "patch_std_size": (2, 4),
+             "use_mean": True, "use_std": True}  # fmt: skip
+    yield "features", FeatureConfig().activation_kwargs, usual
+    plain = FeatureConfig()
+    others = (plain.vanilla, plain.input_statistic, plain.locations, plain.without)
+    yield "and which", lambda: others, (True, True, True, frozenset())
+    small = MaskedAutoencoder(EncoderConfig(**ENCODER, trunk_only=True), device="meta")
+    image = torch.zeros(1, 1, 32, 32, device="meta")
+    nothing: dict[str, Any] = {}
+    asked: dict[str, Any] = {**usual}
+    names = [list(small.activations(image, **given)) for given in (nothing, asked)]
+    yield "of an encoder", lambda: names[0], names[1]
+    for one, depths, widths in (
+        (convnext.TINY, (3, 3, 9, 3), (96, 192, 384, 768)),
+        (convnext.BASE, (3, 3, 27, 3), (128, 256, 512, 1024)),
+    ):
+        yield f"a second of {depths}", partial(tuple, (one.depths, one.widths)), (depths, widths)
+    drawn = torch.Generator().manual_seed(0)
+    clouds = torch.randn(6, 2, generator=drawn), torch.randn(3, 3, 2, generator=drawn)
+    named: Any = lambda images: {"x": images[:, None]}  # noqa: E731 - images are their own features
+    alpha = torch.ones(3)
+    stated: dict[str, Any] = {"temperatures": (0.02, 0.05, 0.2), "semantics": "reference"}
+    losses = [
+        float(features.sample_loss(named, *clouds, None, alpha, **given)[0])
+        for given in (nothing, stated)
+    ]
+    yield "a loss of samples", lambda: losses[0], losses[1]
 
 
 def _pieces(chunk: int | None, **more: Any) -> list[int]:

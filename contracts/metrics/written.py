@@ -26,6 +26,7 @@ from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
 from . import cases
 from .drawn import ORIGIN
+from .published import published
 
 FACTS = {"b": 1, "a": [2]}
 
@@ -34,7 +35,8 @@ FACTS = {"b": 1, "a": [2]}
 def written(ctx: CheckContext) -> Measurement:
     """Names that are free and taken, files in pieces, facts of cards, every argument of a call."""
     with folder() as root:
-        rows = chain(_names(root), _files(root), _evaluations(root), _labels(), _calls())
+        rows = chain(_names(root), _files(root), _evaluations(root), _labels(), _calls(),
+                     published(root / "published"))  # fmt: skip
         return judge_rows(ctx, rows, "facts of what is written")
 
 
