@@ -129,7 +129,12 @@ def command(
     Writes immutable checkpoints, metrics/windows.jsonl, a live run_metadata.json and pictures of
     samples over time. The flat loss is no sign of life: watch field/<tau>, spread and overlap.
     """
+    from drift.train import beginning
+
     resolved = build.override(load_template(template), settings)
+    # What needs nothing but the command line is refused before anything is trained or judged.
+    beginning.require_one(chosen["resume"], chosen["model_from"], chosen["reset_learning_rate"])
+    beginning.configured(resolved, chosen["labels_per_pass"], chosen["kernel"])
     gates.require_column(resolved, pack=pack)
     claimed = gates.require_floors(claims, pack, **gates.training_size(resolved))
     if dry_run:

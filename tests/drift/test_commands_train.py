@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from contracts.common import small_run
-from drift import cli, pretrain
+from drift import cli, gates, pretrain
+from drift.commands import train as training
 from drift.config import load_template
 from drift.data import DigitsSource
 from drift.digest import file_digest
@@ -174,6 +175,33 @@ def test_an_option_that_would_not_be_read_is_refused(train: Train, option: str, 
     assert code == 2
     assert f"error: {option}: found {value}" in said
     assert Path("run").exists() == bool(more)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["latent-b2", "--kernel", "compiled"], "--kernel: found compiled for a faithful template"),
+        (["digits", "--reset-learning-rate", "0.1"], "--reset-learning-rate: found 0.1"),
+        (["digits", "--resume", "--model-from", "other"], "--model-from: found other"),
+    ],
+)
+def test_what_the_command_line_alone_rules_out_is_refused_before_any_work(
+    arguments: list[str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Gates take minutes, and an encoder that is trained first takes longer."""
+    begun: list[str] = []
+    for place, name in (
+        (gates, "require_column"),
+        (gates, "require"),
+        (training, "_pretrain_first"),
+    ):
+        monkeypatch.setattr(place, name, lambda *_, name=name, **__: begun.append(name))
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["train", *arguments]) == 2
+    assert found in capsys.readouterr().err
+    assert begun == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "abacus"])
