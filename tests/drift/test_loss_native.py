@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from drift import clouds, compiling, kernels, native, target, trace
+from drift import clouds, compiling, kernels, native, target, totals, trace
 from drift.loss import drift_loss, feature_loss
 
 CPU = torch.device("cpu")
@@ -135,6 +137,36 @@ def test_a_group_has_the_same_numbers_in_any_company_and_any_thread(
     assert all(map(torch.equal, whole, outcome(samples, kernel="compiled")))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert all(map(torch.equal, whole, outcome(samples, kernel="compiled")))
+
+
+def test_processes_have_the_loss_of_all_groups_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads for processes, of which one has no groups, add up what the loss asks them to."""
+    samples, shards = drawn((7, 6, 5, 3, 20)), (slice(0, 2), slice(2, 2), slice(2, 7))
+    meeting = threading.Barrier(len(shards))
+    brought: dict[int, list[Tensor]] = {}
+
+    def all_reduce(figures: Tensor, group: dict[str, int]) -> None:
+        brought.setdefault(group["rank"], []).append(figures.clone())
+        meeting.wait()
+        figures.copy_(sum(own[-1] for _, own in sorted(brought.items())))
+        meeting.wait()
+
+    def of_shard(rank: int) -> list[Tensor]:
+        own = [one[shards[rank]] for one in samples]
+        try:
+            return outcome(own, kernel="compiled", group={"rank": rank})
+        except BaseException:
+            meeting.abort()  # or the others would wait for this one
+            raise
+
+    monkeypatch.setattr(totals, "all_reduce", all_reduce)
+    with ThreadPoolExecutor(len(shards)) as pool:
+        parts = list(pool.map(of_shard, range(len(shards))))
+    assert {len(own) for own in brought.values()} == {2}  # collectives, whatever a process has
+    whole = outcome(samples, kernel="compiled")
+    found = [torch.cat([part[figure] for part in parts]) for figure in (0, 1)] + parts[1][2:]
+    for ours, expected in zip(found, whole, strict=True):
+        assert off(ours, expected) <= 1.0e-6
 
 
 def test_a_process_without_groups_has_nothing_to_add() -> None:
