@@ -187,6 +187,33 @@ def test_the_first_five_obstacles_are_said_and_how_many_there_are_besides(
     assert f"{said}column L2" in str(told.value)
 
 
+def test_a_bypass_is_in_the_record_with_every_obstacle_and_has_no_tier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = tuple(f"[{n}]" for n in range(7))
+
+    def standing(selectors: Any, **more: Any) -> gate.Standing:
+        return gate.Standing(False, 7, closed, None, "c0de", "drift", Path(), "d1ge57")
+
+    monkeypatch.setattr(gate, "standing", standing)
+    found = gates.require(load_template("latent-l2"), bypass="a look")
+    assert found["tier"] == "none"
+    assert (found["gates"]["bypass"], found["gates"]["open"]) == ("a look", list(closed))
+
+
+def test_figures_are_put_in_order_on_one_axis_only() -> None:
+    numbers = [("a", 2.0, "proxy"), ("b", 1.0, "proxy"), ("c", 3.0, "proxy")]
+    assert gates.best_first(numbers, "fid", better="lower") == [1, 0, 2]
+    assert gates.best_first(numbers, "coverage", better="higher") == [2, 0, 1]
+    with pytest.raises(gates.GateError, match=r"comparison of fid: found .*on one evidence axis"):
+        gates.best_first([*numbers, ("d", 1.0, "repo-eval")], "fid", better="lower")
+
+
+def test_a_claim_that_is_none_of_the_packs_is_refused_before_any_work() -> None:
+    with pytest.raises(gates.GateError, match=r"--claim CLAIM-X: found .*a claim of the pack"):
+        gates.require_floors(["CLAIM-X"], ROOT, steps=1)
+
+
 def test_a_pack_by_chance_in_the_working_directory_opens_no_gate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -368,6 +368,9 @@ SPOILED: dict[str, tuple[Callable[[Scene], None], int, str]] = {
     "horizon": (short, 1, "steps 100, at least 300 needed"),
     "edited score": (spoil("score", "value", to=1.99), 4, "found 1.99; expected 2.0, the mean"),
     "edited evaluation": (edited_record, 4, "fid is 0.9, components give 1.5"),
+    "an evaluation of no count": (
+        component("samples", "many"), 1, "refused components[0]: found",
+    ),
     "arrays of another digest": (
         of_other_arrays("sha256", "0" * 64), 4, "components[0].arrays: found e0.components.txt; "
         f"expected e0.components.txt of sha256 {'0' * 64}",
