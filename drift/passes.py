@@ -61,7 +61,7 @@ class PulledNatively(NamedTuple):
     """The same of `drift.native`: forces [R] of [B, G, S], products [B, R R + 1] and numbers."""
 
     call: clouds.Clouds
-    kept: native.Kept
+    given: native.Call
     forces: list[Tensor]
     products: Tensor
     scale: float

@@ -189,7 +189,7 @@ def _pull_natively(
     # One allocation for each temperature: all but one of them are free when they are added up.
     forces = [call.gen.new_empty(call.gen.shape) for _ in taus]
     inner = native.pull(call, kept, *divisors, taus, switches, forces)
-    return PulledNatively(call, kept, forces, inner, scale, c)
+    return PulledNatively(call, kept.given, forces, inner, scale, c)
 
 
 def _outcome_natively(
@@ -205,7 +205,7 @@ def _outcome_natively(
     ]
     shares = [1.0 / (n * pulled.coordinate_scale) for n in norms]
     loss = native.add(
-        pulled.call, pulled.kept, pulled.forces, shares, pulled.products, [*factors, 0.0]
+        pulled.call, pulled.given, pulled.forces, shares, pulled.products, [*factors, 0.0]
     )
     whole = math.fsum(map(operator.mul, mean, factors))
     numbers = loss.new_tensor(

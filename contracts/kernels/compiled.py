@@ -74,7 +74,7 @@ def _passes(samples: list[Tensor], threads: int) -> list[Tensor]:
             call, kept, 2.0, 0.5, (0.05, 0.2), semantics_named("reference"), forces
         )
         each = [one.clone() for one in forces]
-        loss = native.add(call, kept, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0, 0.0))
+        loss = native.add(call, kept.given, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0, 0.0))
     finally:
         torch.set_num_threads(before)
     return [figures, *each, forces[0], products, loss]

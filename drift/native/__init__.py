@@ -29,7 +29,7 @@ LINE = 64  # bytes, of loss.cpp
 _Integer = ctypes.c_int64
 
 
-class _Call(ctypes.Structure):
+class Call(ctypes.Structure):
     """`Call` of call.hpp."""
 
     _fields_ = (
@@ -58,7 +58,7 @@ class Kept(NamedTuple):
     dist     [B, T, .], rows of whole lines; None where distances are computed again
     """
 
-    given: _Call
+    given: Call
     centres: Tensor
     dist: Tensor | None
 
@@ -110,7 +110,7 @@ def pull(
 
 def add(
     call: Clouds,
-    kept: Kept,
+    given: Call,
     forces: Sequence[Tensor],
     shares: Sequence[float],
     products: Tensor,
@@ -122,7 +122,7 @@ def add(
     """
     loss = call.gen.new_empty(len(call.gen))
     sums = (_addresses(forces), _doubles(shares), _address(products), _doubles(factors))
-    _each_group("add", call, kept.given, *sums, _address(loss))
+    _each_group("add", call, given, *sums, _address(loss))
     return loss
 
 
@@ -132,9 +132,9 @@ def contiguous(call: Clouds) -> Clouds:
     return Clouds(targets, call.weight.contiguous())
 
 
-def _given(call: Clouds) -> _Call:
+def _given(call: Clouds) -> Call:
     _, generated, features = call.gen.shape
-    given = _Call(generated, call.weight.shape[1], features, call.repelling, len(call.targets))
+    given = Call(generated, call.weight.shape[1], features, call.repelling, len(call.targets))
     for place, cloud in enumerate(call.targets):
         given.cloud[place], given.samples[place] = cloud.data_ptr(), cloud.shape[1]
         given.group_stride[place], given.row_stride[place] = cloud.stride(0), cloud.stride(1)
@@ -156,7 +156,7 @@ def _doubles(numbers: Iterable[float]) -> ctypes.Array[ctypes.c_double]:
     return (ctypes.c_double * len(held))(*held)
 
 
-def _each_group(name: str, call: Clouds, given: _Call, *arguments: Any) -> None:
+def _each_group(name: str, call: Clouds, given: Call, *arguments: Any) -> None:
     """A function of loss.cpp, some groups in each thread: ctypes lets go of Python's lock."""
     dtype = str(call.gen.dtype).removeprefix("torch.")
     function: Callable[..., Any] = getattr(library(), f"{name}_{dtype}")

@@ -4,7 +4,7 @@
 
 using Integer = int64_t;
 
-// A call of the loss; _Call of drift/native/__init__.py is the same.
+// A call of the loss; Call of drift/native/__init__.py is the same.
 struct Call {
   Integer generated, targets, features, repelling, clouds;
   const void *cloud[3];  // generated, unconditional where there are any, positive
