@@ -13,7 +13,7 @@ import resource, torch
 from drift import heap
 if {kept}:
     heap.keep()
-for _ in range(3):
+for _ in range(8):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     large = [torch.ones(1 << 20) for _ in range(6)]
     del large
@@ -23,7 +23,7 @@ print(faults)
 
 
 def faults(kept: bool) -> int:
-    """Pages asked for in the third round of six tensors of 4 MB."""
+    """Pages asked for in the last round of six tensors of 4 MB: where they lie has settled."""
     code = ROUNDS.format(kept=kept)
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return int(run.stdout)
