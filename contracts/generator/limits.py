@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from drift.generator import GeneratorConfig, condition, init
+from drift.generator import Generator, GeneratorConfig, condition, init
 from drift.generator import config as config_module
 from verify.api import CheckContext, Measurement, check, mutant
 from verify.numeric.arrays import largest, worst_of
@@ -149,9 +149,19 @@ def _unstated(wanted: Mapping[str, object]) -> Iterator[Row]:
     for name, value in wanted.items():
         yield f"{name} unstated", partial(getattr, found, name), value
     told = {name: getattr(found, name) for name in (*SIZES, *wanted)}
+    for device, batch in (("meta", 2), ("cpu", 0)):
+        yield f"{batch} inputs on {device}", partial(_shape, device, batch), (batch, 3, 4, 4)
     for codes, values in ((0, 1), (1, 1), (2, 2), (32, 32)):
         yield f"values of {codes} codes", partial(config_module.code_values, codes), values
     yield "nothing else", lambda: told == vars(found), True
+
+
+def _shape(device: str, batch: int) -> tuple[int, ...]:
+    """The shape of samples from inputs whose values nobody can look at."""
+    model = Generator(GeneratorConfig(**SIZES), device=device)
+    noise, alpha = torch.zeros(batch, 2, 4, 4, device=device), torch.ones(batch, device=device)
+    style = torch.zeros(batch, model.config.style_tokens, dtype=torch.int64, device=device)
+    return tuple(model(noise, style[:, 0], alpha, style).shape)
 
 
 def _bounded() -> Iterator[Row]:

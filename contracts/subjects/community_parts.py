@@ -67,7 +67,7 @@ def alpha_by_scalar(subject: object) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             scalar = nn.Sequential(nn.Linear(1, 128), nn.SiLU(), nn.Linear(128, width))
-        out: Tensor = scalar(alpha.float()[:, None])
+        out: Tensor = scalar.to(alpha.device)(alpha.float()[:, None])
         trace.record("step/cond/cfg_emb", out)
         return (out / condition.ALPHA_SCALE).to(dtype)
 
