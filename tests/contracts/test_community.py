@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,3 +183,17 @@ def test_the_mistakes_of_the_loss_are_named_all_at_once() -> None:
     assert found.details["left"] <= 1.0, found.reason
     for said in ("effective sqrt(w)", "1e-12", "feature scale for each group", "force norm for"):
         assert any(said in name for name in found.details["mistakes"]), said
+
+
+@pytest.mark.nightly
+def test_the_readme_says_what_a_run_of_it_says(tmp_path: Path) -> None:
+    """Nothing of it breaks a check, either: an error is no verdict."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    asked = "$ verify run --subject community --reports elsewhere --no-falsify "
+    command, *shown = readme[readme.index(asked) + 2 :].split("```")[0].splitlines()
+    words = [str(tmp_path) if word == "elsewhere" else word for word in shlex.split(command)]
+    done = subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == shown[-1]
