@@ -148,7 +148,8 @@ def undecided_rules(subject: object) -> Patched:
     real = frontier.judge
 
     def judge(path: str, rules: Any, by: Any = None, *, gone: bool = False) -> Any:
-        return real(path, rules.model_copy(update={"allow": ("rules/**", *rules.allow)}), gone=gone)
+        free = rules.model_copy(update={"allow": ("rules/**", *rules.allow)})
+        return real(path, free, None, gone=gone)
 
     return patch.object(frontier, "judge", judge)
 

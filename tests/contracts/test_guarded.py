@@ -44,7 +44,7 @@ def loaded() -> LoadedPack:
     ],
 )
 def test_a_change_may_touch_what_it_should(path: str, side: Side) -> None:
-    assert judge(path, read_frontier(read(ROOT / FRONTIER)), UNDECIDED)[0] is side
+    assert judge(path, read_frontier(read(ROOT / FRONTIER)), UNDECIDED, gone=False)[0] is side
 
 
 def test_the_recordings_are_as_their_own_list_says_and_stand_in_no_other(

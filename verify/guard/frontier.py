@@ -82,12 +82,11 @@ def touched(repository: Path, base: str, head: str, frontier: Frontier) -> list[
     return sorted(found, key=lambda one: (one.path, one.what))
 
 
-def judge(
-    path: str, frontier: Frontier, by: Decided | None = None, *, gone: bool = False
-) -> tuple[Side, str]:
+def judge(path: str, frontier: Frontier, by: Decided | None, *, gone: bool) -> tuple[Side, str]:
     """Where a path lies and by which rule; what denies is stronger than what allows.
 
-    by   what the change decides; None where the frontier asks for no decisions
+    by    what the change decides; None where the frontier asks for no decisions
+    gone  whether the change leaves nothing under this name
     """
     if path.startswith("/") or path.split("/")[0] == "..":  # a link's target; no glob means it
         return Side.OUTSIDE, "it leaves the repository"
