@@ -211,3 +211,13 @@ def test_commands_are_about_the_subject_that_the_evidence_is_about() -> None:
     result = only(pack_of(clauses, [claim()]), other)
     assert commands(result) == ["verify run THING-001 --subject other"]
     assert result.subject == "other"
+
+
+def test_a_tier_above_is_the_way_up_before_a_condition_that_falls() -> None:
+    outcomes = {
+        "THING-001": verdict(Outcome.WAIVED), "THING-003": verdict(Outcome.PASS, Axis.PROXY)
+    }  # fmt: skip
+    result = only(pack_of(FIGURE, [claim(axis="proxy")]), evidence(FIGURE, outcomes))
+    assert (result.scope, result.tier) == (Scope.CONDITIONAL, Tier.C)
+    assert result.unlock is not None
+    assert result.unlock.tier is Tier.B
