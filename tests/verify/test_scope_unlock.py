@@ -221,3 +221,12 @@ def test_a_tier_above_is_the_way_up_before_a_condition_that_falls() -> None:
     assert (result.scope, result.tier) == (Scope.CONDITIONAL, Tier.C)
     assert result.unlock is not None
     assert result.unlock.tier is Tier.B
+
+
+def test_a_form_that_names_an_axis_is_not_capped_for_naming_none() -> None:
+    clauses = (metric(3, Axis.PROXY),)
+    found = evidence(clauses, {"THING-003": verdict(Outcome.PASS, Axis.PROXY)})
+    both = with_bounded(claim(axis="proxy"), axis=None)
+    result = only(pack_of(clauses, [both]), found)
+    assert (result.form, result.tier, result.unlock) == (Form.STRICT, Tier.C, None)
+    assert result.capped == "its numbers are stated for proxy, so it is at most tier C"
