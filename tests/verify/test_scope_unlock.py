@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from verify.outcome import Axis, Outcome
 from verify.scope import Form, Scope, Tier
+from verify.scope.forms import questions
+from verify.scope.unlock import unlock
 from verify.spec.model import Claim, Conflict, Pack, Waiver
 
 from .situations import (
@@ -86,6 +90,15 @@ def test_where_no_tier_is_above_lifting_the_waiver_is_the_way_up() -> None:
     assert ways(result) == [("waiver", "THING-001")]
     assert result.unlock is not None
     assert (result.unlock.scope, result.unlock.tier) == (Scope.ALLOWED, Tier.C)
+
+
+def test_a_change_after_which_a_claim_stands_as_before_is_no_way_up() -> None:
+    claims, found = [claim()], evidence(FIGURE[:1], {"THING-001": verdict(Outcome.FAIL)})
+    pack = pack_of(FIGURE[:1], claims)
+    now, asked = only(pack, found), questions(claims[0], pack)
+    for after, is_one in ((replace(now, scope=Scope.ALLOWED, tier=Tier.C), True), (now, False)):
+        raised = unlock(now, asked, pack, found, lambda pack, evidence, after=after: after)
+        assert (raised is not None) is is_one
 
 
 @pytest.mark.parametrize(
