@@ -43,15 +43,6 @@ if begin := os.environ.get("TESTS_BEGIN_AT"):
     vars(clock)["datetime"] = _Moved  # its only reading of the time
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """One more than there are cores: a quarter of their time tests wait for processes of theirs."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None  # whoever names a number has it
-    one_s_own = getattr(os, "sched_getaffinity", lambda pid: range(os.cpu_count() or 1))
-    return len(one_s_own(0)) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not shuffled:
         return

@@ -132,10 +132,11 @@ def command(
     from drift.train import beginning
 
     resolved = build.override(load_template(template), settings)
-    # What needs nothing but the command line is refused before anything is trained or judged.
+    # What needs no evidence is refused before anything is judged or trained. A copy of a column that
+    # departs is told so first: its other faults follow from that.
     beginning.require_one(chosen["resume"], chosen["model_from"], chosen["reset_learning_rate"])
-    beginning.configured(resolved, chosen["labels_per_pass"], chosen["kernel"])
     gates.require_column(resolved, pack=pack)
+    beginning.configured(resolved, chosen["labels_per_pass"], chosen["kernel"])
     claimed = gates.require_floors(claims, pack, **gates.training_size(resolved))
     if dry_run:
         from drift.plan import plan
