@@ -132,7 +132,7 @@ def command(
     from drift.train import beginning
 
     resolved = build.override(load_template(template), settings)
-    # What needs no evidence is refused before anything is judged or trained. A copy of a column that
+    # What needs no evidence is refused before anything is judged or trained. A column's copy that
     # departs is told so first: its other faults follow from that.
     beginning.require_one(chosen["resume"], chosen["model_from"], chosen["reset_learning_rate"])
     gates.require_column(resolved, pack=pack)
