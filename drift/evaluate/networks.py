@@ -79,6 +79,9 @@ class Tiny(FeatureExtractorBase):  # type: ignore[misc]
         self.head = made(nn.Linear, self.WIDTH, self.CLASSES)
         if feature_extractor_weights_path is not None:
             self.load_state_dict(load_file(feature_extractor_weights_path), strict=True)
+        else:  # memory as it was found is nobody's weights
+            for parameter in self.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """uint8 [B, 3, H, W] -> the requested layers."""
