@@ -169,7 +169,13 @@ def test_the_tracks_ask_for_the_fingerprints_of_the_shipped_templates(loaded: Lo
     assert asked == {name: fingerprint(load_template(name)) for name in asked}
 
 
-@pytest.mark.parametrize("other", [None, "f" * 64, fingerprint(load_template("latent-l2"))])
+@pytest.mark.parametrize(
+    "other",
+    [
+        fingerprint(load_template("latent-l2")),
+        *(pytest.param(one, marks=pytest.mark.nightly) for one in (None, "f" * 64)),
+    ],
+)
 def test_a_record_of_another_template_under_the_name_of_the_column_is_held_back(
     tmp_path: Path, loaded: LoadedPack, other: str | None
 ) -> None:

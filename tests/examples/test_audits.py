@@ -118,6 +118,7 @@ def test_a_subject_that_looks_for_the_test_finds_nothing(tmp_path: Path) -> None
     assert "KeyError" not in found.out
 
 
+@pytest.mark.nightly
 def test_a_subject_that_replays_a_recording_is_found_out(tmp_path: Path) -> None:
     body = f"""
     from pathlib import Path

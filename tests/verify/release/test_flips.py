@@ -156,7 +156,12 @@ def test_every_gate_of_this_repository_has_its_flip() -> None:
     assert list(FLIPS) == [gate["id"] for gate in gates()["gates"]]
 
 
-@pytest.mark.parametrize("gate", FLIPS)
+LATER = ("artefact-quality", "smoke-sample", "round-trip")  # as artefact-integrity, of an artefact
+
+
+@pytest.mark.parametrize(
+    "gate", [pytest.param(one, marks=pytest.mark.nightly if one in LATER else ()) for one in FLIPS]
+)
 def test_a_gate_flipped_alone_is_named_with_its_command(
     stage: Stage, gate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
