@@ -6,10 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-import torch
-
 import drift
+from contracts.generator.limits import nans_allocated
 from drift.evaluate import networks
 
 DRAWS = {"randn", "rand", "randint", "randperm", "multinomial", "bernoulli", "normal_", "uniform_",
@@ -42,13 +40,7 @@ def test_every_draw_names_its_generator_and_no_layer_of_torch_draws_for_itself()
     assert len(list(_unnamed(ast.parse(planted)))) == 3
 
 
-def test_an_extractor_without_weights_holds_no_memory_as_it_was_found(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
-    torch.use_deterministic_algorithms(True)  # allocations are filled with NaN
-    try:
+def test_an_extractor_without_weights_holds_no_memory_as_it_was_found() -> None:
+    with nans_allocated():
         parameters = list(networks.Tiny("drift-tiny", ["pool"]).parameters())
-    finally:
-        torch.use_deterministic_algorithms(False)
     assert all(bool((one == 0).all()) for one in parameters)

@@ -49,9 +49,14 @@ def one_claim(pack: Pack, claim_id: str) -> Claim:
 def _one(kind: str, known: Mapping[str, _T], name: str) -> _T:
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(name, known, 1)
+    raise unknown(kind, known, name)
+
+
+def unknown(kind: str, known: Iterable[str], name: str) -> NothingSelectedError:
+    """That nothing of a kind has this name; a near miss is named."""
+    close = difflib.get_close_matches(name, list(known), 1)
     hint = f"did you mean {close[0]}?" if close else "`verify list` shows what there is"
-    raise NothingSelectedError(f"no {kind} {name!r}; {hint}")
+    return NothingSelectedError(f"no {kind} {name!r}; {hint}")
 
 
 def needed_by(claim: Claim, clauses: Iterable[Clause]) -> tuple[Clause, ...]:

@@ -12,16 +12,21 @@ from verify.attest.backing import read_backing
 from verify.attest.standing import shortfall, signer
 from verify.commands.common import known_options, sound_pack, tell
 from verify.commands.pack.claim_words import explain_claim
-from verify.commands.pack.name_words import explain_name, place_of_fact
+from verify.commands.pack.name_words import (
+    claims_on,
+    defined,
+    explain_name,
+    place_of_fact,
+    stated_fact,
+)
 from verify.known import Known, known
 from verify.report.model import ClauseView
 from verify.report.words import measured, printable
 from verify.score import points_of
-from verify.spec.bindings import Binding
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
 from verify.spec.resolve import Stated
-from verify.spec.select import needed_by, one_claim, one_clause
+from verify.spec.select import one_claim, one_clause
 
 
 @click.command()
@@ -92,28 +97,18 @@ def _check(clause: Clause, loaded: LoadedPack) -> list[str]:
     if clause.check is None:
         place = place_of_fact(clause.fact or "", loaded)
         return [f"field       {clause.field}, expected value from {clause.fact}{place}"]
-    lines = [f"check       {clause.check}{_defined(loaded.bindings.find('check', clause.check))}"]
+    lines = [f"check       {clause.check}{defined(loaded.bindings.find('check', clause.check))}"]
     return lines + ([f"params      {json.dumps(clause.params)}"] if clause.params else [])
 
 
-def _defined(binding: Binding | None) -> str:
-    return f" ({binding.file}:{binding.line})" if binding else ""
-
-
 def _sources(clause: Clause, loaded: LoadedPack) -> list[str]:
-    lines = ["sources"]
-    for source in clause.sources:
-        fact = loaded.pack.fact(source)
-        if fact is not None:
-            value = "" if fact.value is None else f": {json.dumps(fact.value, ensure_ascii=False)}"
-            said = f" - {fact.says}" if fact.says else ""
-            lines.append(f"  {source}, {fact.at}{value}{said}{place_of_fact(source, loaded)}")
-    return lines
+    told = (stated_fact(source, loaded) for source in clause.sources)
+    return ["sources", *(f"  {line}" for line in told if line)]
 
 
 def _falsifiers(clause: Clause, loaded: LoadedPack) -> list[str]:
     found = [(f.label, loaded.bindings.find("mutant", f.mutant)) for f in clause.falsifiers]
-    return ["falsifiers", *(f"  {label}{_defined(binding)}" for label, binding in found)]
+    return ["falsifiers", *(f"  {label}{defined(binding)}" for label, binding in found)]
 
 
 def _depending(clause: Clause, loaded: LoadedPack) -> list[str]:
@@ -124,7 +119,7 @@ def _depending(clause: Clause, loaded: LoadedPack) -> list[str]:
         for conflict in loaded.pack.conflicts
         if conflict.topic in topics
     ]
-    claims = [c.id for c in loaded.pack.claims if clause in needed_by(c, loaded.pack.clauses)]
+    claims = claims_on([clause], loaded)
     lines += [f"claims      {' '.join(claims)}"] if claims else []
     return lines + [
         f"waiver      by {waiver.owner} until {waiver.expires}: {waiver.reason}"

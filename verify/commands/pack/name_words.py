@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from verify.problems import NothingSelectedError
 from verify.spec.bindings import NATIVE_MUTANTS, ROLES, Binding
 from verify.spec.model import Clause, FactsFile
 from verify.spec.pack import LoadedPack
-from verify.spec.select import needed_by
+from verify.spec.select import needed_by, unknown
 
 OWN = "the harness's own: it changes a template, not code"
 
@@ -22,11 +20,7 @@ def explain_name(name: str, loaded: LoadedPack) -> list[str]:
     """
     lines = [*_code(name, loaded), *_facts(name, loaded)]
     if not lines and "." in name:
-        close = difflib.get_close_matches(name, _names(loaded), 1)
-        hint = f"did you mean {close[0]}?" if close else "`verify list --what mutants` shows some"
-        raise NothingSelectedError(
-            f"no check, mutant, fact (AUTHORITY:TOPIC) or topic is called {name!r}; {hint}"
-        )
+        raise unknown("check, mutant, fact (AUTHORITY:TOPIC) or topic", _names(loaded), name)
     return lines
 
 
@@ -34,6 +28,31 @@ def _names(loaded: LoadedPack) -> list[str]:
     topics = loaded.pack.topics
     facts = [f"{one}:{topic}" for topic, stated in topics.items() for one in stated.facts]
     return [*(n for names in loaded.bindings.by_role.values() for n in names), *topics, *facts]
+
+
+def stated_fact(source: str, loaded: LoadedPack) -> str:
+    """A fact in a line: locator, value, what it says, and where that stands; empty for none."""
+    fact = loaded.pack.fact(source)
+    if fact is None:
+        return ""
+    value = "" if fact.value is None else f": {json.dumps(fact.value, ensure_ascii=False)}"
+    said = f" - {fact.says}" if fact.says else ""
+    return f"{source}, {fact.at}{value}{said}{place_of_fact(source, loaded)}"
+
+
+def defined(binding: Binding | None) -> str:
+    """` (FILE:LINE)` of what the pack registers; empty for what the harness has."""
+    return f" ({binding.file}:{binding.line})" if binding else ""
+
+
+def claims_on(clauses: Iterable[Clause], loaded: LoadedPack) -> list[str]:
+    """The claims that need one of these clauses."""
+    wanted = {clause.id for clause in clauses}
+    return [
+        claim.id
+        for claim in loaded.pack.claims
+        if any(clause.id in wanted for clause in needed_by(claim, loaded.pack.clauses))
+    ]
 
 
 def place_of_fact(source: str, loaded: LoadedPack) -> str:
@@ -59,19 +78,17 @@ def _code(name: str, loaded: LoadedPack) -> Iterator[str]:
 
 
 def _registered(binding: Binding) -> Iterator[str]:
-    yield f"{binding.role:11} {binding.name} ({binding.file}:{binding.line})"
+    yield f"{binding.role:11} {binding.name}{defined(binding)}"
     if binding.doc:
         yield f"  says      {binding.doc}"
 
 
 def _under(role: str, name: str, loaded: LoadedPack) -> list[Clause]:
-    """The clauses that name a check, or that a mutant is to turn red."""
-    return [
-        clause
-        for clause in loaded.pack.clauses
-        if name in ([clause.check] if role == "check" else [f.mutant for f in clause.falsifiers])
-        and role in ("check", "mutant")
-    ]
+    """The clauses that name a check, or that a mutant is to turn red; none for other roles."""
+    if role == "check":
+        return [clause for clause in loaded.pack.clauses if clause.check == name]
+    red = role == "mutant"
+    return [c for c in loaded.pack.clauses if red and name in [f.mutant for f in c.falsifiers]]
 
 
 def _facts(name: str, loaded: LoadedPack) -> Iterator[str]:
@@ -81,27 +98,18 @@ def _facts(name: str, loaded: LoadedPack) -> Iterator[str]:
     if stated is None or (colon and authority not in stated.facts):
         return
     yield f"topic       {topic}: {stated.title}"
-    for one, fact in stated.facts.items():
-        if not colon or one == authority:
-            source = f"{one}:{topic}"
-            value = "" if fact.value is None else f": {json.dumps(fact.value, ensure_ascii=False)}"
-            yield f"fact        {source}, {fact.at}{value}{place_of_fact(source, loaded)}"
-            if fact.says:
-                yield f"  says      {fact.says}"
-            cited = [c for c in loaded.pack.clauses if source in (*c.sources, c.fact)]
-            yield from _resting(cited, loaded)
+    for one in [authority] if colon else stated.facts:
+        source = f"{one}:{topic}"
+        yield f"fact        {stated_fact(source, loaded)}"
+        cited = [c for c in loaded.pack.clauses if source in (*c.sources, c.fact)]
+        yield from _resting(cited, loaded)
 
 
 def _resting(clauses: list[Clause], loaded: LoadedPack) -> Iterator[str]:
     """Clauses, each with its place, and the claims that need one of them."""
-    yield "  clauses   " + ("none" if not clauses else f"{len(clauses)}")
+    yield f"  clauses   {len(clauses) or 'none'}"
     for clause in clauses:
         stated = loaded.where(clause)
         yield f"    {clause.id}  {stated.document.file}:{stated.line}  {clause.statement}"
-    claims = [
-        claim.id
-        for claim in loaded.pack.claims
-        if any(clause in needed_by(claim, loaded.pack.clauses) for clause in clauses)
-    ]
-    if claims:
+    if claims := claims_on(clauses, loaded):
         yield f"  claims    {' '.join(claims)}"
