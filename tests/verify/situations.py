@@ -118,6 +118,19 @@ def only(pack: Pack, found: Evidence) -> ClaimVerdict:
     return result
 
 
+def about(
+    written: Claim, clauses: Iterable[Clause], outcomes: dict[str, Verdict], **more: Any
+) -> ClaimVerdict:
+    """The verdict of one claim of a pack of these clauses; `more` is of the pack."""
+    kept = tuple(clauses)
+    return only(pack_of(kept, [written], **more), evidence(kept, outcomes))
+
+
+def said(result: ClaimVerdict) -> tuple[Any, ...]:
+    """How far a claim carries, in which form, on which axis, and why not further."""
+    return result.scope, result.tier, result.form, result.axis, result.reasons
+
+
 def ways(result: ClaimVerdict) -> list[tuple[str, str]]:
     """Kind and name of each leaf that would raise a claim."""
     return [(leaf.kind.value, leaf.name) for leaf in result.unlock.leaves] if result.unlock else []

@@ -13,6 +13,7 @@ from verify.attest.standing import shortfall
 from verify.mutate.rate import Rate
 from verify.outcome import Axis, Outcome, reaches
 from verify.run.results import FalsifierRun, Verdict
+from verify.scope.tiers import weakest_axis
 from verify.spec.model import Clause
 
 
@@ -103,4 +104,4 @@ class Evidence:
         verdict = self.verdicts.get(clause.id)
         if verdict is None or verdict.axis is None or clause.axis is None:
             return None
-        return max(Axis(verdict.axis), clause.axis, key=list(Axis).index)
+        return weakest_axis([Axis(verdict.axis), clause.axis])

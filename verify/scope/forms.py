@@ -54,6 +54,10 @@ class Question:
         """The same, with numbers on a stronger axis."""
         return replace(self, needs=self.needs.model_copy(update={"axis": axis}))
 
+    def leaves(self, pack: Pack, evidence: Evidence) -> Leaves:
+        """What can be changed about it."""
+        return Leaves(self.needs, self.floors, pack, evidence)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -78,7 +82,7 @@ def questions(claim: Claim, pack: Pack) -> tuple[Question, ...]:
     needs = claim.bounded.needs
     own = TIER_OF_AXIS[needs.axis] if needs.axis is not None else Tier.C
     asked = TIER_OF_AXIS[claim.needs.axis] if claim.needs.axis is not None else Tier.C
-    below = weakest_tier(own, lowered(asked))  # a loose pass never carries as far
+    below = weakest_tier([own, lowered(asked)])  # a loose pass never carries as far
     bounded = _question(claim, Form.BOUNDED, claim.bounded.sentence, needs, pack, below)
     return strict, bounded
 
@@ -89,7 +93,7 @@ def _question(
     clauses = named_by(needs.clauses, pack.clauses)
     stated = [TIER_OF_AXIS[c.axis] for c in clauses if c.axis is not None]
     if needs.axis is not None:
-        ceiling = weakest_tier(ceiling, *stated) if stated else Tier.NONE
+        ceiling = weakest_tier([ceiling, *stated]) if stated else Tier.NONE
     return Question(claim, form, sentence, needs, clauses, floors(needs.floors, pack), ceiling)
 
 
@@ -99,12 +103,11 @@ def answer(question: Question, pack: Pack, evidence: Evidence) -> Finding:
     conditions = tuple(_conditions(question, evidence))
     axes = [evidence.axis(clause) for clause in question.metrics]
     known = [axis for axis in axes if axis is not None]
-    axis = weakest_axis(*known) if known and len(known) == len(axes) else None
+    axis = weakest_axis(known) if known and len(known) == len(axes) else None
     tier, scope = Tier.NONE, Scope.DENIED
     if not lacks:
         scope = Scope.CONDITIONAL if conditions else Scope.ALLOWED
-        measured = TIER_OF_AXIS[axis] if axis and question.needs.axis else Tier.C
-        tier = weakest_tier(question.ceiling, measured)
+        tier = weakest_tier([question.ceiling, *([TIER_OF_AXIS[axis]] if axis else ())])
         tier = lowered(tier) if conditions else tier
     passed = sum(evidence.outcome(c.id) is Outcome.PASS for c in question.clauses)
     unborne = tuple(_unborne(c, evidence) for c in question.metrics if evidence.unsigned(c))
@@ -114,7 +117,7 @@ def answer(question: Question, pack: Pack, evidence: Evidence) -> Finding:
 
 def lacking(question: Question, pack: Pack, evidence: Evidence) -> Iterator[Lack]:
     """All that keeps a form's sentence from being said."""
-    leaves = Leaves(question.needs, question.floors, pack, evidence)
+    leaves = question.leaves(pack, evidence)
     for clause in question.clauses:
         yield from _clause(clause, question, evidence, leaves)
     yield from _decisions(question, pack, leaves)
@@ -132,13 +135,14 @@ def _clause(
 ) -> Iterator[Lack]:
     short = tuple(_short(clause, question, evidence)) if clause.axis is not None else ()
     outcome, verdict = evidence.outcome(clause.id), evidence.verdicts.get(clause.id)
+    stands = outcome in (Outcome.PASS, Outcome.WAIVED)
     leaf = leaves.number(clause) if short else leaves.clause(clause)
-    if short and not tuple(_short(clause, question, evidence.supposing(clause.id))):
+    if stands and short and not tuple(_short(clause, question, evidence.supposing(clause.id))):
         names = [one.record for one in evidence.verdicts[clause.id].backing]
         leaf = leaves.signature(clause, names)
     if verdict is None:
         yield Lack(f"{clause.id} was not selected in this run", leaf)
-    elif outcome not in (Outcome.PASS, Outcome.WAIVED):
+    elif not stands:
         yield Lack(f"{clause.id} {outcome}: {verdict.reason}", leaf)
     for reason in short:
         yield Lack(reason, leaf)

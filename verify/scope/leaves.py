@@ -138,7 +138,7 @@ def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
 
     What was red before has its falsifiers run now; those of a pass are what they were.
     """
-    before = evidence.verdicts.get(clause.id) or Verdict(Outcome.UNKNOWN, "")
+    before = evidence.verdicts.get(clause.id) or Verdict(outcome=Outcome.UNKNOWN, reason="")
     after = replace(
         before,
         outcome=Outcome.PASS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from verify.outcome import Axis
@@ -43,14 +44,14 @@ _AXES = list(Axis)
 _SCOPES = list(Scope)
 
 
-def weakest_tier(*tiers: Tier) -> Tier:
+def weakest_tier(tiers: Iterable[Tier]) -> Tier:
     """The weakest of some tiers."""
-    return max(tiers, key=_TIERS.index)
+    return _TIERS[max(map(_TIERS.index, tiers))]
 
 
-def weakest_axis(*axes: Axis) -> Axis:
+def weakest_axis(axes: Iterable[Axis]) -> Axis:
     """The weakest of some axes."""
-    return max(axes, key=_AXES.index)
+    return _AXES[max(map(_AXES.index, axes))]
 
 
 def stronger_axes(axis: Axis) -> list[Axis]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from verify.outcome import Outcome
 from verify.scope.evidence import Evidence
 from verify.scope.forms import Question, lacking
-from verify.scope.leaves import Leaves, changed
+from verify.scope.leaves import changed
 from verify.scope.tiers import Scope, rank, stronger_axes
 from verify.scope.verdicts import ClaimVerdict, Leaf, LeafKind, Unlock
 from verify.spec.model import Pack
@@ -66,7 +66,7 @@ def _waivers(
 ) -> Iterator[Leaf]:
     """Waivers of the form that no other leaf replaces by a pass."""
     passing = {leaf.name for leaf in kept if leaf.kind in (LeafKind.CLAUSE, LeafKind.EVIDENCE)}
-    leaves = Leaves(question.needs, question.floors, pack, evidence)
+    leaves = question.leaves(pack, evidence)
     for clause in question.clauses:
         if evidence.outcome(clause.id) is Outcome.WAIVED and clause.id not in passing:
             yield leaves.waiver(clause)
