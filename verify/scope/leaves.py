@@ -134,9 +134,10 @@ def _falsified(clause: Clause, label: str, evidence: Evidence) -> Evidence:
 
 
 def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
-    """A run in which the clause passes, on an axis and with what stands behind its number, signed.
+    """A run in which the clause passes, on an axis and with what stands behind its number.
 
-    What was red before has its falsifiers run now; those of a pass are what they were.
+    Only a number that is measured anew is signed as well: its leaf says so. What was red before has
+    its falsifiers run now; those of a pass are what they were.
     """
     before = evidence.verdicts.get(clause.id) or Verdict(outcome=Outcome.UNKNOWN, reason="")
     after = replace(
@@ -147,7 +148,9 @@ def _passing(clause: Clause, leaf: Leaf, evidence: Evidence) -> Evidence:
         axis=leaf.axis or before.axis or clause.axis,
         provenance=replace(before.provenance, **leaf.floors.asked()),  # type: ignore[arg-type]
     )
-    found = evidence.judging(clause.id, after).supposing(clause.id)
+    found = evidence.judging(clause.id, after)
+    if leaf.kind is LeafKind.EVIDENCE:
+        found = found.supposing(clause.id)
     if before.outcome is Outcome.PASS:
         return found
     return _falsified(clause, "", found.trying(clause.id, ()))

@@ -54,6 +54,38 @@ def test_a_rate_that_is_missing_or_short_denies_the_claim(rate: Rate | None, why
     assert only(*then).scope is Scope.ALLOWED
 
 
+@pytest.mark.parametrize(
+    ("rate", "short"),
+    [
+        (Rate(judged=18, survived=2), ""),
+        (Rate(judged=9, crashed=9, unreached=2), ""),
+        (Rate(judged=20), ""),
+        (Rate(judged=17, survived=3), "at least 90% needed"),
+        (Rate(judged=8, crashed=10, survived=2), "at least 50% judged needed"),
+        (Rate(judged=9, crashed=10, survived=1), "at least 50% judged needed"),
+    ],
+)
+def test_a_rate_that_is_just_as_asked_is_enough_and_one_below_is_not(
+    rate: Rate, short: str
+) -> None:
+    result = only(pack_of([made(1)], [made_claim(detection=ASKED)]), of(rate))
+    reasons = (f"THING notices {rate.line()}, {short}",) if short else ()
+    assert result.reasons == reasons
+    assert result.scope is (Scope.DENIED if short else Scope.ALLOWED)
+
+
+def test_each_contract_that_is_asked_about_is_short_by_itself() -> None:
+    asked = made_claim(detection={"contracts": ["THING", "OTHER"], "at_least": 0.9, "tried": 2})
+    found = of(Rate(judged=2))
+    result = only(pack_of([made(1)], [asked]), found)
+    none = "OTHER has no detection rate that was recorded for exactly these files"
+    assert (result.reasons, ways(result)) == ((none,), [("detection", "OTHER")])
+    assert result.unlock is not None
+    assert result.unlock.leaves[0].text == "OTHER has to notice 90% of at least 2 changes"
+    both = only(pack_of([made(1)], [asked]), found.supposing("OTHER"))
+    assert both.scope is Scope.ALLOWED
+
+
 def test_a_rate_that_is_enough_allows_it_and_stands_in_the_sentence() -> None:
     asked = made_claim(detection=ASKED).model_copy(update={"sentence": "Right; {detection}."})
     result = only(pack_of([made(1)], [asked]), of(Rate(judged=18, crashed=1, survived=1)))
