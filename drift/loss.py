@@ -5,7 +5,7 @@ positive samples, T = G + N + P targets in this order, S features, tau a tempera
 
 The objective pulls each normalised sample x_n = gen / sg(c) towards sg(x_n + force), c being the
 coordinate scale. So the value is mean(force^2) and the gradient is -2 force / (G S c), both known
-in the forward pass: nothing of size [B, G, T] is kept for the backward pass.
+in the forward pass: the gradient is all that is kept for the backward pass.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from drift import cfg, clouds, kernels, target, trace
+from drift.native import target as natively
+from drift.passes import Drift
 from drift.semantics import Semantics, semantics_named
-from drift.target import Drift
 from drift.totals import ProcessGroup
 
 __all__ = ["drift_loss", "feature_loss"]
@@ -60,8 +61,8 @@ def drift_loss(
     sharded = group is not None
     call = clouds.gather(gen, pos, neg, weight_gen, weight_pos, weight_neg, sharded)
     with torch.no_grad(), kernels.precisely(kernel, gen.device):
-        drift = target.drifts({"": call}, taus, switches, group, kernel)[""]
-        _record_outcome(call.gen, drift)
+        drift = drifts({"": call}, taus, switches, group, kernel, of_mean=False)[""]
+        _record_outcome(call.gen, drift, 1)
     return attach_gradient(gen, drift), drift.info
 
 
@@ -107,15 +108,31 @@ def feature_loss(
                 name: _call_of(gen[name], real_features[name], w, positives, group)
                 for name in together
             }
-            drifts = target.drifts(calls, taus, switches, group, kernel)
-        for name, drift in drifts.items():
+            outcomes = drifts(calls, taus, switches, group, kernel, of_mean=True)
+        for name, drift in outcomes.items():
             with trace.scope(name):
-                _record_outcome(calls[name].gen, drift)
-            mean = mean_over_groups(attach_gradient(gen[name], drift), drift, group)
+                _record_outcome(calls[name].gen, drift, drift.groups)
+            mean = attach_gradient(gen[name], drift, of_mean=True)
             values.append(reduce_locations(mean, gen_features[name].shape[2], switches))
             info[f"loss/{name}"] = values[-1].detach()
             info.update({f"{figure}/{name}": number for figure, number in drift.info.items()})
     return torch.stack(values).sum(), info
+
+
+def drifts(
+    calls: Mapping[str, clouds.Clouds],
+    taus: Sequence[float],
+    switches: Semantics,
+    group: ProcessGroup | None,
+    kernel: str,
+    *,
+    of_mean: bool,
+) -> dict[str, Drift]:
+    """Losses and their gradient, by name, in the way that `drift.kernels.used` says."""
+    device = next(iter(calls.values())).gen.device
+    if kernels.used(kernel, device) == "compiled":
+        return natively.drifts(calls, taus, switches, group, of_mean=of_mean)
+    return target.drifts(calls, taus, switches, group, kernel, of_mean=of_mean)
 
 
 def _call_of(
@@ -129,56 +146,50 @@ def _call_of(
     return clouds.gather(gen, pos, neg, None, None, weight_neg, group is not None)
 
 
-def mean_over_groups(loss: Tensor, drift: Drift, group: ProcessGroup | None) -> Tensor:
-    """loss [B] of this process -> the mean over the groups of all, with the gradient of its own."""
-    if group is None:
-        return loss.mean()
-    share = loss.sum() / drift.groups
-    return share - share.detach() + drift.mean
-
-
 def reduce_locations(mean: Tensor, locations: int, switches: Semantics) -> Tensor:
     """The mean over labels and locations -> over both, or the sum over L and the mean over B."""
     return mean * locations if switches.location_reduction == "sum" else mean
 
 
-def gradient_of_sum(force: Tensor, scale: Tensor) -> Tensor:
-    """d (sum_b loss[b]) / d gen = -2 force / (G S c), [B, G, S]."""
-    return force * (-2.0 / (force.shape[1] * force.shape[2]) / scale)
-
-
 class _Pull(torch.autograd.Function):
-    """loss [B], with the closed form as its gradient with respect to gen [B, G, S]."""
+    """loss [B], or its mean, with the closed form as its gradient with respect to gen [B, G, S]."""
 
     @staticmethod
-    def forward(ctx: Any, gen: Tensor, drift: Drift) -> Tensor:
-        ctx.save_for_backward(drift.force, drift.coordinate_scale)
+    def forward(ctx: Any, gen: Tensor, drift: Drift, of_mean: bool) -> Tensor:
+        ctx.save_for_backward(drift.gradient)
         ctx.dtype = gen.dtype
-        return drift.loss
+        return drift.mean if of_mean else drift.loss
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None]:
         if torch.is_grad_enabled():
             # Otherwise the second derivative would be zero without a word.
             raise RuntimeError("drift_loss has no second derivative; drop create_graph=True")
-        force, scale = ctx.saved_tensors
-        # A group that counts twice has half the scale: one pass over the forces, not two.
-        gradient = gradient_of_sum(force, scale / grad_loss[:, None, None])
-        return gradient.to(ctx.dtype), None
+        (gradient,) = ctx.saved_tensors
+        if not _all_ones(grad_loss):
+            gradient = gradient * grad_loss.reshape(-1, 1, 1)
+        return gradient.to(ctx.dtype), None, None
 
 
-def attach_gradient(gen: Tensor, drift: Drift) -> Tensor:
-    """The loss [B] as a function of gen: of x_n = gen / sg(c) alone."""
-    loss: Tensor = _Pull.apply(gen, drift)
+def _all_ones(numbers: Tensor) -> bool:
+    """Whether a pass over the gradient would change nothing; a GPU is not waited for to know."""
+    return numbers.device.type == "cpu" and set(numbers.reshape(-1).tolist()) <= {1.0}
+
+
+def attach_gradient(gen: Tensor, drift: Drift, of_mean: bool = False) -> Tensor:
+    """The loss [B], or its mean, as a function of gen: of x_n = gen / sg(c) alone."""
+    loss: Tensor = _Pull.apply(gen, drift, of_mean)
     return loss
 
 
-def _record_outcome(gen: Tensor, drift: Drift) -> None:
+def _record_outcome(gen: Tensor, drift: Drift, groups: Tensor | int) -> None:
+    """groups: those that the gradient is divided by."""
     if not trace.active():
         return
-    gradient = gradient_of_sum(drift.force, drift.coordinate_scale)
-    trace.record("step32/force_across_R", drift.force)
-    trace.record("step32/goal_scaled", gen / drift.coordinate_scale + drift.force)
+    gradient = drift.gradient * groups
+    force = gradient / target.gradient_factor(gen.shape, drift.coordinate_scale)
+    trace.record("step32/force_across_R", force)
+    trace.record("step32/goal_scaled", gen / drift.coordinate_scale + force)
     for folder in ("step32", "out"):
         trace.record(f"{folder}/loss", drift.loss)
         trace.record(f"{folder}/grad_gen", gradient)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from drift import clouds, native
+from drift import clouds
 
-__all__ = ["Drift", "Measured", "Near", "Pulled", "PulledNatively"]
+__all__ = ["Drift", "Measured", "Near", "Pulled"]
 
 
 class Near(NamedTuple):
@@ -29,20 +29,17 @@ class Near(NamedTuple):
 class Measured(NamedTuple):
     """A call before its scale is known: the figures of each group, [B, 3].
 
-    kept  the distances of each piece, None where they are computed again, or what `drift.native`
-          keeps
+    kept  the distances of each piece, None where they are computed again
     """
 
     call: clouds.Clouds
     figures: Tensor
-    kept: list[Near | None] | native.Kept
+    kept: list[Near | None]
 
     @property
     def bytes(self) -> int:
         """What is kept of it."""
-        if isinstance(self.kept, list):
-            return sum(near.bytes for near in self.kept if near is not None)
-        return self.kept.nbytes
+        return sum(near.bytes for near in self.kept if near is not None)
 
 
 class Pulled(NamedTuple):
@@ -57,24 +54,14 @@ class Pulled(NamedTuple):
     coordinate_scale: Tensor
 
 
-class PulledNatively(NamedTuple):
-    """The same of `drift.native`: forces [R] of [B, G, S], products [B, R R + 1] and numbers."""
-
-    call: clouds.Clouds
-    given: native.Call
-    forces: list[Tensor]
-    products: Tensor
-    scale: float
-    coordinate_scale: float
-
-
 class Drift(NamedTuple):
-    """What the loss regresses on: force [B, G, S] (summed over tau) in normalised coordinates.
+    """What is known of the loss of a call before anything is differentiated.
 
-    loss [B]; mean, the mean loss over the groups of all processes, which are `groups`
+    gradient  [B, G, S], with respect to gen, of the sum of the losses or of their mean
+    loss      [B]; mean, the mean loss over the groups of all processes, which are `groups`
     """
 
-    force: Tensor
+    gradient: Tensor
     coordinate_scale: Tensor
     loss: Tensor
     mean: Tensor

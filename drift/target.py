@@ -1,4 +1,4 @@
-"""The target that the drifting loss regresses on: scale, forces, their norms and their sum.
+"""What the drifting loss regresses on, and its gradient: scale, forces, their norms and their sum.
 
 Shapes as in `drift.loss`; R temperatures. Groups are treated a few at a time, a piece, whose pairs
 stay in cache, and all temperatures of a piece together. Two sums over groups couple them: that of
@@ -9,20 +9,22 @@ mean squares are f. Each is one collective where the groups are spread over proc
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from drift import clouds, heap, kernels, native, pairs, trace
+from drift import clouds, heap, kernels, pairs, trace
 from drift.errors import InputError
 from drift.passes import Drift as Drift
-from drift.passes import Measured, Near, PulledNatively
+from drift.passes import Measured, Near
 from drift.passes import Pulled as Pulled
 from drift.semantics import Semantics
 from drift.totals import ProcessGroup, totals
+
+Number = TypeVar("Number", float, Tensor)
 
 FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperature
 
@@ -40,8 +42,12 @@ def drifts(
     switches: Semantics,
     group: ProcessGroup | None,
     kernel: str = "plain",
+    *,
+    of_mean: bool = False,
 ) -> dict[str, Drift]:
-    """The regression target, its value and the raw figures of several calls, by name.
+    """Losses, their gradient and the raw figures of several calls, by name.
+
+    of_mean  the gradient is that of the mean over the groups of all processes, not of the sum
 
     Two sums over groups are needed: of the distances, before anything can be normalised, and of the
     products of forces. Those of all calls travel together.
@@ -50,20 +56,17 @@ def drifts(
     coefficients_of = kernels.coefficients_of(kernel, pairs.Room())
     measured, room = dict[str, Measured](), KEPT_BYTES
     for name, call in calls.items():
-        natively = kernels.used(kernel, call.gen.device) == "compiled"
         with _stages(name):
-            measured[name] = (_measure_natively if natively else _measure)(call, room)
+            measured[name] = _measure(call, room)
         room -= measured[name].bytes
-    pulled = dict[str, Pulled | PulledNatively]()
+    pulled = dict[str, Pulled]()
     sums = distance_totals([one.figures for one in measured.values()], group)
     for name, total in zip(calls, sums, strict=True):
         with _stages(name):  # what is kept of a call is gone after it
             pulled[name] = _pull(measured.pop(name), total, taus, switches, group, coefficients_of)
     sums = power_totals([one.products for one in pulled.values()], group)
     return {
-        name: _outcome_natively(one, total.tolist(), taus, switches)
-        if isinstance(one, PulledNatively)
-        else outcome(one, total, taus, switches)
+        name: outcome(one, total, taus, switches, of_mean)
         for (name, one), total in zip(pulled.items(), sums, strict=True)
     }
 
@@ -75,22 +78,18 @@ def _stages(name: str) -> AbstractContextManager[None]:
 def _measure(call: clouds.Clouds, room: int) -> Measured:
     """Distances of all pairs, kept where they take no more than `room` bytes."""
     figures, kept = list[Tensor](), list[Near | None]()
-    few = _samples_bytes(call) <= min(KEPT_SAMPLES_BYTES, room - _pairs_bytes(call))
+    few = _samples_bytes(call) <= min(KEPT_SAMPLES_BYTES, room - pairs_bytes(call))
     for piece in clouds.pieces(call, _groups_at_once(call)):
         some = clouds.centred(piece)
         dist = pairs.distances(some.gen, some.targets)
         trace.record("dist", dist)
         figures.append(distance_sums(dist, piece.weight))
-        kept.append(Near(dist, some if few else None) if _pairs_bytes(call) <= room else None)
+        kept.append(Near(dist, some if few else None) if pairs_bytes(call) <= room else None)
     return Measured(call, torch.cat(figures), kept)
 
 
-def _measure_natively(call: clouds.Clouds, room: int) -> Measured:
-    call = native.contiguous(call)
-    return Measured(call, *native.measure(call, keep=_pairs_bytes(call) <= room))
-
-
-def _pairs_bytes(call: clouds.Clouds) -> int:
+def pairs_bytes(call: clouds.Clouds) -> int:
+    """What the distances of a call take."""
     return call.weight.numel() * call.gen.shape[1] * call.gen.element_size()
 
 
@@ -103,7 +102,7 @@ def _groups_at_once(call: clouds.Clouds) -> int:
     if trace.active():
         return max(len(call.gen), 1)
     room = PIECE_BYTES if torch.get_num_threads() == 1 else PIECE_BYTES_THREADED
-    of_all = _pairs_bytes(call) + _samples_bytes(call)
+    of_all = pairs_bytes(call) + _samples_bytes(call)
     return max(1, room * len(call.gen) // max(1, of_all))
 
 
@@ -139,14 +138,11 @@ def _pull(
     switches: Semantics,
     group: ProcessGroup | None,
     coefficients_of: kernels.Coefficients,
-) -> Pulled | PulledNatively:
+) -> Pulled:
     """The forces of all temperatures, piece by piece."""
     call = measured.call
     groups, _, features = call.gen.shape
-    if not groups and not total[..., -1].any():
-        raise InputError("gen", found="no groups on any process", expected="at least one group")
-    if not isinstance(measured.kept, list):
-        return _pull_natively(call, measured.kept, float(mean_distance(total)), taus, switches)
+    require_groups(groups or bool(total[..., -1].any()))
     scale = mean_distance(total).to(call.gen.dtype)
     trace.record("scale", scale)
     c = coordinate_scale(scale, features)
@@ -169,51 +165,18 @@ def _pull(
     return Pulled(forces, torch.cat(inner), scale, c)
 
 
+def require_groups(groups: float) -> None:
+    """There is nothing to average over none."""
+    if not groups:
+        raise InputError("gen", found="no groups on any process", expected="at least one group")
+
+
 def nearness(d_n: Tensor) -> Tensor:
     """d_n [B, G, T] less the smallest of each group: the same softmaxes of smaller numbers.
 
     A logit of 50 is rounded by 3e-6 in float32, and its exponential with it.
     """
     return d_n - d_n.amin(dim=(-2, -1), keepdim=True)
-
-
-def _pull_natively(
-    call: clouds.Clouds,
-    kept: native.Kept,
-    scale: float,
-    taus: Sequence[float],
-    switches: Semantics,
-) -> PulledNatively:
-    c = max(scale / math.sqrt(call.gen.shape[2]), pairs.SCALE_FLOOR)
-    divisors = max(scale, pairs.SCALE_FLOOR), c
-    # One allocation for each temperature: all but one of them are free when they are added up.
-    forces = [call.gen.new_empty(call.gen.shape) for _ in taus]
-    inner = native.pull(call, kept, *divisors, taus, switches, forces)
-    return PulledNatively(call, kept.given, forces, inner, scale, c)
-
-
-def _outcome_natively(
-    pulled: PulledNatively, total: list[float], taus: Sequence[float], switches: Semantics
-) -> Drift:
-    """`outcome`, of numbers: sums [R R + 1] over all groups."""
-    mean = [one / total[-1] for one in total]
-    f = mean[:: len(taus) + 1][: len(taus)]
-    norms = [math.sqrt(max(one, FORCE_POWER_FLOOR)) for one in f]
-    together = switches.temperature_aggregation == "sum_forces"
-    factors = [
-        (r == q or together) / (n * m) for r, n in enumerate(norms) for q, m in enumerate(norms)
-    ]
-    shares = [1.0 / (n * pulled.coordinate_scale) for n in norms]
-    loss = native.add(
-        pulled.call, pulled.given, pulled.forces, shares, pulled.products, [*factors, 0.0]
-    )
-    whole = math.fsum(map(operator.mul, mean, factors))
-    numbers = loss.new_tensor(
-        [pulled.coordinate_scale, whole, total[-1], pulled.scale, *f]
-    ).unbind()
-    names = ["scale", *(f"loss_{tau}" for tau in taus)]
-    info = dict(zip(names, numbers[3:], strict=True))
-    return Drift(pulled.forces[0], numbers[0], loss, numbers[1], numbers[2], info)
 
 
 def _places(call: clouds.Clouds, temperatures: int) -> list[Tensor]:
@@ -284,8 +247,8 @@ def _mean_products(total: Tensor) -> Tensor:
 
 
 def power_totals(products: Sequence[Tensor], group: ProcessGroup | None) -> list[Tensor]:
-    """Products [B, R, R], or with a count, of each call -> [R R + 1], over groups everywhere."""
-    return totals([one if one.ndim == 2 else with_count(one) for one in products], group)
+    """Products [B, R, R] of each call -> [R R + 1], over groups everywhere."""
+    return totals([with_count(one) for one in products], group)
 
 
 def force_power(products: Tensor) -> Tensor:
@@ -298,26 +261,42 @@ def force_norm(f: Tensor) -> Tensor:
     return f.clamp_min(FORCE_POWER_FLOOR).sqrt()
 
 
-def outcome(pulled: Pulled, total: Tensor, taus: Sequence[float], switches: Semantics) -> Drift:
-    """The summed force, its loss, and the figures of the call."""
+def gradient_factor(shape: Sequence[int], c: Number) -> Number:
+    """-2 / (G S c), of a shape [..., G, S]: times the force it is d (sum_b loss[b]) / d gen."""
+    return -2.0 / math.prod(shape[-2:]) / c
+
+
+def outcome(
+    pulled: Pulled,
+    total: Tensor,
+    taus: Sequence[float],
+    switches: Semantics,
+    of_mean: bool = False,
+) -> Drift:
+    """Losses, their gradient, and the figures of the call."""
     mean = _mean_products(total)
     f = force_power(mean)
     norms = force_norm(f)
     dtype = pulled.scale.dtype
+    groups = total[..., -1].to(dtype)
+    factor = gradient_factor(pulled.forces[0].shape, pulled.coordinate_scale)
     info = {"scale": pulled.scale}
     info |= {f"loss_{tau}": f[..., i].to(dtype) for i, tau in enumerate(taus)}
     return Drift(
-        summed_force(pulled, norms.to(dtype)),
+        summed_force(pulled, norms.to(dtype), factor / groups if of_mean else factor),
         pulled.coordinate_scale,
         objective(pulled.products, norms.to(dtype), switches),
         objective(mean, norms, switches).to(dtype),
-        total[..., -1].to(dtype),
+        groups,
         info,
     )
 
 
-def summed_force(pulled: Pulled, norms: Tensor) -> Tensor:
-    """[B, G, S]: the sum over R of forces over c and their norms [R]; consumes the forces."""
+def summed_force(pulled: Pulled, norms: Tensor, factor: Tensor) -> Tensor:
+    """[B, G, S]: the sum over R of forces over c and their norms [R], times a factor.
+
+    Consumes the forces.
+    """
     groups, temperatures = pulled.products.shape[:2]
     divisors = (norms * pulled.coordinate_scale.reshape(-1, 1)).expand(groups, temperatures)
     total = pulled.forces[0].new_empty(groups, *pulled.forces[0].shape[2:])
@@ -325,7 +304,7 @@ def summed_force(pulled: Pulled, norms: Tensor) -> Tensor:
     while pulled.forces:
         some = pulled.forces.pop(0)
         stop = start + len(some)
-        shares = divisors[start:stop, None].reciprocal()
+        shares = factor / divisors[start:stop, None]
         torch.bmm(shares, some.flatten(2), out=total[start:stop].flatten(1)[:, None])
         start = stop
     return total

@@ -151,7 +151,8 @@ def _products(force: Tensor) -> Tensor:
 
 
 def stage_gradient(total_force: Any, coordinate_scale: Any) -> Any:
-    return _n(drift.loss.gradient_of_sum(_t(total_force), _t(coordinate_scale)))
+    force, c = _t(total_force), _t(coordinate_scale)
+    return _n(force * drift.target.gradient_factor(force.shape, c))
 
 
 # -- queue, evaluation ----------------------------------------------------------------------------

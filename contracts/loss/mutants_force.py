@@ -69,18 +69,18 @@ def temperatures(subject: object, *, values: Sequence[float]) -> AbstractContext
     return patch.dict(defaults, temperatures=tuple(values))
 
 
-@mutant("loss.gradient_without_scale", drift.loss, "gradient_of_sum")
-def gradient_without_scale(real: Any, force: Tensor, scale: Tensor) -> Any:
+@mutant("loss.gradient_without_scale", drift.target, "gradient_factor")
+def gradient_without_scale(real: Any, shape: Any, c: Any) -> Any:
     """The closed form forgets that x_n is gen divided by the coordinate scale."""
-    return real(force, torch.ones_like(scale))
+    return real(shape, c / c)
 
 
-@mutant("loss.nan_gradient", drift.loss, "gradient_of_sum")
-def nan_gradient(real: Any, force: Tensor, scale: Tensor) -> Any:
+@mutant("loss.nan_gradient", drift.loss, "attach_gradient")
+def nan_gradient(real: Any, gen: Tensor, drifted: drift.target.Drift, *more: bool) -> Any:
     """One entry of the gradient is no number; loss and info are right."""
-    gradient = real(force, scale).clone()
+    gradient = drifted.gradient.clone()
     gradient[-1, -1, -1] = torch.nan
-    return gradient
+    return real(gen, drifted._replace(gradient=gradient), *more)
 
 
 @mutant("loss.gradient_through_scale")
@@ -95,12 +95,15 @@ def gradient_through_scale(subject: object) -> Iterator[None]:
         return call[0]
 
     def attach_gradient(gen: Tensor, drifted: drift.target.Drift) -> Tensor:
-        x = gen.to(drifted.force.dtype)
+        x = gen.to(drifted.gradient.dtype)
         dist = drift.pairs.distances(x, torch.cat([x, *call[0].targets[1:]], dim=1))
         figures = drift.target.distance_sums(dist, call[0].weight)
         scale = drift.target.mean_distance(figures.sum(dim=0))
         x_n = x / drift.target.coordinate_scale(scale, x.shape[-1])
-        return (x_n - (x_n + drifted.force).detach()).square().mean(dim=(1, 2))
+        c = drifted.coordinate_scale
+        force = drifted.gradient / drift.target.gradient_factor(x.shape, c)
+        value: Tensor = (x_n - (x_n + force).detach()).square().mean(dim=(1, 2))
+        return value
 
     with (
         patch.object(drift.clouds, "gather", remember),

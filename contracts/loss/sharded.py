@@ -145,14 +145,18 @@ def _of_own_groups(real: Any, figures: Sequence[Tensor], group: Any) -> list[Ten
     return [a if len(one) else b for a, b, one in zip(own, together, figures, strict=True)]
 
 
-@mutant("loss.mean_of_unequal_shards", drift.loss, "mean_over_groups")
+@mutant("loss.mean_of_unequal_shards", drift.loss, "drifts")
 def mean_of_unequal_shards(
-    original: Any, loss: Tensor, drift: drift.target.Drift, group: Any
-) -> Tensor:
+    original: Any, calls: Any, taus: Any, switches: Any, group: Any, kernel: str, *, of_mean: bool
+) -> dict[str, drift.target.Drift]:
     """The processes' means are averaged, whatever the number of their groups."""
-    right: Tensor = original(loss, drift, group)
-    if group is None or not len(loss):
+    right: dict[str, drift.target.Drift] = original(
+        calls, taus, switches, group, kernel, of_mean=of_mean
+    )
+    if group is None or not of_mean:
         return right
-    share = loss.mean() / group.size()
-    value: Tensor = share - share.detach() + right.detach()
-    return value
+    own = {name: max(1, len(call.gen)) * group.size() for name, call in calls.items()}
+    return {
+        name: one._replace(gradient=one.gradient * (one.groups / own[name]))
+        for name, one in right.items()
+    }

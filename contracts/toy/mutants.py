@@ -8,7 +8,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from drift import digits, loss, pairs, queue, schedule
+from drift import digits, pairs, queue, schedule, target
 from drift.toy import train
 from verify.api import mutant
 
@@ -31,10 +31,10 @@ def sides_swapped(subject: object) -> Any:
     return _cross_weights(-1.0, -1.0)
 
 
-@mutant("toy.uphill", loss, "gradient_of_sum")
-def uphill(real: Any, force: Any, scale: Any) -> Any:
+@mutant("toy.uphill", target, "gradient_factor")
+def uphill(real: Any, *given: Any) -> Any:
     """The gradient has the wrong sign."""
-    return -real(force, scale)
+    return -real(*given)
 
 
 @mutant("toy.kernel_too_wide", pairs, "softmaxes")

@@ -38,10 +38,10 @@ def _keeps_no_vanilla(self: Any, name: str) -> bool:
 @mutant("train.real_features_with_gradient_sign")
 def wrong_gradient_sign(subject: object) -> Patch:
     """The force is followed backwards."""
-    from drift import loss
+    from drift import target
 
-    original = loss.gradient_of_sum
-    return patch.object(loss, "gradient_of_sum", lambda *args: -original(*args))
+    original = target.gradient_factor
+    return patch.object(target, "gradient_factor", lambda *args: -original(*args))
 
 
 @mutant("train.rate_of_the_next_update", schedule, "learning_rate")

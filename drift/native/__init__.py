@@ -108,6 +108,13 @@ def pull(
     return products
 
 
+def total(figures: Tensor) -> list[float]:
+    """Figures [B, n] in float64 -> their sums over groups."""
+    sums = (ctypes.c_double * figures.shape[1])()
+    _function("total", figures.dtype)(*map(_Integer, figures.shape), _address(figures), sums)
+    return list(sums)
+
+
 def add(
     call: Clouds,
     given: Call,
@@ -143,6 +150,13 @@ def _given(call: Clouds) -> Call:
     return given
 
 
+@cache
+def _function(name: str, dtype: torch.dtype) -> Callable[..., Any]:
+    """That of loss.cpp for numbers of this type."""
+    function: Callable[..., Any] = getattr(library(), f"{name}_{str(dtype).removeprefix('torch.')}")
+    return function
+
+
 def _address(tensor: Tensor | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
@@ -158,8 +172,7 @@ def _doubles(numbers: Iterable[float]) -> ctypes.Array[ctypes.c_double]:
 
 def _each_group(name: str, call: Clouds, given: Call, *arguments: Any) -> None:
     """A function of loss.cpp, some groups in each thread: ctypes lets go of Python's lock."""
-    dtype = str(call.gen.dtype).removeprefix("torch.")
-    function: Callable[..., Any] = getattr(library(), f"{name}_{dtype}")
+    function = _function(name, call.gen.dtype)
     groups = len(call.gen)
     threads = max(1, min(torch.get_num_threads(), groups))
     parts = pairwise(_Integer(groups * part // threads) for part in range(threads + 1))

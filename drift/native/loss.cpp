@@ -13,6 +13,7 @@
 // made of.
 
 #include "call.hpp"
+#include "coefficients.hpp"
 #include "vectors.hpp"
 
 namespace {
@@ -23,9 +24,8 @@ template <class N> class Group {
       : call(of), G(of.generated), T(of.targets), S(of.features), R(temperatures),
         lanes(up(G, WIDTH<N>)), row(padded<N>(G)), rows(std::max(up(T, ROWS), up(G, PANEL<N>))),
         sample(T), y(rows * (measures ? DEPTH : PANEL<N>)), x(measures * DEPTH * row),
-        dist(rows * row), norm(measures * rows * WIDTH<N>), own(row), pair((R > 0) * T * row),
-        a(R * lanes * T), near_sample(row), near_target(rows), of_sample(row), of_target(rows),
-        sides(2 * row), inner(R * R * WIDTH<N>) {}
+        dist(rows * row), norm(measures * rows * WIDTH<N>), own(row), a(of, temperatures),
+        inner(R * R * WIDTH<N>) {}
 
   // Where the samples of a group are.
   void take(Integer b) {
@@ -42,8 +42,9 @@ template <class N> class Group {
   void distances(N *to, Integer to_row, N *centre, double *figures) {
     std::fill_n(+norm, T * WIDTH<N>, N(0));
     for (Integer s = 0; s < S; s += DEPTH) multiply(s, centre);
+    mirror();
     for (Integer j = 0; j < T; j++) norm[j] = sum<N>(load(norm + j * WIDTH<N>));
-    std::fill(std::copy_n(+norm, G, +own), own + lanes, FAR);  // of which no pair is close
+    std::fill(std::copy_n(+norm, G, +own), own + lanes, FAR<N>);  // of which no pair is close
     Doubles<N> weighted{};
     for (Integer j = 0; j < T; j++, to += to_row) {
       square(j);
@@ -57,14 +58,9 @@ template <class N> class Group {
     figures[1] = std::accumulate(weight, weight + T, 0.0) / double(T);
   }
 
-  // a of all temperatures, of distances [T, .] that are divided by `scale`.
+  // Of distances [T, .] that are divided by `scale`.
   void coefficients(const N *from, Integer from_row, double scale) {
-    nearest(from, from_row, N(call.raw_mask + call.mask * scale));
-    for (Integer r = 0; r < R; r++) {
-      exponentials(call.rates[r] / (2 * scale));
-      affinities();
-      cross_weights(a + r * lanes * T);
-    }
+    a.find(from, from_row, dist, weight, scale);
   }
 
   // out[r] [G, S] = a y, and products [R, R], the means of F F' over G and S and over `square`.
@@ -77,7 +73,7 @@ template <class N> class Group {
         const Integer high = std::min<Integer>(ROWS, G - i);
         const Integer wide = std::min<Integer>(PANEL<N>, S - s);
         const Integer at = offset + i * S + s;
-        for (Integer r = 0; r < R; r++) pull(a + (r * lanes + i) * T, out[r] + at, high, wide, ahead);
+        for (Integer r = 0; r < R; r++) pull(a.of(r) + i * T, out[r] + at, high, wide, ahead);
         for (Integer r = 0; r < R; r++)
           for (Integer q = 0; q <= r; q++)
             add_products(out[r] + at, out[q] + at, high, wide, inner + (r * R + q) * WIDTH<N>);
@@ -97,7 +93,6 @@ template <class N> class Group {
 
  private:
   static constexpr Integer DEPTH = 4 * LINE / sizeof(N);  // features that are multiplied at once
-  static constexpr N FAR = 1e30;  // of a sample that there is none of: its exponential is zero
 
   // y [T, wide], features from s on about the centre; their squares are added to the norms.
   template <bool NORMS> void gather(Integer s, Integer wide, const N *centre) {
@@ -125,11 +120,25 @@ template <class N> class Group {
     for (Integer i = 0; i < lanes; i += WIDTH<N>)
       for (Integer v = 0; v < wide; v += WIDTH<N>)
         transpose(y + i * DEPTH + v, DEPTH, x + v * row + i, row);
-    auto ahead = next<DEPTH>(s, up(T, ROWS) / ROWS * up(G, PANEL<N>) / PANEL<N>, wide);
-    const auto product = s ? tile<N, false, true, decltype(ahead)> : tile<N, false, false, decltype(ahead)>;
+    const Integer squares = G / PANEL<N>, copied = squares * (squares - 1) / 2 * (PANEL<N> / ROWS);
+    auto ahead = next<DEPTH>(s, up(T, ROWS) / ROWS * (up(G, PANEL<N>) / PANEL<N>) - copied, wide);
+    using Fetches = decltype(ahead);
+    const auto product = s ? tile<N, false, true, Fetches> : tile<N, false, false, Fetches>;
     for (Integer j = 0; j < T; j += ROWS)
-      for (Integer i = 0; i < G; i += PANEL<N>)
+      for (Integer i = first_of(j); i < G; i += PANEL<N>)
         product(y + j * DEPTH, DEPTH, x + i, row, wide, dist + j * row + i, row, ahead);
+  }
+
+  // Products of two generated samples are the same either way round. Of whole squares of PANEL by
+  // PANEL of them those behind the diagonal are multiplied, which begin here, and then copied.
+  Integer first_of(Integer j) const {
+    return j < G / PANEL<N> * PANEL<N> ? j / PANEL<N> * PANEL<N> : 0;
+  }
+
+  void mirror() {
+    for (Integer j = 0; j < G / PANEL<N> * PANEL<N>; j += WIDTH<N>)
+      for (Integer i = 0; i < first_of(j); i += WIDTH<N>)
+        transpose(dist + i * row + j, row, dist + j * row + i, row);
   }
 
   // The WIDE features behind those from s on, to be fetched during some tiles of this depth.
@@ -143,8 +152,8 @@ template <class N> class Group {
   // |x|^2 + |y|^2 - 2 x y of one target. Where that has lost its digits the pair is subtracted.
   void square(Integer j) {
     N *d = dist + j * row;
-    if (j < G) d[j] = -FAR;
-    Vector<N> least_left = Vector<N>{} + FAR;
+    if (j < G) d[j] = -FAR<N>;
+    Vector<N> least_left = Vector<N>{} + FAR<N>;
     for (Integer i = 0; i < lanes; i += WIDTH<N>) {
       const Vector<N> both = load(own + i) + norm[j], squared = both - 2 * load(d + i);
       store(d + i, squared);
@@ -164,78 +173,6 @@ template <class N> class Group {
           squares += v * v;
         }
         d[i] = sum<N>(squares);
-      }
-  }
-
-  // Distances, each sample's own one masked, and the smallest of each sample and of each target:
-  // softmaxes are taken relative to them.
-  void nearest(const N *from, Integer from_row, N mask) {
-    std::fill_n(+near_sample, row, FAR);
-    for (Integer j = 0; j < T; j++, from += from_row) {
-      N *to = dist + j * row;
-      if (to != from) std::copy_n(from, G, to);
-      std::fill(to + G, to + lanes, FAR);
-      if (j < G) to[j] += mask;
-      Vector<N> smallest_here = Vector<N>{} + FAR;
-      const bool counts = !call.in_kernel || weight[j] > 0;
-      for (Integer i = 0; i < lanes; i += WIDTH<N>) {
-        const Vector<N> d = load(to + i);
-        smallest_here = least<N>(smallest_here, d);
-        if (counts) store(near_sample + i, least<N>(load(near_sample + i), d));
-      }
-      near_target[j] = smallest<N>(smallest_here);
-    }
-  }
-
-  // Softmaxes over targets, p, and over samples, q. The roots of their exponentials are e and f, so
-  // that no pair needs a root: pair = e f, and the roots of p q are that times two shares.
-  void exponentials(N rate) {
-    std::fill_n(+of_sample, row, N(0));
-    for (Integer j = 0; j < T; j++) {
-      const N inside = call.in_kernel ? weight[j] : N(1);
-      Vector<N> over_samples{};
-      for (Integer i = 0; i < lanes; i += WIDTH<N>) {
-        const Vector<N> d = load(dist + j * row + i);
-        const Vector<N> e = exponential<N>((d - load(near_sample + i)) * rate);
-        const Vector<N> f = exponential<N>((d - near_target[j]) * rate);
-        store(of_sample + i, load(of_sample + i) + inside * e * e);
-        over_samples += f * f;
-        store(pair + j * row + i, e * f);
-      }
-      of_target[j] = sum<N>(over_samples);
-    }
-    for (Integer i = 0; i < lanes; i++) of_sample[i] = std::sqrt(1 / double(of_sample[i]));
-    for (Integer j = 0; j < T; j++)
-      of_target[j] = std::sqrt((call.in_kernel ? weight[j] : 1.0) / double(of_target[j]));
-  }
-
-  // pair = A = sqrt(max(p q, floor)) w_j, and the sums of both sides.
-  void affinities() {
-    std::fill_n(+sides, 2 * row, N(0));
-    const Vector<N> floor = Vector<N>{} + N(std::sqrt(call.floor));
-    for (Integer j = 0; j < T; j++) {
-      N *side = sides + (j < call.repelling) * row, *of_pair = pair + j * row;
-      const N outside = call.in_kernel ? N(1) : weight[j];
-      for (Integer i = 0; i < lanes; i += WIDTH<N>) {
-        const Vector<N> root = load(of_pair + i) * of_target[j] * load(of_sample + i);
-        const Vector<N> affinity = (root < floor ? floor : root) * outside;
-        store(of_pair + i, affinity);
-        store(side + i, load(side + i) + affinity);
-      }
-    }
-    for (Integer i = 0; i < lanes; i++) sides[i] = -sides[i];
-  }
-
-  // a_j = A_j times the other side's sum, negative where a target repels; as `tile` reads them, the
-  // ROWS samples of a tile side by side.
-  void cross_weights(N *to) {
-    for (Integer j = 0; j < T; j++, to += ROWS)
-      for (Integer i = 0; i < lanes; i += WIDTH<N>) {
-        const N *other = sides + (j >= call.repelling) * row;
-        const Vector<N> signed_weights = load(pair + j * row + i) * load(other + i);
-        for (int k = 0; k < WIDTH<N>; k += ROWS)
-          std::memcpy(to + (i + k) * T, reinterpret_cast<const N *>(&signed_weights) + k,
-                      ROWS * sizeof(N));
       }
   }
 
@@ -266,7 +203,8 @@ template <class N> class Group {
   const Integer G, T, S, R, lanes, row, rows;
   const N *weight = nullptr;
   std::vector<const N *> sample;
-  Scratch<N> y, x, dist, norm, own, pair, a, near_sample, near_target, of_sample, of_target, sides;
+  Scratch<N> y, x, dist, norm, own;
+  Coefficients<N> a;
   Scratch<double> inner;
 };
 
@@ -342,6 +280,11 @@ void add(const Call *call, Integer begin, Integer end, N *const *forces, const d
   }
 
 extern "C" {
+// figures [B, columns] -> their sums over groups.
+void total_float64(Integer groups, Integer columns, const double *figures, double *sums) {
+  std::fill_n(sums, columns, 0.0);
+  for (Integer k = 0; k < groups * columns; k++) sums[k % columns] += figures[k];
+}
 FOR(float, float32)
 FOR(double, float64)
 }

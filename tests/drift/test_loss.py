@@ -124,7 +124,22 @@ def test_nothing_with_an_axis_of_targets_is_kept_for_the_backward_pass() -> None
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         drift_loss(gen.requires_grad_(), pos, neg)
-    assert sorted(kept) == [(), (2, 7, 5)]
+    assert kept == [(2, 7, 5)]
+
+
+@pytest.mark.parametrize("kernel", ["plain", "compiled"])
+def test_a_gradient_times_what_comes_from_behind_is_that_of_each_group(kernel: str) -> None:
+    gen, pos, neg = (torch.randn(2, n, 5) for n in (7, 4, 3))
+    gen.requires_grad_()
+    value, _ = drift_loss(gen, pos, neg, kernel=kernel)
+    (once,) = torch.autograd.grad(value.sum(), gen, retain_graph=True)
+    (twice,) = torch.autograd.grad(2 * value.sum(), gen, retain_graph=True)
+    (of_one,) = torch.autograd.grad(value[1], gen, retain_graph=True)
+    torch.testing.assert_close(twice, 2 * once)
+    torch.testing.assert_close(of_one, torch.stack([torch.zeros_like(once[0]), once[1]]))
+    value.sum().backward(retain_graph=True)
+    value.sum().backward()
+    torch.testing.assert_close(gen.grad, 2 * once)
 
 
 def test_a_second_derivative_is_refused_and_not_zero() -> None:

@@ -272,6 +272,10 @@ def test_a_reset_learning_rate_is_used_and_marked(whole: Path, tmp_path: Path) -
     assert resumed.facts["diagnostic"] == ["learning rate 1e-05 from 4"]
 
 
+# Another rounding of the first update is ten to a thousand times as large two updates later.
+ALLOWED_OF_WINDOWS = (1e-6, 1e-5, 1e-3, 1e-2)
+
+
 def test_the_kernel_of_the_loss_is_recorded_and_changes_nothing_but_roundings(
     whole: Path, tmp_path: Path
 ) -> None:
@@ -283,9 +287,10 @@ def test_the_kernel_of_the_loss_is_recorded_and_changes_nothing_but_roundings(
     needs = ("loss", "grad_norm")
     found, expected = (rows(at / "metrics/windows.jsonl", up_to=8, needs=needs)
                        for at in (tmp_path / "run", whole))  # fmt: skip
-    for name in needs:
-        assert [row[name] for row in found] == pytest.approx(
-            [row[name] for row in expected], rel=1e-3
+    assert len(found) == len(expected) == len(ALLOWED_OF_WINDOWS)
+    for row, right, allowed in zip(found, expected, ALLOWED_OF_WINDOWS, strict=True):
+        assert [row[name] for name in needs] == pytest.approx(
+            [right[name] for name in needs], rel=allowed
         )
 
 
