@@ -167,13 +167,12 @@ def require_floors(
         return {}
     from verify.gate import claim_floors
     from verify.problems import PackError, UsageError
-    from verify.spec.pack import shipped_root
 
     record: dict[str, Any] = {}
     short: list[str] = []
     for name in dict.fromkeys(claims):
         try:
-            asked = claim_floors(name, pack=pack or shipped_root(RUNNING)).asked()
+            asked = claim_floors(name, pack=pack, running=RUNNING).asked()
         except (UsageError, PackError, LookupError) as error:
             raise GateError(
                 f"--claim {name}", found=str(error), expected="a claim of the pack",

@@ -23,7 +23,7 @@ from verify.run.faithful import Comparison, compare
 from verify.spec.digests import digests
 from verify.spec.floors import Floors, floors
 from verify.spec.lint import lint
-from verify.spec.pack import find_root, is_about, load, shipped_root
+from verify.spec.pack import LoadedPack, find_root, is_about, load, shipped_root
 from verify.spec.select import select
 from verify.spec.strict_yaml import Document
 
@@ -113,23 +113,16 @@ def against_column(
     Raises PackError or UsageError for a pack that is wrong, a column it does not have, or
     declarations that are malformed.
     """
-    loaded = load(_root(pack, running))
-    problems = lint(loaded)
-    if problems:
-        raise PackError(problems)
-    return compare(loaded, Document(name, "", dict(template), ()))
+    return compare(_sound(pack, running), Document(name, "", dict(template), ()))
 
 
-def claim_floors(claim_id: str, *, pack: Path | None = None) -> Floors:
+def claim_floors(claim_id: str, *, pack: Path | None = None, running: Path | None = None) -> Floors:
     """What must stand behind the numbers of a claim's strict form; None asks nothing.
 
-    pack  a pack's root; None: the installed one
+    `pack` and `running` as in `standing`
     Raises UsageError for an id that the pack does not have, PackError for a pack that is wrong.
     """
-    loaded = load(_root(pack, None))
-    problems = lint(loaded)
-    if problems:
-        raise PackError(problems)
+    loaded = _sound(pack, running)
     known = {claim.id: claim for claim in loaded.pack.claims}
     if claim_id not in known:
         raise UsageError(
@@ -137,6 +130,14 @@ def claim_floors(claim_id: str, *, pack: Path | None = None) -> Floors:
             f"{', '.join(sorted(known)) or 'none: the pack states no claims'}"
         )
     return floors(known[claim_id].needs.floors, loaded.pack)
+
+
+def _sound(pack: Path | None, running: Path | None) -> LoadedPack:
+    """The pack that is asked; raises PackError where it is wrong."""
+    loaded = load(_root(pack, running))
+    if problems := lint(loaded):
+        raise PackError(problems)
+    return loaded
 
 
 def _root(pack: Path | None, running: Path | None) -> Path:

@@ -205,8 +205,43 @@ def test_figures_are_put_in_order_on_one_axis_only() -> None:
     numbers = [("a", 2.0, "proxy"), ("b", 1.0, "proxy"), ("c", 3.0, "proxy")]
     assert gates.best_first(numbers, "fid", better="lower") == [1, 0, 2]
     assert gates.best_first(numbers, "coverage", better="higher") == [2, 0, 1]
-    with pytest.raises(gates.GateError, match=r"comparison of fid: found .*on one evidence axis"):
+    said = r"comparison of fid: found .*a.*d.*on one evidence axis"
+    with pytest.raises(gates.GateError, match=said):
         gates.best_first([*numbers, ("d", 1.0, "repo-eval")], "fid", better="lower")
+
+
+@pytest.mark.parametrize("pack", [None, ROOT])
+def test_every_gate_asks_the_pack_that_is_named_about_the_code_that_runs(
+    monkeypatch: pytest.MonkeyPatch, pack: Path | None
+) -> None:
+    heard: list[Any] = []
+    answers = {
+        "standing": gate.Standing(True, 7, (), "bundle", "c0de", "drift", Path(), "d1ge57"),
+        "against_column": SimpleNamespace(good=True, obstacles=()),
+        "claim_floors": gate.Floors(),
+    }
+
+    def answering(name: str) -> Callable[..., Any]:
+        def answer(*given: Any, **more: Any) -> Any:
+            heard.append((name, given, more))
+            return answers[name]
+
+        return answer
+
+    for name in answers:
+        monkeypatch.setattr(gate, name, answering(name))
+    template = load_template("latent-l2")
+    value = template.model_dump(mode="json", by_alias=True)
+    where = {"pack": pack, "running": Path(drift.__file__).parent}
+    gates.require(template, reports=Path("there"), selectors=("A-001",), pack=pack)
+    gates.require_column(load_template("closest-feasible"), pack=pack)
+    gates.require_floors(["CLAIM-X", "CLAIM-X"], pack)
+    assert heard[:2] == [
+        ("against_column", (value,), {"name": "latent-l2"} | where),
+        ("standing", (("A-001",),), {"reports": Path("there")} | where),
+    ]
+    assert heard[2][2] == {"name": "closest-feasible"} | where
+    assert heard[3:] == [("claim_floors", ("CLAIM-X",), where)]
 
 
 def test_a_claim_that_is_none_of_the_packs_is_refused_before_any_work() -> None:
@@ -376,7 +411,7 @@ def test_a_claim_is_held_to_the_least_size_and_to_the_very_extractor(
     monkeypatch: pytest.MonkeyPatch, planned: dict[str, Any], said: str | None
 ) -> None:
     asked = gate.Floors(**FLOORS)  # type: ignore[arg-type]
-    monkeypatch.setattr(gate, "claim_floors", lambda claim, *, pack=None: asked)
+    monkeypatch.setattr(gate, "claim_floors", lambda claim, **where: asked)
     if said is None:
         assert gates.require_floors(("CLAIM-X",), **planned) == {"claims": {"CLAIM-X": FLOORS}}
         return

@@ -9,10 +9,12 @@ import py_compile
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from verify import gate
 from verify.audit.host import Limits, hosted
 from verify.audit.remote import RemoteSubject
 from verify.audit.subject import foreign_subject
@@ -103,3 +105,22 @@ def test_a_program_that_runs_a_compiled_file_of_another_text_is_told_no(
     assert asked() == ()
     compiled_otherwise(engine, "ONE = 1\n", "ONE = 2\n", mode)
     assert [one for one in asked() if "is of another text" in one]
+
+
+def test_no_compiled_file_but_those_of_the_package_that_asks_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the same file of a folder of that name elsewhere, and no library of machine code."""
+    engine, other = tmp_path / "engine", tmp_path / "other/engine"
+    for folder in (engine, other):
+        folder.mkdir(parents=True)
+        compiled_otherwise(folder / "one.py", "ONE = 1\n", "ONE = 2\n", "never looked at")
+    (engine / "two.so").write_bytes(b"\x7fELF")
+    for number, path in enumerate((other / "one.py", engine / "two.so", engine / "one.py")):
+        module = ModuleType(f"stand_in_{number}")
+        module.__file__ = str(path)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert list(gate._compiled_otherwise(None)) == []
+    assert list(gate._compiled_otherwise(engine)) == [
+        "the compiled file of one.py in __pycache__ is of another text: remove it"
+    ]
