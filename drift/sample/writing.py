@@ -110,7 +110,9 @@ def _outputs(
     if out.suffix == ".png":
         return [_grid(working, request)]
     working.mkdir()
-    (working / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    (working / FACTS).write_text(
+        json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
     more = [_singles(working / SINGLE)] if single else []
     tensors = _tensors(working / TENSORS, shape, request, facts)
     return [tensors, _grid(working / GRID, request), *more]
