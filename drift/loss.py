@@ -112,7 +112,7 @@ def feature_loss(
         for name, drift in outcomes.items():
             with trace.scope(name):
                 _record_outcome(calls[name].gen, drift, drift.groups)
-            mean = attach_gradient(gen[name], drift, of_mean=True)
+            mean = attach_gradient(gen[name], drift, mean_over_groups(drift, group))
             values.append(reduce_locations(mean, gen_features[name].shape[2], switches))
             info[f"loss/{name}"] = values[-1].detach()
             info.update({f"{figure}/{name}": number for figure, number in drift.info.items()})
@@ -151,24 +151,30 @@ def reduce_locations(mean: Tensor, locations: int, switches: Semantics) -> Tenso
     return mean * locations if switches.location_reduction == "sum" else mean
 
 
+def mean_over_groups(drift: Drift, group: ProcessGroup | None) -> Tensor:
+    """The mean loss over the groups of all processes."""
+    return drift.loss.mean() if group is None else drift.mean
+
+
 class _Pull(torch.autograd.Function):
-    """loss [B], or its mean, with the closed form as its gradient with respect to gen [B, G, S]."""
+    """A value, loss [B] or its mean, with the gradient of a Drift, [B, G, S]."""
 
     @staticmethod
-    def forward(ctx: Any, gen: Tensor, drift: Drift, of_mean: bool) -> Tensor:
-        ctx.save_for_backward(drift.gradient)
+    def forward(ctx: Any, gen: Tensor, value_and_gradient: tuple[Tensor, Tensor]) -> Tensor:
+        value, gradient = value_and_gradient
+        ctx.save_for_backward(gradient)
         ctx.dtype = gen.dtype
-        return drift.mean if of_mean else drift.loss
+        return value
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None]:
         if torch.is_grad_enabled():
             # Otherwise the second derivative would be zero without a word.
             raise RuntimeError("drift_loss has no second derivative; drop create_graph=True")
         (gradient,) = ctx.saved_tensors
         if not _all_ones(grad_loss):
             gradient = gradient * grad_loss.reshape(-1, 1, 1)
-        return gradient.to(ctx.dtype), None, None
+        return gradient.to(ctx.dtype), None
 
 
 def _all_ones(numbers: Tensor) -> bool:
@@ -176,9 +182,12 @@ def _all_ones(numbers: Tensor) -> bool:
     return numbers.device.type == "cpu" and set(numbers.reshape(-1).tolist()) <= {1.0}
 
 
-def attach_gradient(gen: Tensor, drift: Drift, of_mean: bool = False) -> Tensor:
-    """The loss [B], or its mean, as a function of gen: of x_n = gen / sg(c) alone."""
-    loss: Tensor = _Pull.apply(gen, drift, of_mean)
+def attach_gradient(gen: Tensor, drift: Drift, value: Tensor | None = None) -> Tensor:
+    """The loss [B], or its mean, as a function of gen: of x_n = gen / sg(c) alone.
+
+    value  what the gradient is of; None: the losses
+    """
+    loss: Tensor = _Pull.apply(gen, (drift.loss if value is None else value, drift.gradient))
     return loss
 
 
@@ -186,7 +195,7 @@ def _record_outcome(gen: Tensor, drift: Drift, groups: Tensor | int) -> None:
     """groups: those that the gradient is divided by."""
     if not trace.active():
         return
-    gradient = drift.gradient * groups
+    gradient = drift.gradient * torch.as_tensor(groups).reshape(-1, 1, 1)
     force = gradient / target.gradient_factor(gen.shape, drift.coordinate_scale)
     trace.record("step32/force_across_R", force)
     trace.record("step32/goal_scaled", gen / drift.coordinate_scale + force)

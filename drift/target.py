@@ -279,11 +279,13 @@ def outcome(
     norms = force_norm(f)
     dtype = pulled.scale.dtype
     groups = total[..., -1].to(dtype)
-    factor = gradient_factor(pulled.forces[0].shape, pulled.coordinate_scale)
+    factor = gradient_factor(pulled.forces[0].shape, pulled.coordinate_scale).reshape(-1, 1)
+    if of_mean:
+        factor = factor / groups.reshape(-1, 1)
     info = {"scale": pulled.scale}
     info |= {f"loss_{tau}": f[..., i].to(dtype) for i, tau in enumerate(taus)}
     return Drift(
-        summed_force(pulled, norms.to(dtype), factor / groups if of_mean else factor),
+        summed_force(pulled, norms.to(dtype), factor),
         pulled.coordinate_scale,
         objective(pulled.products, norms.to(dtype), switches),
         objective(mean, norms, switches).to(dtype),
@@ -293,18 +295,19 @@ def outcome(
 
 
 def summed_force(pulled: Pulled, norms: Tensor, factor: Tensor) -> Tensor:
-    """[B, G, S]: the sum over R of forces over c and their norms [R], times a factor.
+    """[B, G, S]: the sum over R of forces over c and their norms [R], times a factor [1, 1].
 
     Consumes the forces.
     """
     groups, temperatures = pulled.products.shape[:2]
     divisors = (norms * pulled.coordinate_scale.reshape(-1, 1)).expand(groups, temperatures)
+    of_all = factor / divisors
     total = pulled.forces[0].new_empty(groups, *pulled.forces[0].shape[2:])
     start = 0
     while pulled.forces:
         some = pulled.forces.pop(0)
         stop = start + len(some)
-        shares = factor / divisors[start:stop, None]
+        shares = of_all[start:stop, None]
         torch.bmm(shares, some.flatten(2), out=total[start:stop].flatten(1)[:, None])
         start = stop
     return total

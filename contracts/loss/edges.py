@@ -242,8 +242,8 @@ def pulls_the_positives(real: Any, gen: Tensor, pos: Tensor, *more: Any, **optio
 def zero_second_derivative(subject: object) -> AbstractContextManager[object]:
     """The closed form is a constant to whoever differentiates it again."""
 
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.saved_tensors[0] * grad_loss[:, None, None], None, None
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None]:
+        return ctx.saved_tensors[0] * grad_loss[:, None, None], None
 
     return patch.object(loss._Pull, "backward", staticmethod(backward))
 

@@ -44,7 +44,7 @@ def mean_position(
 @mutant("loss.force_norm_per_group", drift.target, "power_totals")
 def force_norm_per_group(real: Any, products: Sequence[Tensor], group: object) -> list[Tensor]:
     """The force is normalised within each class."""
-    return [drift.target.with_count(one.double()) for one in products]
+    return [drift.target.with_count(one.double()) * len(one) for one in products]
 
 
 @mutant("loss.unnormalised_force", drift.target, "force_power")
@@ -76,7 +76,7 @@ def gradient_without_scale(real: Any, shape: Any, c: Any) -> Any:
 
 
 @mutant("loss.nan_gradient", drift.loss, "attach_gradient")
-def nan_gradient(real: Any, gen: Tensor, drifted: drift.target.Drift, *more: bool) -> Any:
+def nan_gradient(real: Any, gen: Tensor, drifted: drift.target.Drift, *more: Any) -> Any:
     """One entry of the gradient is no number; loss and info are right."""
     gradient = drifted.gradient.clone()
     gradient[-1, -1, -1] = torch.nan
