@@ -147,6 +147,47 @@ def test_an_item_is_held_where_all_of_its_cited_facts_are() -> None:
     assert held({"book:x.one": ["C-1"]}, {"C-1"}, set()) is Held.OPEN
 
 
+ITEMS = {
+    "red": ["x.one"], "measured": ["x.one", "x.two"], "unproven": ["x.one", "x.three"],
+    "excused": ["x.four"], "held and excused": ["x.one", "x.four"], "open": ["x.five"],
+    "half open": ["x.four", "x.five"],
+}  # fmt: skip
+HELD = {
+    "red": Held.SEEN_RED, "measured": Held.MEASURED, "unproven": Held.UNPROVEN,
+    "excused": Held.NEEDS_A_RUN, "held and excused": Held.SEEN_RED, "open": Held.OPEN,
+    "half open": Held.OPEN, "thanks": Held.INFORMATIONAL,
+}  # fmt: skip
+
+
+def test_each_item_is_held_or_says_why_not_and_is_counted_in_words() -> None:
+    """Facts: one is seen red, two is measured, three stands nowhere, four has a reason."""
+    items = [{"id": n.replace(" ", "_"), "at": "p", "title": n, "facts": f} for n, f in
+             ITEMS.items()]  # fmt: skip
+    thanks = {"id": "thanks", "at": "p", "title": "thanks",
+              "none": {"reason": "informational", "because": "b"}}  # fmt: skip
+    whole = {
+        "schema": "verify/outline/1", "authority": "book", "title": "t", "known_from": "k",
+        "items": [*items, thanks],
+        "uncited": [{"fact": "book:x.four", "reason": "needs a run", "because": "b"}],
+    }  # fmt: skip
+    outline = Outline.model_validate_json(json.dumps(whole))
+    empty = outline.model_copy(update={"authority": "talk", "items": ()})
+    # A second clause of a fact may be unproven: one that stands is enough.
+    cited = {"book:x.one": ["C-1", "C-9"], "book:x.two": ["C-2"], "book:x.three": ["C-3"]}
+    (share,) = shares([empty, outline], Standing(cited, {"C-1", "C-2"}, {"C-2", "C-3"}))
+    assert share.items == {name.replace(" ", "_"): held for name, held in HELD.items()}
+    assert (share.authority, share.held, share.value) == ("book", 3, 3 / 8)
+    assert share.line == (
+        "3 of 8 items of the book are held by a clause that was seen red, 1 of them by "
+        "measurement; the others: 1 not judged so, 1 informational, 1 needs a run, 2 open"
+    )
+    all_held = outline.model_copy(update={"items": outline.items[:2]})
+    (share,) = shares([all_held], Standing(cited, {"C-1", "C-2"}, {"C-2"}))
+    assert share.line == (
+        "2 of 2 items of the book are held by a clause that was seen red, 1 of them by measurement"
+    )
+
+
 def test_the_matrix_goes_both_ways(mini: MiniPack, tmp_path: Path, cli: Cli) -> None:
     outlined(mini)
     reports = tmp_path / "reports"
