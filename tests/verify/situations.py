@@ -119,11 +119,12 @@ def only(pack: Pack, found: Evidence) -> ClaimVerdict:
 
 
 def about(
-    written: Claim, clauses: Iterable[Clause], outcomes: dict[str, Verdict], **more: Any
-) -> ClaimVerdict:
+    written: Claim, clauses: Iterable[Clause], outcomes: dict[str, Verdict], *decisions: Decision,
+    **more: Any,
+) -> ClaimVerdict:  # fmt: skip
     """The verdict of one claim of a pack of these clauses; `more` is of the pack."""
     kept = tuple(clauses)
-    return only(pack_of(kept, [written], **more), evidence(kept, outcomes))
+    return only(pack_of(kept, [written], *decisions, **more), evidence(kept, outcomes))
 
 
 def said(result: ClaimVerdict) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from .situations import (
     decision,
     evidence,
     metric,
+    only,
     pack_of,
     verdict,
     ways,
@@ -102,6 +103,9 @@ def test_falsifiers_have_to_run_and_those_that_survived_to_turn_it_red() -> None
     run = FalsifierRun("THING-001", survived, PASS)
     found = Evidence((item,), {"THING-001": PASS}, (run,), "thing")
     pack = pack_of([item], [claim()])
+    none = replace(found, falsifiers=())
+    (reason,) = only(pack, none).reasons
+    assert reason == f"falsifiers of THING-001 did not run: {survived}, {other}"
     told = Leaves(Needs(clauses=("THING-*",)), Floors(), pack, found)
     assert told.survivor(item, survived) == Leaf(
         LeafKind.FALSIFIER, "THING-001",
@@ -116,6 +120,20 @@ def test_falsifiers_have_to_run_and_those_that_survived_to_turn_it_red() -> None
     assert after.falsifiers == (FalsifierRun("THING-001", survived, RED),)
     _, after = with_leaves([told.untried(item)], pack, found)
     assert after.falsifiers == (run, FalsifierRun("THING-001", other, RED))
+
+
+def test_falsifiers_that_have_yet_to_run_kill_in_the_order_of_their_labels() -> None:
+    by = [{"thing.two_for_one": {"by": by}} for by in (5.0, 3.0, 1.0, 4.0, 2.0)]
+    item = clause(1, falsifiers=by)
+    found = Evidence((item,), {"THING-001": PASS}, (), "thing")
+    pack = pack_of([item], [claim()])
+    (one,) = leaves(claim(), [item], {"THING-001": verdict(Outcome.FAIL)})
+    _, after = with_leaves([one], pack, found)
+    assert [run.label for run in after.falsifiers] == []
+    _, after = with_leaves([replace(one, kind=LeafKind.FALSIFIER)], pack, found)
+    labels = [run.label for run in after.falsifiers]
+    assert labels == sorted(f.label for f in item.falsifiers)
+    assert all(run.killed for run in after.falsifiers)
 
 
 @pytest.mark.parametrize(

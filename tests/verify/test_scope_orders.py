@@ -156,6 +156,8 @@ def test_a_clause_stands_where_it_passed_and_all_its_falsifiers_ran_and_turned_i
     outcomes["THING-005"] = verdict(Outcome.WAIVED)
     found = evidence(clauses, outcomes, survivors=["THING-002"], untried=["THING-003"])
     cited = {"book:thing.one": [one.id for one in clauses]}
+    ran = replace(found, falsifiers=(*found.falsifiers, run(4, "thing.two_for_one")))
+    assert standing(ran) == standing(found)
     assert standing(found) == Standing(cited, {"THING-001", "THING-006"}, {"THING-006"})
 
 

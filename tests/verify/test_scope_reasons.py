@@ -11,10 +11,11 @@ import pytest
 from verify.outcome import Axis, Outcome
 from verify.run.results import Verdict
 from verify.scope import Form, Scope, Tier
+from verify.spec.model import Conflict
 from verify.spec.outline import Outline
 
 from .signing import backed
-from .situations import about, claim, clause, metric, said, verdict
+from .situations import about, claim, clause, decision, metric, said, verdict
 
 FIGURE = metric(3, Axis.PAPER_EVAL)
 BARE = "it names no record that it comes from, so nothing signed bears it out"
@@ -142,6 +143,40 @@ def test_a_record_that_is_signed_by_nobody_known_is_said_with_its_kind() -> None
     assert reason == (
         "THING-003 is measured on paper-eval and counts as proxy: one.json: changed "
         "(another record than the one that was signed)"
+    )
+
+
+# -- decisions ------------------------------------------------------------------------------------
+
+
+def conflict(at: int, *affects: str) -> Conflict:
+    return Conflict(
+        id=f"CONF-00{at}", topic="thing.one", kind="silence", between=("book", "talk"),
+        decision=f"DEC-000{at}", affects=affects, summary="s",
+    )  # fmt: skip
+
+
+def test_a_claim_waits_for_what_it_names_what_affects_and_what_caps_it_in_order() -> None:
+    """Not for those of other claims; a conflict that it names is said with its decision."""
+    written = claim(decisions=["DEC-0004", "DEC-0002"], conflicts=["CONF-003", "CONF-009"])
+    records = [
+        decision("proposed", name="DEC-0006", caps=["CLAIM-OTHER", "CLAIM-THING"]),
+        decision("deferred", name="DEC-0003", caps=["CLAIM-THING"]),
+        decision("proposed", name="DEC-0007", caps=["CLAIM-OTHER"]),
+        decision("proposed", name="DEC-0005"),
+        decision("accepted", name="DEC-0004"),
+    ]
+    result = about(
+        written, [clause(1)], {"THING-001": verdict(Outcome.PASS)}, *records,
+        conflicts=(conflict(3, "CLAIM-THING"), conflict(5, "CLAIM-OTHER"),
+                   conflict(1, "CLAIM-OTHER", "CLAIM-THING")),
+    )  # fmt: skip
+    assert result.reasons == (
+        "the conflict CONF-009 is not in the pack",
+        "DEC-0001 is missing",
+        "DEC-0002 is missing",
+        "DEC-0003 (T) is deferred, and CONF-003 rests on it",
+        "DEC-0006 (T) is proposed",
     )
 
 

@@ -80,9 +80,8 @@ def questions(claim: Claim, pack: Pack) -> tuple[Question, ...]:
     if claim.bounded is None:
         return (strict,)
     needs = claim.bounded.needs
-    own = TIER_OF_AXIS[needs.axis] if needs.axis is not None else Tier.C
-    asked = TIER_OF_AXIS[claim.needs.axis] if claim.needs.axis is not None else Tier.C
-    below = weakest_tier([own, lowered(asked)])  # a loose pass never carries as far
+    # A loose pass never carries as far.
+    below = weakest_tier([_asked(needs), lowered(_asked(claim.needs))])
     bounded = _question(claim, Form.BOUNDED, claim.bounded.sentence, needs, pack, below)
     return strict, bounded
 
@@ -92,9 +91,12 @@ def _question(
 ) -> Question:
     clauses = named_by(needs.clauses, pack.clauses)
     stated = [TIER_OF_AXIS[c.axis] for c in clauses if c.axis is not None]
-    if needs.axis is not None:
-        ceiling = weakest_tier([ceiling, *stated]) if stated else Tier.NONE
-    return Question(claim, form, sentence, needs, clauses, floors(needs.floors, pack), ceiling)
+    most = weakest_tier([ceiling, *stated])
+    return Question(claim, form, sentence, needs, clauses, floors(needs.floors, pack), most)
+
+
+def _asked(needs: Needs) -> Tier:
+    return Tier.C if needs.axis is None else TIER_OF_AXIS[needs.axis]
 
 
 def answer(question: Question, pack: Pack, evidence: Evidence) -> Finding:
