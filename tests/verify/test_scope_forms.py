@@ -129,3 +129,49 @@ def test_a_claim_that_nothing_raises_says_what_caps_it(
     items, outcomes = [metric(3, stated)], {"THING-003": verdict(Outcome.PASS, stated)}
     result = about(written, items, outcomes)
     assert (result.scope, result.unlock, result.capped) == (Scope.ALLOWED, None, capped)
+
+
+def test_all_axes_that_numbers_are_stated_for_are_said_once() -> None:
+    axes = (Axis.REPO_EVAL, Axis.PROXY, Axis.PAPER_EVAL, Axis.REPO_EVAL)
+    items = [metric(at, axis) for at, axis in enumerate(axes, 1)]
+    outcomes = {item.id: verdict(Outcome.PASS, item.axis) for item in items}
+    result = about(claim(axis="smoke"), items, outcomes)
+    stated = "paper-eval, proxy, repo-eval"
+    assert (result.scope, result.tier) == (Scope.ALLOWED, Tier.C)
+    assert result.capped == f"its numbers are stated for {stated}, so it is at most tier C"
+
+
+def test_what_no_evidence_mends_caps_a_denial_wherever_it_stands_among_its_reasons() -> None:
+    written = claim(coverage={"talk": 1.0})
+    result = about(written, [clause(1)], {"THING-001": verdict(Outcome.FAIL)})
+    none = "there is no outline of talk"
+    assert result.reasons == ("THING-001 fail: fail, for a reason", none)
+    assert (result.unlock, result.capped) == (None, f"no evidence would help: {none}")
+
+
+# -- which way up is named ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strict", "bounded", "named", "form"),
+    [
+        (["THING-001", "THING-002"], ["THING-001"], ["THING-001"], Form.BOUNDED),
+        (["THING-001"], ["THING-001", "THING-002"], ["THING-001"], Form.STRICT),
+        (["THING-002"], ["THING-001"], ["THING-002"], Form.STRICT),
+    ],
+    ids=["fewer for the bounded", "fewer for the strict", "as many"],
+)
+def test_of_ways_to_one_tier_the_shortest_is_named_and_of_these_the_better(
+    strict: list[str], bounded: list[str], named: list[str], form: Form
+) -> None:
+    both = with_bounded(claim(clauses=strict), clauses=bounded)
+    found = about(both, [clause(1), clause(2)], {}).unlock
+    assert found is not None
+    assert [leaf.name for leaf in found.leaves] == named
+    assert (found.tier, found.scope, found.form) == (Tier.C, Scope.ALLOWED, form)
+
+
+def test_a_claim_that_something_raises_is_not_said_to_be_capped() -> None:
+    result = about(claim(axis="proxy"), [FIGURE], {"THING-003": verdict(Outcome.PASS, Axis.PROXY)})
+    assert result.unlock is not None
+    assert result.capped == ""

@@ -9,9 +9,9 @@ import pytest
 
 from verify.outcome import Axis, Outcome, Reason
 from verify.run.results import FalsifierRun, Verdict
-from verify.scope import Evidence, Floors, Form, Leaf, LeafKind, Scope, Tier, with_leaves
+from verify.scope import Evidence, Floors, Leaf, LeafKind, Scope, Tier, with_leaves
 from verify.scope.leaves import Leaves
-from verify.spec.model import Claim, DecisionStatus, Needs, Pack
+from verify.spec.model import Claim, DecisionStatus, Needs
 
 from .signing import backed
 from .situations import (
@@ -25,7 +25,6 @@ from .situations import (
     pack_of,
     verdict,
     ways,
-    with_bounded,
 )
 
 FIGURE = metric(3, Axis.PAPER_EVAL)
@@ -279,61 +278,3 @@ def test_a_pass_that_is_measured_anew_keeps_the_falsifiers_that_it_had() -> None
     _, after = with_leaves([leaf(LeafKind.EVIDENCE, Axis.PAPER_EVAL)], pack, found)
     assert after.runs("THING-003") == (survivor,)
     assert after.outcome("THING-003") is Outcome.PASS
-
-
-# -- which sets are tried -------------------------------------------------------------------------
-
-
-def raised(pack: Pack, found: Evidence) -> tuple[Any, ...]:
-    result = about(
-        pack.claims[0], found.clauses, dict(found.verdicts), outlines=pack.outlines
-    ).unlock
-    assert result is not None
-    return result.tier, result.scope, result.form, [(x.kind.value, x.name) for x in result.leaves]
-
-
-def test_a_waiver_is_kept_where_the_next_tier_is_reached_with_it() -> None:
-    items = [clause(1), clause(2), FIGURE]
-    outcomes = {
-        "THING-001": verdict(Outcome.WAIVED), "THING-002": verdict(Outcome.FAIL),
-        "THING-003": verdict(Outcome.PASS, Axis.PAPER_EVAL),
-    }  # fmt: skip
-    pack = pack_of(items, [claim(axis="paper-eval")])
-    assert raised(pack, evidence(items, outcomes)) == (
-        Tier.B, Scope.CONDITIONAL, Form.STRICT, [("clause", "THING-002")],
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("number", "ways_up"),
-    [
-        (verdict(Outcome.WAIVED, Axis.PROXY), [("evidence", "THING-003")]),
-        (replace(UNSIGNED, outcome=Outcome.WAIVED), [("signature", "THING-003")]),
-        (verdict(Outcome.WAIVED, Axis.REPO_EVAL), [("waiver", "THING-003")]),
-    ],
-    ids=["measured anew", "signed", "stands"],
-)
-def test_a_waiver_goes_with_the_clause_that_is_measured_anew(
-    number: Verdict, ways_up: list[tuple[str, str]]
-) -> None:
-    item = metric(3, Axis.REPO_EVAL)
-    result = about(claim(axis="repo-eval"), [item], {"THING-003": number})
-    assert ways(result) == ways_up
-
-
-def test_a_waiver_and_a_signature_of_one_clause_are_two_steps() -> None:
-    both = with_bounded(claim(axis="repo-eval"), axis="smoke")
-    number = replace(UNSIGNED, outcome=Outcome.WAIVED)
-    result = about(both, [metric(3, Axis.REPO_EVAL)], {"THING-003": number})
-    assert (result.scope, result.tier, result.form) == (Scope.CONDITIONAL, Tier.C, Form.BOUNDED)
-    assert ways(result) == [("waiver", "THING-003"), ("signature", "THING-003")]
-    assert result.unlock is not None
-    assert (result.unlock.tier, result.unlock.form) == (Tier.B, Form.STRICT)
-
-
-def test_a_form_that_no_evidence_carries_names_no_leaf_for_the_other() -> None:
-    """The strict form would ask for more, and be denied all the same."""
-    strict = claim(axis="paper-eval", floors={"samples": 50_000}, coverage={"talk": 1.0})
-    both = with_bounded(strict, axis="repo-eval", floors={"samples": 5000})
-    (one,) = leaves(both, [FIGURE], {})
-    assert (one.axis, one.floors) == (Axis.REPO_EVAL, Floors(samples=5000))

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from verify.outcome import Axis, Outcome
-from verify.scope import Form, Scope, Tier
+from verify.run.results import Verdict
+from verify.scope import ClaimVerdict, Floors, Form, Scope, Tier
 from verify.scope.forms import questions
 from verify.scope.unlock import unlock
 from verify.spec.model import Claim, Conflict, Pack, Waiver
 
 from .situations import (
+    about,
     claim,
     clause,
     commands,
@@ -243,3 +245,73 @@ def test_a_form_that_names_an_axis_is_not_capped_for_naming_none() -> None:
     result = only(pack_of(clauses, [both]), found)
     assert (result.form, result.tier, result.unlock) == (Form.STRICT, Tier.C, None)
     assert result.capped == "its numbers are stated for proxy, so it is at most tier C"
+
+
+# -- which sets are tried -------------------------------------------------------------------------
+
+
+UNSIGNED = replace(verdict(Outcome.WAIVED, Axis.PAPER_EVAL), backing=())
+
+
+def raised(result: ClaimVerdict) -> tuple[object, ...]:
+    found = result.unlock
+    assert found is not None
+    return found.tier, found.scope, found.form, ways(result)
+
+
+def test_a_waiver_is_kept_where_the_next_tier_is_reached_with_it() -> None:
+    items = [clause(1), clause(2), metric(3, Axis.PAPER_EVAL)]
+    outcomes = {
+        "THING-001": verdict(Outcome.WAIVED), "THING-002": verdict(Outcome.FAIL),
+        "THING-003": verdict(Outcome.PASS, Axis.PAPER_EVAL),
+    }  # fmt: skip
+    assert raised(about(claim(axis="paper-eval"), items, outcomes)) == (
+        Tier.B, Scope.CONDITIONAL, Form.STRICT, [("clause", "THING-002")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "ways_up"),
+    [
+        (verdict(Outcome.WAIVED, Axis.PROXY), [("evidence", "THING-003")]),
+        (UNSIGNED, [("signature", "THING-003")]),
+        (verdict(Outcome.WAIVED, Axis.REPO_EVAL), [("waiver", "THING-003")]),
+    ],
+    ids=["measured anew", "signed", "stands"],
+)
+def test_a_waiver_goes_with_the_clause_that_is_measured_anew(
+    number: Verdict, ways_up: list[tuple[str, str]]
+) -> None:
+    item = metric(3, Axis.REPO_EVAL)
+    result = about(claim(axis="repo-eval"), [item], {"THING-003": number})
+    assert ways(result) == ways_up
+
+
+def test_of_two_waivers_the_one_whose_clause_is_measured_anew_is_no_step() -> None:
+    items = [clause(1), metric(3, Axis.REPO_EVAL)]
+    outcomes = {
+        "THING-001": verdict(Outcome.WAIVED), "THING-003": verdict(Outcome.WAIVED, Axis.PROXY),
+    }  # fmt: skip
+    assert raised(about(claim(axis="proxy"), items, outcomes)) == (
+        Tier.B, Scope.ALLOWED, Form.STRICT,
+        [("waiver", "THING-001"), ("evidence", "THING-003")],
+    )  # fmt: skip
+
+
+def test_a_waiver_and_a_signature_of_one_clause_are_two_steps() -> None:
+    both = with_bounded(claim(axis="repo-eval"), axis="smoke")
+    result = about(both, [metric(3, Axis.REPO_EVAL)], {"THING-003": UNSIGNED})
+    assert (result.scope, result.tier, result.form) == (Scope.CONDITIONAL, Tier.C, Form.BOUNDED)
+    assert ways(result) == [("waiver", "THING-003"), ("signature", "THING-003")]
+    assert result.unlock is not None
+    assert (result.unlock.tier, result.unlock.form) == (Tier.B, Form.STRICT)
+
+
+def test_a_form_that_no_evidence_carries_names_no_leaf_for_the_other() -> None:
+    """The strict form would ask for more, and be denied all the same."""
+    strict = claim(axis="paper-eval", floors={"samples": 50_000}, coverage={"talk": 1.0})
+    both = with_bounded(strict, axis="repo-eval", floors={"samples": 5000})
+    found = about(both, FIGURE[1:], {}).unlock
+    assert found is not None
+    (one,) = found.leaves
+    assert (one.axis, one.floors) == (Axis.REPO_EVAL, Floors(samples=5000))

@@ -57,8 +57,7 @@ def _reasons(best: Finding, findings: list[Finding]) -> Iterator[str]:
     own = dict.fromkeys([*(lack.reason for lack in best.lacks), *best.conditions, *best.unborne])
     yield from own
     for other in findings:
-        added = [lack.reason for lack in other.lacks] if other is not best else []
-        for reason in dict.fromkeys(reason for reason in added if reason not in own):
+        for reason in dict.fromkeys(lack.reason for lack in other.lacks if lack.reason not in own):
             yield f"{other.question.form} form: {reason}"
 
 

@@ -14,7 +14,7 @@ from verify.outcome import Outcome
 from verify.scope.evidence import Evidence
 from verify.scope.forms import Question, lacking
 from verify.scope.leaves import changed
-from verify.scope.tiers import Scope, rank, stronger_axes
+from verify.scope.tiers import rank, stronger_axes
 from verify.scope.verdicts import ClaimVerdict, Leaf, LeafKind, Unlock
 from verify.spec.model import Pack
 
@@ -65,7 +65,7 @@ def _waivers(
     question: Question, pack: Pack, evidence: Evidence, kept: tuple[Leaf, ...]
 ) -> Iterator[Leaf]:
     """Waivers of the form that no other leaf replaces by a pass."""
-    passing = {leaf.name for leaf in kept if leaf.kind in (LeafKind.CLAUSE, LeafKind.EVIDENCE)}
+    passing = {leaf.name for leaf in kept if leaf.kind is LeafKind.EVIDENCE}
     leaves = question.leaves(pack, evidence)
     for clause in question.clauses:
         if evidence.outcome(clause.id) is Outcome.WAIVED and clause.id not in passing:
@@ -73,7 +73,7 @@ def _waivers(
 
 
 def _tier(verdict: ClaimVerdict) -> int:
-    return rank(verdict.tier, Scope.DENIED, verdict.form)[0]
+    return _rank(verdict)[0]
 
 
 def _rank(verdict: ClaimVerdict) -> tuple[int, int, int]:
