@@ -74,6 +74,14 @@ def test_a_rate_that_is_just_as_asked_is_enough_and_one_below_is_not(
     assert result.scope is (Scope.DENIED if short else Scope.ALLOWED)
 
 
+def test_too_few_changes_are_said_with_how_many_are_needed() -> None:
+    pack = pack_of([made(1)], [made_claim(detection=ASKED)])
+    few = "THING was tried by 19 changes, at least 20 needed"
+    assert only(pack, of(Rate(judged=19))).reasons == (few,)
+    none = "THING has no detection rate that was recorded for exactly these files"
+    assert only(pack, of(Rate())).reasons == only(pack, of(None)).reasons == (none,)
+
+
 def test_each_contract_that_is_asked_about_is_short_by_itself() -> None:
     asked = made_claim(detection={"contracts": ["THING", "OTHER"], "at_least": 0.9, "tried": 2})
     found = of(Rate(judged=2))
