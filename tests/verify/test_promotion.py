@@ -546,4 +546,18 @@ def test_a_track_stands_once_and_at_its_place(mini: MiniPack) -> None:
     mini.data("contracts/other.yaml", {"schema": "verify/promotion/1", "tracks": [track, track]})
     found = [str(problem) for problem in mini.problems()]
     assert any("the track small a second time" in text for text in found)
-    assert any("expected only contracts/policy/promotion.yaml" in text for text in found)
+    place = "found a file with this schema at contracts/other.yaml"
+    said = f"{place}; expected only contracts/policy/promotion.yaml; remedy: move it there"
+    assert [text for text in found if "promotion.yaml" in text] == [
+        f"contracts/other.yaml:1:9: schema: {said}"
+    ]
+
+
+@pytest.mark.parametrize("needs", [["THING-*"], ["THING-001"], ["*-00[12]", "T*"]])
+def test_a_track_may_name_clauses_by_pattern(mini: MiniPack, needs: list[str]) -> None:
+    track = {**TRACK, "floors": {"steps": 1, "samples": 1, "seeds": 1}, "protocol": {},
+             "recomputed_by": "THING-001", "needs": needs}  # fmt: skip
+    mini.data(
+        "contracts/policy/promotion.yaml", {"schema": "verify/promotion/1", "tracks": [track]}
+    )
+    assert mini.problems() == ()
