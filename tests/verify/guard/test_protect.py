@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -385,6 +387,19 @@ def ruled(guarded: MiniPack) -> MiniPack:
 def test_a_weakened_rule_is_changed(ruled: MiniPack, place: str, old: str, new: str) -> None:
     ruled.edit(place, old, new)
     assert states(ruled) == {place: State.CHANGED}
+
+
+@pytest.mark.parametrize("pack", ["guarded", "ruled"])
+def test_no_text_is_read_in_whatever_encoding_a_machine_has(
+    pack: str, request: pytest.FixtureRequest
+) -> None:
+    """Python says where an encoding is left open."""
+    root = request.getfixturevalue(pack).root
+    words = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning"]
+    done = subprocess.run(
+        [*words, "-m", "verify", "protect", "--pack", root], check=False, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("place", ["contracts/thing.yaml", "specs/decisions/DEC-0005.md"])

@@ -1,4 +1,4 @@
-"""Parts of the protection by themselves: what is walked, lists of digests, and decisions."""
+"""Parts of the protection by themselves: what is walked, lists of digests, decisions, changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from verify.guard import protect
+from verify.guard import frontier, git, protect
 from verify.problems import UsageError
 
 DIGEST = "ab" * 32
@@ -131,3 +131,40 @@ def test_of_a_record_its_front_matter_is_under_protection_whatever_bytes_follow(
     assert protect._digest(front, "gold/a.md") != bare
     path.write_bytes(b"no front matter\n")
     assert protect._digest(front, "gold/a.md") == protect._digest(whole, "gold/a.md")
+
+
+def test_a_list_is_written_with_names_relative_to_its_folder(tmp_path: Path) -> None:
+    for folder in ("", "gold/deep/"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        place = tmp_path / folder / "list"
+        place.write_text(f"{DIGEST}  b.txt\n{DIGEST}  c.txt\n", encoding="utf-8")
+        changed = {f"{folder}a.txt": "cd" * 32, f"{folder}b.txt": None}
+        protect._rewrite_manifest(a_guard(tmp_path), f"{folder}list", changed)
+        assert place.read_text(encoding="utf-8") == f"{'cd' * 32}  a.txt\n{DIGEST}  c.txt\n"
+
+
+def a_change(old: str | None, new: str | None) -> git.Change:
+    status = "A" if old is None else "D" if new is None else "M" if old == new else "R"
+    return git.Change(status, old, new, "100644", "100644", "b10b")
+
+
+def test_what_the_base_has_too_is_no_part_of_the_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a rename both names count, and the old one is gone; a copy leaves it."""
+    here = [a_change("src/a", "src/a"), a_change("src/b", "other/b"), a_change(None, "src/c")]
+    there = [a_change("src/a", "src/a"), a_change("x", "x")]
+    seen = {("base", "head"): here[1:], ("fork", "head"): [*here, there[1]]}
+    monkeypatch.setattr(git, "changes", lambda at, base, head: seen[base, head])
+    monkeypatch.setattr(git, "forks", lambda at, base, head: ["fork"])
+    asked = []
+
+    def judge(path: str, rules: Any, by: Any, *, gone: bool) -> tuple[frontier.Side, str]:
+        asked.append((path, gone))
+        return frontier.Side.INSIDE, "src/**"
+
+    monkeypatch.setattr(frontier, "judge", judge)
+    rules: Any = SimpleNamespace(decided=())
+    found = frontier.touched(tmp_path, "base", "head", rules)
+    assert [one.path for one in found] == ["other/b", "src/b", "src/c"]
+    assert sorted(asked) == [("other/b", False), ("src/b", True), ("src/c", False)]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from verify.outcome import Outcome
+from verify.problems import UsageError
 from verify.release.decide import Decision, closing, decide
 from verify.release.finding import Finding, Word
 from verify.release.model import Gate, Signature
@@ -140,6 +141,23 @@ def test_a_gate_of_artefacts_without_one(releases: str, outcome: Outcome) -> Non
     (found,) = decide(now, never).results
     assert (found.finding.outcome, found.artefact) == (outcome, None)
     assert found.open == (releases == "artefact")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UsageError("one: found nothing\nand more"), "one: found nothing"),
+        (UsageError("two"), "two"),
+    ],
+)
+def test_what_cannot_be_asked_is_unknown_with_the_first_line_of_why(
+    error: Exception, said: str
+) -> None:
+    def run(*given: Any) -> Verdict:
+        raise error
+
+    (found,) = decide(situation(a_gate()), run).results
+    assert (found.finding.outcome, found.finding.reason) == (Outcome.UNKNOWN, said)
 
 
 @pytest.mark.parametrize("integrity", [False, True])
