@@ -27,7 +27,6 @@ from verify.spec.pack import LoadedPack
 from verify.spec.select import named_by
 
 STRONGEST_FIRST = list(Axis)
-AGREES = 1.0e-9  # relative: a mean of float64 values, printed and read again
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,8 @@ def _score(case: Case) -> Iterator[Blocker]:
         yield Blocker(Kind.REFUSED, "components", str(error), "comparable numbers", remedy)
         return
     remedy = "state what the evaluations found"
-    if not math.isclose(whole.value, score.value, rel_tol=AGREES, abs_tol=0.0):
+    # To 1e-9 of it: a mean of float64 values, printed and read again.
+    if not math.isclose(whole.value, score.value):
         found, expected = f"{score.value!r}", f"{whole.value!r}, the mean of its evaluations"
         yield Blocker(Kind.INTEGRITY, "score.value", found, expected, remedy)
     stands = _provenance(case.evaluated)
