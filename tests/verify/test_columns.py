@@ -469,3 +469,22 @@ def test_a_pack_without_config_clauses_cannot_call_anything_faithful(
     result = cli("template", mini.root / "s.yaml", "--pack", mini.root)
     assert result.code == 2
     assert "the pack has no config clauses" in result.err
+
+
+@pytest.mark.parametrize(
+    ("named", "paths", "found"),
+    [
+        (("A", "B"), {"A": "a.yaml", "B": "b.yaml"}, {"A": 1, "B": 2}),
+        (("A",), {"A": "a.yaml", "B": "b.yaml"}, {"A": 1}),  # a template of no column
+        (("A", "B"), {"A": "a.yaml", "B": "none.yaml"}, {"A": 1}),
+        (("A", "B"), {"A": "a.yaml"}, {"A": 1}),
+        ((), {}, {}),
+    ],
+)
+def test_a_column_has_the_template_that_the_manifest_names_and_that_is_there(
+    named: tuple[str, ...], paths: dict[str, str], found: dict[str, int]
+) -> None:
+    manifest = SimpleNamespace(columns=named, templates=paths)
+    documents = {"a.yaml": SimpleNamespace(value=1), "b.yaml": SimpleNamespace(value=2)}
+    loaded: Any = SimpleNamespace(pack=SimpleNamespace(manifest=manifest), documents=documents)
+    assert columns.templates(loaded) == found
