@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from verify.run.engine import (
     ClauseFinished,
     FalsifierFinished,
     FalsifiersPlanned,
+    Options,
     RunFinished,
 )
 
@@ -274,4 +276,21 @@ def test_events_tell_the_whole_story_in_order(saying: MiniPack, tmp_path: Path) 
 
 
 def test_a_profile_is_so_many_examples_of_a_law() -> None:
+    assert PROFILES == {"quick": 20, "default": 50, "nightly": 2000}
+
+
+@pytest.mark.parametrize("name", ["run", "audit", "replay", "mutate"])
+def test_a_run_without_options_is_that_of_the_commands_without_options(name: str) -> None:
+    """Evidence names seed and profile: what is not said means the same from either side."""
+    command = import_module(f"verify.commands.runs.{name}_").command
+    stated = {one.name: one.default for one in command.params}
+    options = Options("thing")
+    assert (stated["seed"], stated["profile"]) == (options.seed, options.profile) == (0, "default")
+    if name in ("run", "audit"):
+        assert options.falsify is not stated["no_falsify"] is False
+    assert (options.foreign, options.detection) == (None, None)
+    assert (options.jobs, options.evidence_dir) == (2, Path("reports/evaluations"))
+
+
+def test_profiles_are_numbers_of_examples() -> None:
     assert PROFILES == {"quick": 20, "default": 50, "nightly": 2000}
