@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from verify.outcome import Outcome, Reason
@@ -283,11 +284,12 @@ def test_a_profile_is_so_many_examples_of_a_law() -> None:
 def test_a_run_without_options_is_that_of_the_commands_without_options(name: str) -> None:
     """Evidence names seed and profile: what is not said means the same from either side."""
     command = import_module(f"verify.commands.runs.{name}_").command
-    stated = {one.name: one.default for one in command.params}
+    stated = {one.name: one.get_default(click.Context(command)) for one in command.params}
     options = Options("thing")
     assert (stated["seed"], stated["profile"]) == (options.seed, options.profile) == (0, "default")
     if name in ("run", "audit"):
-        assert options.falsify is not stated["no_falsify"] is False
+        assert options.falsify is not bool(stated["no_falsify"])
+        assert options.falsify
     assert (options.foreign, options.detection) == (None, None)
     assert (options.jobs, options.evidence_dir) == (2, Path("reports/evaluations"))
 
