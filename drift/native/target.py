@@ -84,7 +84,7 @@ def _pull(
 ) -> _Pulled:
     weighted, weight, groups = total
     target.require_groups(groups)
-    gen, scale = measured.call.gen, weighted / weight
+    gen, scale = measured.call.gen, weighted / weight if weight else math.nan
     c = max(scale / math.sqrt(gen.shape[2]), pairs.SCALE_FLOOR)
     # One allocation for each temperature: all but one of them are free when they are added up.
     forces = [gen.new_empty(gen.shape) for _ in taus]

@@ -118,6 +118,14 @@ def test_samples_need_not_lie_side_by_side() -> None:
     assert torch.allclose(plain, other, rtol=FLOAT32)
 
 
+@pytest.mark.parametrize("kernel", ["plain", "compiled"])
+def test_weights_that_are_all_zero_give_no_number(kernel: str) -> None:
+    gen, pos, neg = drawn((2, 5, 4, 3, 20))
+    zero = {f"weight_{name}": torch.zeros(2, n) for name, n in (("gen", 5), ("pos", 4), ("neg", 3))}
+    loss, gradient, scale, *_ = outcome([gen, pos, neg], **zero, kernel=kernel)
+    assert all(one.isnan().all() for one in (loss, gradient, scale))
+
+
 def test_what_is_no_number_stays_none() -> None:
     samples = drawn((2, 5, 4, 3, 20))
     samples[1][0, 0, 0] = torch.nan
