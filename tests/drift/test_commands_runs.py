@@ -282,7 +282,7 @@ def floors(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pack whose one claim asks for 100 steps, 1,600 samples seen and 20,000 evaluated."""
     import verify.gate
 
-    def claim_floors(claim_id: str, *, pack: Path | None = None) -> Any:
+    def claim_floors(claim_id: str, **where: Any) -> Any:
         if claim_id != "CLAIM-X":
             raise verify.gate.UsageError(f"claim {claim_id!r}: found no such claim in the pack")
         return verify.gate.Floors(steps=100, images_seen=1600, samples=20_000)
