@@ -417,7 +417,14 @@ SPOILED: dict[str, tuple[Callable[[Scene], None], int, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SPOILED)
+# Each rule by itself: test_promotion_rules.py.
+DAILY = ("proxy", "other samples", "too large", "another bundle")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=() if one in DAILY else pytest.mark.nightly) for one in SPOILED],
+)
 def test_one_thing_spoiled_is_no_go_and_names_it(scene: Scene, cli: Cli, name: str) -> None:
     change, code, expected = SPOILED[name]
     change(scene)
@@ -439,6 +446,7 @@ def test_every_blocker_is_listed_at_once(scene: Scene, cli: Cli) -> None:
     assert lines[-1] == f"NO-GO: small-a: {len(lines) - 1} blockers"
 
 
+@pytest.mark.nightly
 def test_a_clause_that_does_not_stand_blocks(tmp_path: Path, cli: Cli) -> None:
     """Not run; run without falsifiers; failed, and as a blocker it blocks the score too."""
     scene = make(tmp_path)
