@@ -148,10 +148,18 @@ def test_what_an_import_read_belongs_to_every_task(mini: MiniPack, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("folder", "told"), [("installed()[0]", False), ("'/somewhere/else/'", True)]
+    ("pack", "folder", "told"),
+    [
+        ("'/pack'", "installed()[0]", False),
+        ("Path(installed()[0]).parents[2]", "installed()[0]", False),  # its environment in its folder
+        ("Path(installed()[0], 'pack')", "installed()[0]", False),  # as it is shipped in a wheel
+        ("Path(installed()[0], 'pack')", "installed()[0] + 'pack/'", True),
+        ("'/pack'", "'/pack/'", True),
+        ("'/pack'", "'/somewhere/else/'", True),
+    ],
 )
 def test_a_program_started_by_an_import_is_the_environments_or_the_packs(
-    folder: str, told: bool
+    pack: str, folder: str, told: bool
 ) -> None:
     """torch asks the linker for its libraries: no reason to judge everything again."""
     asked = f"""
@@ -160,7 +168,7 @@ from pathlib import Path
 from verify.run.workers.watch import Watch
 from verify.spec.sources import installed
 
-watch = Watch(Path("/pack"))
+watch = Watch(Path({pack}))
 program = "import ctypes.util; ctypes.util.find_library('surely_none')"
 exec(compile(program, {folder} + "module.py", "exec"))
 watch.keep()

@@ -38,6 +38,18 @@ def installed() -> tuple[str, ...]:
     return tuple(f"{folder}{os.sep}" for folder in sorted(found))
 
 
+def of_pack(path: str, root: Path) -> bool:
+    """Whether a file is the pack's: below its root, in no folder of packages that lies there too.
+
+    An environment is often kept inside the repository whose pack it serves, and a pack that was
+    installed lies inside a folder of packages.
+    """
+    home = f"{root}{os.sep}"
+    return path.startswith(home) and not path.startswith(
+        tuple(folder for folder in installed() if folder.startswith(home))
+    )
+
+
 def name_of(path: str, root: Path) -> str:
     """A file's name in the evidence; `path` is absolute."""
     for folder in installed():

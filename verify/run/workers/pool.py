@@ -34,6 +34,7 @@ from verify.run.workers.meter import Meter
 from verify.run.workers.processes import end, held_kb
 from verify.run.workers.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.workers.worker import module_of
+from verify.spec.sources import of_pack
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
@@ -277,7 +278,7 @@ class Worker:
 
     def _place(self, file: str) -> str:
         path = Path(file)
-        inside = path.is_relative_to(self._root)
+        inside = of_pack(file, self._root)
         return path.relative_to(self._root).as_posix() if inside else path.name
 
     def _log_end(self) -> int:

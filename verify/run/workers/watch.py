@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from verify.spec.sources import HARNESS, installed
+from verify.spec.sources import HARNESS, installed, of_pack
 
 _WRITING = os.O_WRONLY | os.O_RDWR
 _CHILDREN = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system")
@@ -30,6 +30,7 @@ class Watch:
     """Listens from the moment it is made; there is no way to stop it."""
 
     def __init__(self, root: Path) -> None:
+        self._folder = root
         self._root = f"{root}{os.sep}"
         self._reports = f"{root / 'reports'}{os.sep}"
         self._started = time.time()
@@ -92,7 +93,7 @@ class Watch:
             file = frame.f_code.co_filename
             harness = file.startswith(f"{HARNESS}{os.sep}")
             if file.startswith(installed()) and not harness:
-                return not file.startswith(self._root)
+                return not of_pack(file, self._folder)
             if file.startswith(os.sep) and not file.startswith(left_out()):
                 return False
             frame = frame.f_back
