@@ -1,4 +1,4 @@
-"""The environment of the README lies inside the repository: libraries are no part of the pack there."""
+"""The environment lies inside the repository, as the README has it: libraries are not the pack."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def test_what_an_import_read_belongs_to_every_task(mini: MiniPack, tmp_path: Pat
     ("pack", "folder", "told"),
     [
         ("'/pack'", "installed()[0]", False),
-        ("Path(installed()[0]).parents[2]", "installed()[0]", False),  # its environment in its folder
+        ("Path(installed()[0]).parents[2]", "installed()[0]", False),  # of the README
         ("Path(installed()[0], 'pack')", "installed()[0]", False),  # as it is shipped in a wheel
         ("Path(installed()[0], 'pack')", "installed()[0] + 'pack/'", True),
         ("'/pack'", "'/pack/'", True),
