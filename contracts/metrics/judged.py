@@ -39,8 +39,8 @@ from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
 from ..data.opened import laid
 from .cases import generator, images_of
-from .drawn import ORIGIN
 from .proxies import Plain, blobs, drawn_blobs
+from .samples.drawn import ORIGIN
 from .traces import kept_rows, same_arrays
 
 

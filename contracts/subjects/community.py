@@ -21,7 +21,7 @@ from ..generator import mutants as generator
 from ..generator import mutants_state
 from ..loss import mutants as loss
 from ..loss import mutants_force as force
-from ..metrics import sampling
+from ..metrics.samples import draws
 from ..schedule import laws as schedule
 from . import community_parts as parts
 from .engine import ENGINE, ModuleSubject
@@ -40,8 +40,8 @@ DEPARTURES: Mapping[str, Departure] = {
     "optimizer.schedule_after_warmup": schedule.cosine_for_constant,
     "optimizer.warmup_start": parts.WARMUP_COUNTED_FROM_ONE,
     "queue.resume": parts.global_queue_saved,
-    "evaluation.weights": sampling.raw_weights,
-    "generator.style_draw": sampling.style_of_index_zero,
+    "evaluation.weights": draws.raw_weights,
+    "generator.style_draw": draws.style_of_index_zero,
     "generator.style_codes": generator.one_style_table,
     "generator.qk_norm": generator.l2_qk_norm,
     "generator.rope_layout": generator.rope_interleaved,

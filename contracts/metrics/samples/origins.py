@@ -21,8 +21,8 @@ from drift.sample.loading import Origin
 from drift.state import checkpoint
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.rows import Refused, Row, judge_rows
-from . import cases
+from ...common.rows import Refused, Row, judge_rows
+from .. import cases
 
 A64 = "a" * 64
 

@@ -22,9 +22,9 @@ from drift.sample import output, pipeline, sampler
 from drift.sample.pipeline import DriftPipeline, DriftTransformer
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.places import folder
-from ..common.rows import Refused, Row, judge_rows
-from . import cases
+from ...common.places import folder
+from ...common.rows import Refused, Row, judge_rows
+from .. import cases
 from .drawn import ORIGIN
 from .published import published
 

@@ -17,8 +17,8 @@ from drift.evaluate import sources
 from drift.sample import grids, images, loading, output, sampler, writing
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.refusals import judge_refusals, refusal_missed
-from . import cases
+from ...common.refusals import judge_refusals, refusal_missed
+from .. import cases
 
 SIDE, COUNT, LABELS = 32, 5, (3, 0, 3, 1, 2)
 NAMES, STRIP = ("zero", "one", "two", "\u4e09"), 13  # the letters hold no Chinese numeral

@@ -19,8 +19,8 @@ from drift.sample import decoder, folder, pretrained, sampler
 from drift.sample.loading import Origin
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common.rows import Refused, Row, judge_rows
-from . import cases
+from ...common.rows import Refused, Row, judge_rows
+from .. import cases
 
 A64 = "a" * 64
 ORIGIN = Origin(

@@ -17,8 +17,8 @@ from drift.sample import folder as folders
 from drift.sample.loading import Loaded
 from drift.sample.pipeline import DriftPipeline
 
-from ..common.rows import Refused, Row
-from .cases import generator
+from ...common.rows import Refused, Row
+from ..cases import generator
 from .drawn import ORIGIN
 
 NAMED = replace(ORIGIN, tokenizer="none", class_names=("zero", "one"))

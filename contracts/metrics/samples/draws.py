@@ -20,8 +20,8 @@ from drift.sample import loading, sampler
 from verify.api import CheckContext, Measurement, check, mutant
 from verify.numeric.arrays import worst_of
 
-from ..common.places import folder
-from . import cases
+from ...common.places import folder
+from .. import cases
 
 COUNT = 48
 

@@ -1,0 +1,1 @@
+"""What figures are about: how samples are drawn, with which weights, and written; pipelines."""
