@@ -192,7 +192,10 @@ METRIC = """
 
 def metric_pack(mini: MiniPack, axis: str, **changes: Any) -> MiniPack:
     mini.write("contracts/bindings/odd.py", METRIC.format(axis=axis))
-    mini.clauses = [clause(1, kind="metric", check="odd.labelled", axis="proxy", **changes)]
+    within = {"value": 0.5, "unit": "fid", "basis": "halfway to one"}
+    mini.clauses = [
+        clause(1, kind="metric", check="odd.labelled", axis="proxy", tolerance=within, **changes)
+    ]
     return mini.save()
 
 

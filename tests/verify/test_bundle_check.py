@@ -77,6 +77,10 @@ def easier(lines: Lines) -> None:
     of(lines, "run")["clauses"][0]["tolerance"]["value"] = 50.0
 
 
+def quoted(lines: Lines) -> None:
+    of(lines, "run")["clauses"][0]["sources"][0]["value"] = 7.0
+
+
 def late(lines: Lines, started: str = "2026-07-01T00:00:00.000Z") -> None:
     """A waiver that ended the day before, beside those that hold."""
     head = of(lines, "run")
@@ -109,6 +113,16 @@ EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
      lambda lines: of(lines, "clause", id="THING-002").update(outcome="waived"),
      "waived by judged"),
     ("an easier tolerance", easier, "found another tolerance of THING-001"),
+    ("another value of a source", quoted, "found another sources of THING-001"),
+    ("a pass past its tolerance",
+     lambda lines: of(lines, "clause", id="THING-001").update(measured=0.75),
+     "found THING-001 passed with 0.75, and 0.5 is allowed"),
+    ("a pass without a finite number",
+     lambda lines: of(lines, "clause", id="THING-001").update(measured="nan"),
+     "found THING-001 passed with the number nan"),
+    ("a pass with an excuse",
+     lambda lines: of(lines, "clause", id="THING-001").update(cause="no_column"),
+     "found THING-001 passed by no_column"),
     ("a clause left out", lambda lines: of(lines, "run")["clauses"].pop(),
      "5 clauses of a whole pack of 6"),
     ("another kind of record",

@@ -59,6 +59,12 @@ def test_numbers_are_said_with_their_units_and_what_is_no_number_is_none(
     assert sentence("{measured}", outcomes) == text
 
 
+def test_what_is_filled_in_is_filled_no_further() -> None:
+    """A unit is a check's own text; it picks nothing of the evidence for the sentence."""
+    odd = [(FIGURE, measured(1.25, "{detection} {steps}"))]
+    assert sentence("{measured} of {needed}", odd) == "1.25 {detection} {steps} of 1"
+
+
 @pytest.mark.parametrize(
     ("outcomes", "text"),
     [

@@ -135,7 +135,7 @@ ODD = """
 
     @check("odd.ugly_text")
     def ugly_text(ctx):
-        return ctx.decide(True, "red \\x1b[31m\\n\\u2028 and \\ud800", unit="m\\x07", measured=1)
+        return ctx.decide(True, "red \\x1b[31m\\n\\u2028 and \\ud800", unit="m\\x07", measured=0.5)
 
     @check("odd.array")
     def array(ctx):

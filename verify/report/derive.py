@@ -21,7 +21,7 @@ from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError
 from verify.provenance import provenance
 from verify.report.model import ClauseView, FalsifierView, Report
-from verify.run.evidence import SCHEMA, Record, records
+from verify.run.evidence import SCHEMA, Record, cited, records
 from verify.run.pins import Pins
 from verify.run.results import FalsifierRun, Verdict
 from verify.scope import Evidence, solve
@@ -135,6 +135,7 @@ def _described(head: dict[str, Any], pack: Pack) -> Iterator[str]:
             "contract": contract.contract,
             "weight": points_of(contract, clause),
             "falsifiers": [falsifier.label for falsifier in clause.falsifiers],
+            "sources": list(cited(pack, clause)),
         }
         odd = [name for name, value in wanted.items() if item[name] != value]
         if odd:
@@ -163,6 +164,18 @@ def _clauses(read: Sequence[Record], report: Report, pack: Pack) -> Iterator[str
         over = waiver is None or waiver.expired(day)
         if view.outcome is Outcome.WAIVED and over:
             yield f"found {view.id} waived, and no waiver of it in the pack"
+        if view.outcome is Outcome.PASS and (odd := _unlike_a_pass(view)):
+            yield f"found {view.id} passed {odd}"
+
+
+def _unlike_a_pass(view: ClauseView) -> str:
+    """What no worker lets a check say beside a pass (`verify.run.workers.returned`)."""
+    measured, allowed = view.measured, view.tolerance["value"]
+    if isinstance(measured, str) or (measured is None and view.axis is not None):
+        return f"with the number {measured}"
+    if measured is not None and allowed is not None and measured > allowed:
+        return f"with {measured:g}, and {allowed:g} is allowed"
+    return "" if view.cause is Reason.JUDGED else f"by {view.cause}"
 
 
 def _falsifiers(read: Sequence[Record], report: Report, pack: Pack) -> Iterator[str]:

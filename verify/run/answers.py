@@ -35,7 +35,7 @@ def encode(measurement: Measurement) -> dict[str, Any]:
     outcome = Outcome(measurement.outcome)
     if outcome not in _CHECKS_MAY_SAY:
         raise ValueError(f"a check cannot say {outcome}; it says {', '.join(_CHECKS_MAY_SAY)}")
-    measured = _number(measurement.measured)
+    measured = number(measurement.measured)
     if outcome is Outcome.PASS and isinstance(measured, str):
         raise ValueError(f"a pass with a measured value of {measured}")
     if not isinstance(measurement.details, Mapping):
@@ -195,16 +195,19 @@ class _Plain:
         return converted
 
 
-def _number(value: Any) -> float | str | None:
+def number(value: Any) -> float | str | None:
+    """What was measured; a text where it is not finite. Raises TypeError for what is no number."""
     if value is None:
         return None
-    number = plain(value)
-    if isinstance(number, (int, float)):
-        return number
+    found = plain(value)
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        return found
     try:
-        return str(float(number))  # nan and infinities, which arrive as text
+        if not isinstance(found, bool):
+            return str(float(found))  # nan and infinities, which arrive as text
     except (TypeError, ValueError):
-        raise TypeError(f"measured is a {type(value).__name__}, not a number") from None
+        pass
+    raise TypeError(f"measured is a {type(value).__name__}, not a number")
 
 
 def _bounded(details: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from verify.run.results import Verdict
 from verify.run.touched import Touched
 from verify.score import points_of
 from verify.spec.digests import evaluations_digest
+from verify.spec.model import Clause, Pack
 from verify.spec.pack import LoadedPack
 
 SCHEMA = "verify/evidence/2"
@@ -154,7 +155,6 @@ def describe(loaded: LoadedPack, wanted: Container[str] | None = None) -> Iterat
         clause = one.clause
         if wanted is not None and clause.id not in wanted:
             continue
-        facts = [(source, loaded.pack.fact(source)) for source in clause.sources]
         yield {
             "id": clause.id,
             "contract": one.contract.contract,
@@ -167,15 +167,19 @@ def describe(loaded: LoadedPack, wanted: Container[str] | None = None) -> Iterat
             "required": clause.required,
             "axis": clause.axis,
             "tags": list(clause.tags),
-            "sources": [
-                {"id": source, "at": fact.at, "value": fact.value, "says": fact.says}
-                for source, fact in facts
-                if fact is not None
-            ],
+            "sources": list(cited(loaded.pack, clause)),
             "tolerance": clause.tolerance.model_dump(),
             "falsifiers": [falsifier.label for falsifier in clause.falsifiers],
             "remedy": clause.remedy,
         }
+
+
+def cited(pack: Pack, clause: Clause) -> Iterator[dict[str, Any]]:
+    """The facts that a clause cites, as its description shows them."""
+    for source in clause.sources:
+        fact = pack.fact(source)
+        if fact is not None:
+            yield {"id": source, "at": fact.at, "value": fact.value, "says": fact.says}
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from verify.provenance import COUNTS
 from verify.scope.evidence import Evidence
 from verify.scope.forms import Finding
 from verify.spec.model import Clause, Detection
+
+_WORD = re.compile(r"\{([^{}]*)\}")
 
 
 def fill(finding: Finding, evidence: Evidence) -> str:
@@ -23,10 +27,8 @@ def fill(finding: Finding, evidence: Evidence) -> str:
         "detection": _noticed(question.needs.detection, evidence),
         **{name: _least(name, question.metrics, evidence) for name in COUNTS},
     }
-    sentence = question.sentence
-    for word, value in words.items():
-        sentence = sentence.replace("{" + word + "}", value)
-    return sentence
+    # In one go: what is filled in is no pattern of its own.
+    return _WORD.sub(lambda found: words.get(found[1], found[0]), question.sentence)
 
 
 def _noticed(asked: Detection | None, evidence: Evidence) -> str:

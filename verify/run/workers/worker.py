@@ -25,12 +25,13 @@ from types import ModuleType
 from typing import Any, TextIO
 
 from verify.api import CheckContext, Measurement, SubjectError, held, registered
-from verify.outcome import Axis, Outcome, Reason
+from verify.outcome import Outcome, Reason
 from verify.run.answers import broken, encode, over_budget, subject_lost
 from verify.run.workers.leavings import state
 from verify.run.workers.memory import granted, lift, peak_mb
 from verify.run.workers.processes import borrowed_kb, held_kb
 from verify.run.workers.raised import by_the_code
+from verify.run.workers.returned import held_to_clause
 from verify.run.workers.source import compiled_from_source
 from verify.run.workers.tampered import functions, put_back
 from verify.run.workers.watch import Watch
@@ -204,20 +205,8 @@ def execute(
     if loaded.mutate is not None:
         mutation = loaded.mutate(loaded.subject, **task["mutant"]["with"])
     with mutation:
-        measurement = loaded.function(context)
-    if not isinstance(measurement, Measurement):
-        found = type(measurement).__name__
-        raise TypeError(f"check {task['check']['name']} returned {found}, not Measurement")
-    if task["axis"] and measurement.measured is not None:
-        _require_axis(task["check"]["name"], measurement.axis)
-    return measurement
-
-
-def _require_axis(check: str, axis: str | None) -> None:
-    """A metric clause's number is labelled; what an authority states is no measurement."""
-    if axis is None or Axis(axis) is Axis.EXTERNAL:
-        label = axis or "no axis"
-        raise ValueError(f"check {check} measured a number on {label}, not on a measured axis")
+        found = loaded.function(context)
+    return held_to_clause(found, task)
 
 
 def mount(root: Path) -> None:
