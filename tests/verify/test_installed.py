@@ -5,17 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from verify.mutate.operators import mutants
+from verify.mutate.source import Source
 from verify.spec import pack as packs
 from verify.spec import places
 from verify.spec.digests import digests
 from verify.spec.lint import lint
 
-from .conftest import MiniPack, config, new_pack
+from .conftest import MiniPack, Result, clause, config, new_pack
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +64,44 @@ def test_an_installed_pack_finds_its_code_and_templates_beside_it(
     assert digests(installed.load())["code"] != digests(in_place.load())["code"]
     assert packs.is_about(installed.root, site / "engine")
     assert not packs.is_about(installed.root, tmp_path / "place/engine")
+
+
+def test_an_equivalent_change_of_code_beside_an_installed_pack_still_stands(site: Path) -> None:
+    """The shipped pack failed its own lint wherever it was installed: 86 problems, nothing run."""
+    installed = settled(site / "thing_pack", site)
+    code = site / "engine/__init__.py"
+    one = next(mutants(Source("engine/__init__.py", code.read_bytes())))
+    named = {"mutant": one.name, "file": one.file, "before": one.before, "after": one.after}
+    entries = [{**named, "reason": "Nobody reads it."}]
+    installed.data(
+        "specs/equivalent_mutants.yaml",
+        {"schema": "verify/equivalents/1", "equivalents": entries},
+    )
+    assert installed.problems() == ()
+    code.write_text("TWO = 2.0\n")
+    (problem,) = installed.problems()
+    assert f"{one.name}, which no change of engine/__init__.py is called" in problem.found
+
+
+def test_code_beside_an_installed_pack_is_changed_and_judged(
+    site: Path, tmp_path: Path, cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = settled(site / "thing_pack", site)
+    installed.write("contracts/bindings/one.py", """
+        import engine
+        from verify.api import check
+
+        @check("thing.reads_one")
+        def one(ctx):
+            return ctx.decide(engine.ONE == 1.0, "the one is one")
+    """)  # fmt: skip
+    exact = {"exact": True, "basis": "one number"}
+    installed.clauses = [clause(1, check="thing.reads_one", tolerance=exact), config(2)]
+    installed.save()
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    done = cli("mutate", "--pack", installed.root, "--reports", tmp_path / "reports", "--jobs", 1)
+    assert done.code == 0, done.err
+    assert "noticed 1 of 1" in done.out
 
 
 def test_a_pack_that_is_not_installed_reads_nothing_beside_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from verify.mutate.operators import mutants
 from verify.mutate.source import Mutant, Source
 from verify.problems import Problem
 from verify.spec.pack import LoadedPack
-from verify.spec.places import inside
+from verify.spec.places import named
 
 
 def recorded(loaded: LoadedPack) -> dict[str, Equivalent]:
@@ -58,7 +58,7 @@ def _named(source: Source | None, before: Collection[str] | None) -> dict[str, M
 
 
 def _source(loaded: LoadedPack, label: str) -> Source | None:
-    path = inside(loaded.root, label)
+    path = named(loaded.root, label)
     if path is None or not path.is_file():
         return None
     try:

@@ -22,6 +22,7 @@ from verify.run.spread import Stop, spread
 from verify.run.workers.pool import Task
 from verify.spec.digests import files_below
 from verify.spec.model import Clause
+from verify.spec.places import name_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Code:
 
     def __init__(self, root: Path, places: Sequence[Path], patterns: Sequence[str]) -> None:
         files = sorted({path for place in places for path in files_below(place)})
-        labels = {path.relative_to(root).as_posix(): path for path in files if path.suffix == ".py"}
+        labels = {name_of(path, root): path for path in files if path.suffix == ".py"}
         wanted = {
             label: path
             for label, path in labels.items()

@@ -24,6 +24,7 @@ from verify.run.results import Verdict
 from verify.run.spread import Stop, spread
 from verify.run.workers.pool import Task
 from verify.spec.model import Clause, Kind
+from verify.spec.places import name_of as label
 from verify.spec.sources import SITE, digest_of, name_of, place_of
 
 TRACED = 5.0  # a budget's factor while lines are counted
@@ -162,15 +163,19 @@ class Finder:
 
     def _lines(self, found: Mapping[str, list[int]]) -> Iterator[tuple[str, frozenset[int]]]:
         for file, lines in found.items():
-            path = Path(file)
-            if path.is_relative_to(self._root):
-                yield path.relative_to(self._root).as_posix(), frozenset(lines)
+            yield label(Path(file), self._root), frozenset(lines)
 
     def _files(self, touched: Mapping[str, Any]) -> dict[str, str]:
-        """Installed packages are known by their versions, which are part of what it is about."""
+        """Installed packages are known by their versions, which are part of what it is about; the
+        code that is changed may be installed as well."""
         paths = {*touched.get("imports", ()), *touched.get("reads", ())}
         named = {name_of(path, self._root): path for path in sorted(paths)}
-        return {name: digest_of(path) for name, path in named.items() if not name.startswith(SITE)}
+        code = tuple(self._places)
+        return {
+            name: digest_of(path)
+            for name, path in named.items()
+            if not name.startswith(SITE) or path.startswith(code)
+        }
 
     def _holds(self, one: Reached) -> bool:
         return (

@@ -34,6 +34,7 @@ from verify.run.keys import question
 from verify.run.tasks import make_task
 from verify.spec.digests import digests, evaluations_digest, files_below, harness_digest
 from verify.spec.pack import LoadedPack
+from verify.spec.places import named
 from verify.spec.select import HELP, select
 from verify.spec.sources import HARNESS
 
@@ -116,7 +117,8 @@ def command(
 
 def _places(loaded: LoadedPack, patterns: Sequence[str]) -> list[Path]:
     """The code of the manifest; the harness too where it lies in the pack and is asked for."""
-    places = [loaded.root / name for name in loaded.pack.manifest.code]
+    found = ((loaded.root / name, named(loaded.root, name)) for name in loaded.pack.manifest.code)
+    places = [here if here.exists() or beside is None else beside for here, beside in found]
     if HARNESS.is_relative_to(loaded.root) and any(one.startswith("verify") for one in patterns):
         places.append(HARNESS)
     if not any(True for place in places for _ in files_below(place)):
