@@ -190,13 +190,15 @@ ALONE: tuple[tuple[str, str, str | None, float, str], ...] = (  # item, field, v
 def _alone(path: Path) -> Iterator[Row]:
     header = read_header(path)
     whole = _earned(header)
+    of = {name: points for name, (_, points, _) in whole.items()}  # whatever a field says
     for item, field, value, wanted, note in ALONE:
 
         def found(item: str = item, field: str = field, value: str | None = value) -> object:
             earned = _earned(header, **{field: value})
-            return float(earned[item][0]), earned[item][2]
+            possible = {name: points for name, (_, points, _) in earned.items()}
+            return float(earned[item][0]), earned[item][2], possible
 
-        yield f"{item} where {field} is {value}", found, (float(wanted), note)
+        yield f"{item} where {field} is {value}", found, (float(wanted), note, of)
     lower = partial(_earned, header, tier="B", evaluation=EVALUATION.replace("proxy", "repo-eval"))
     yield "a tier on repo-eval", lambda: lower()["tier"][0], whole["tier"][0]
     broken = cases.rewritten(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from drift.train import alarms
 from drift.train.batch import StepBatch
 from verify.api import CheckContext, Measurement, check, mutant
+
+from ..common import oracle
 
 HEALTHY = {"spread": 0.5, "overlap": 0.5, "floor/0.02": 0.995, "floor/0.2": 0.5}
 RINGS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], tuple[str, ...]]] = {
@@ -82,8 +85,46 @@ def diagnosis(ctx: CheckContext) -> Measurement:
     pairs = float(torch.tensor(3.0).sqrt()) * 2  # of three points 1, 2 and 3 apart, in three axes
     mean = alarms._mean_pair(torch.cdist(uneven, uneven))
     known["mean distance"] = (mean, pairs / 2 - 1e-4, pairs / 2 + 1e-4)
+    known |= {name: (value, held - 1e-4, held + 1e-4) for name, value, held in _by_oracle()}
     wrong = {name: value for name, (value, low, high) in known.items() if not low <= value <= high}
     return ctx.decide(not wrong, f"{len(cases)} batches by hand; {wrong or 'floors and entropies'}")
+
+
+def _by_oracle() -> Iterator[tuple[str, float, float]]:
+    """Floors and entropies of a drawn batch under guidance, some on the floor -> name, found, held.
+
+    Labels, samples, unconditional samples and numbers of a sample all differ in count.
+    """
+    stream = torch.Generator().manual_seed(0)
+    labels, generated, positives, unconditional, shape = 3, 4, 5, 2, (1, 7, 1)
+    batch = StepBatch(
+        labels=torch.arange(labels),
+        positives=torch.randn(labels, positives, *shape, generator=stream),
+        unconditional=3 * torch.randn(labels, unconditional, *shape, generator=stream),
+        noise=torch.zeros(labels * generated, 1, 1, 1),
+        style=torch.zeros(labels * generated, 0, dtype=torch.int64),
+        alpha=torch.tensor([1.0, 2.0, 4.0]),
+    )
+    samples = torch.randn(labels * generated, *shape, generator=stream)
+    taus = (0.2, 0.05)
+    found = alarms.diagnose(samples, batch, taus)
+    weight = oracle.uncond_weight(batch.alpha, generated=generated, unconditional=unconditional)
+    stages = oracle.trace_loss(
+        samples.reshape(labels, generated, -1),
+        batch.positives.flatten(2),
+        batch.unconditional.flatten(2),
+        {"neg": np.repeat(weight[:, None], unconditional, axis=1)},
+        temperatures=taus,
+    ).stages
+    targets = generated + unconditional + positives
+    others = ~np.eye(generated, targets, dtype=bool)  # a sample is no target of its own
+    for tau in taus:
+        rows, clipped = stages[f"R{tau}/affinity_row"], stages[f"R{tau}/affinity_clipped"]
+        floor = np.sqrt(oracle.AFFINITY_FLOOR)
+        share = float(np.mean(clipped[:, others] <= floor * (1 + 1e-6)))
+        entropy = -np.sum(rows * np.log(np.maximum(rows, 1e-300)), axis=2).mean() / np.log(targets)
+        yield f"floor of a drawn batch at {tau}", found[f"floor/{tau}"], share
+        yield f"entropy of a drawn batch at {tau}", found[f"entropy/{tau}"], float(entropy)
 
 
 def _batch(real: Tensor) -> StepBatch:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -111,6 +111,15 @@ def _settings() -> Iterator[Row]:
         yield f"{name} {value}", made, Refused("TrainConfig.", name.split("_")[0], words)
 
 
+OTHER = {  # settings of a template, none as `TrainConfig` has it by itself
+    "optimizer.learning_rate": "0.25", "optimizer.warmup_steps": "3",
+    "optimizer.training_steps": "11", "optimizer.schedule": "cosine",
+    "optimizer.weight_decay": "0.125", "optimizer.betas": "[0.3, 0.4]", "optimizer.eps": "0.5",
+    "optimizer.gradient_clip": "7.0", "optimizer.ema_decay": "[0.6, 0.7]",
+    "loss.temperatures": "[0.75, 1.5]",
+}  # fmt: skip
+
+
 def _stated() -> Iterator[Row]:
     """Settings as the release's configuration and a template state them."""
     described = {
@@ -126,13 +135,14 @@ def _stated() -> Iterator[Row]:
     yield "from the release's", lambda: [getattr(found, one) for one in names], [
         0.1, 2, 9, "cosine", 0.2, (0.3, 0.4), 0.5, 3.0, (0.6,), (0.7,)
     ]  # fmt: skip
-    template = load_template("digits")
-    ours, stated = build.train_config(template), template.optimizer
+    template = override(load_template("digits"), [f"{name}={text}" for name, text in OTHER.items()])
+    ours = build.train_config(template)
     yield "of a template", lambda: [getattr(ours, one) for one in names], [
-        stated.learning_rate, stated.warmup_steps, stated.training_steps, stated.schedule,
-        stated.weight_decay, stated.betas, stated.eps, stated.gradient_clip, stated.ema_decay,
-        template.loss.temperatures,
+        0.25, 3, 11, "cosine", 0.125, (0.3, 0.4), 0.5, 7.0, (0.6, 0.7), (0.75, 1.5)
     ]  # fmt: skip
+    yield "and no other", lambda: (ours.semantics, ours.labels_per_pass, ours.kernel), (
+        "reference", None, "plain"
+    )  # fmt: skip
 
 
 def _values(one: object, names: tuple[str, ...]) -> list[object]:
@@ -214,6 +224,26 @@ def _updates() -> Iterator[Row]:
     yield "a number", partial(finite, 1.0), "taken"
     yield "its gradient", lambda: left.weight.grad is not None, True
     yield "no number", partial(finite, float("inf")), ("loss inf", "step 4: found loss inf; ", None)
+    yield "a gradient that is none", partial(_not_updated, created), (
+        "gradient norm nan", True, True, 0, True
+    )  # fmt: skip
+
+
+def _not_updated(state: step.TrainState) -> object:
+    """What an update leaves where one entry of one gradient is NaN, the loss being finite."""
+    weights = list(state.generator.parameters())
+    for one in weights:
+        one.grad = torch.ones_like(one)
+    cast(Tensor, weights[-1].grad).view(-1)[-1] = float("nan")
+    held = [one.detach().clone() for one in weights]
+    kept = {name: one.clone() for name, one in state.ema[0.5].items()}
+    try:
+        step.update(state)
+    except step.NotFinite as error:
+        same = all(torch.equal(a, b) for a, b in zip(weights, held, strict=True))
+        average = all(torch.equal(kept[name], one) for name, one in state.ema[0.5].items())
+        return error.figure, same, average, state.step, all(one.grad is None for one in weights)
+    return "updated"
 
 
 def _begun() -> Iterator[Row]:
