@@ -55,11 +55,14 @@ def diagnosis(ctx: CheckContext) -> Measurement:
     """Figures of batches made by hand, whose spread, overlap, floor and entropy are known."""
     line = torch.arange(4.0)[:, None].expand(4, 3)  # samples 0, 1, 2, 3 along a diagonal
     real = torch.stack([line, line + 10])
+    beside = torch.tensor([1.0, -1.0, 0.0]) * 1.5**0.5  # across, as long as neighbours are apart
     cases = {
         "the real samples": (real, {"spread": 1.0, "overlap": 1.0}),
         "half as wide": ((real - 1.5) / 2 + 1.5, {"spread": 0.5}),
         "one point": (torch.zeros_like(real) + real[:, 1:2], {"spread": 0.0, "overlap": 1.0}),
         "far away": (real + 1000, {"spread": 1.0, "overlap": 0.0}),
+        "just within twice their distance": (real + 1.99 * beside, {"overlap": 1.0}),
+        "just beyond it": (real + 2.01 * beside, {"overlap": 0.0}),
         "two near, two far": (
             torch.cat([real[:, :2], real[:, :2] + 1000], 1), {"overlap": 0.5}),
     }  # fmt: skip

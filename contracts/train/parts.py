@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -227,6 +229,38 @@ def _updates() -> Iterator[Row]:
     yield "a gradient that is none", partial(_not_updated, created), (
         "gradient norm nan", True, True, 0, True
     )  # fmt: skip
+
+    for labels in (None, 1):
+        yield f"asked of the loss, {labels} at a time", partial(_asked, created, labels), [
+            3, 4, (0.75, 1.5), "paper", "group", "fused",
+        ]  # fmt: skip
+
+
+def _asked(state: step.TrainState, labels: int | None) -> list[object]:
+    """What a step asks of the loss: of how many labels and positives, and what is set."""
+    given: dict[str, Any] = {}
+
+    def told(gen: Any, real: Any, alpha: Tensor, **named: Any) -> Any:
+        given.update(named, labels=len(alpha))
+        raise LookupError
+
+    config = replace(
+        state.config, temperatures=(0.75, 1.5), semantics="paper", kernel="fused",
+        labels_per_pass=labels,
+    )  # fmt: skip
+    other: Any = SimpleNamespace(
+        **{**vars(state), "config": config, "ranks": SimpleNamespace(group="group")}
+    )
+    codes = torch.zeros(6, state.generator.config.style_tokens, dtype=torch.int64)
+    one = StepBatch(
+        labels=torch.arange(3), positives=torch.zeros(3, 4, 1, 8, 8),
+        unconditional=torch.zeros(3, 1, 1, 8, 8), noise=torch.zeros(6, 1, 8, 8), style=codes,
+        alpha=torch.ones(3),
+    )  # fmt: skip
+    with patch("drift.loss.feature_loss", told), suppress(LookupError):
+        step.gradients(other, one)
+    names = ("labels", "positives", "temperatures", "semantics", "group", "kernel")
+    return [given.get(name) for name in names]
 
 
 def _not_updated(state: step.TrainState) -> object:
