@@ -163,6 +163,11 @@ def _built() -> Iterator[Row]:
         one = build.feature_config(override(template, changes))
         yield f"features {changes}", partial(_values, one, names), wanted
     yield "no second encoder", lambda: build.second_encoder(template, None), None
+    with patch.object(build, "load_pretrained", lambda *given: given):
+        pixels, x = load_template("pixel-b16"), Path("x")
+        loaded: Any = build.second_encoder(pixels, x)
+    stated = build.SECOND_ENCODERS[pixels.encoder.second_encoder.model]
+    yield "a second encoder", lambda: loaded == (x, stated), True
     raw = override(template, ("loss.feature_taps=none", "loss.vanilla_term=absent"))
     for name, call, words in (
         ("one too many", partial(build.second_encoder, template, Path("x")),

@@ -56,7 +56,7 @@ def watched(ctx: CheckContext) -> Measurement:
     with folder() as root:
         rows = chain(
             _chosen(root), _queues(root), _figures(root), _labels(root), _frozen(root),
-            _digests(root), _steps(root), _restored(root),
+            _digests(root), _steps(root), _restored(root), _called(root), _told(root),
         )  # fmt: skip
         return judge_rows(ctx, rows, "facts of a watch")
 
@@ -148,6 +148,13 @@ def _read_again(root: Path) -> Iterator[Row]:
     told = (sample % 4 == label, sample in ORIGINS.flatten().tolist())
     yield "which sample", lambda: told, (True, True)
     yield "how many", lambda: (watch.ROWS_READ_AGAIN, watch.SAMPLED), (4, 1024)
+    moved = torch.eye(ORIGINS.numel()).reshape(-1, *ORIGINS.shape, 1, 1, 1)  # one sample of all
+    noticed = [_drawn(ORIGINS) for _ in moved]
+    for one, change in zip(noticed, moved, strict=True):
+        one.batch.positives = one.batch.positives + change.half()
+    asked = _watched(root).require_true_labels
+    found = [isinstance(_raised(partial(asked, one)), watch.Breach) for one in noticed]
+    yield "each that is read again", partial(sum, found), watch.ROWS_READ_AGAIN
 
 
 def _raised(call: Any) -> Exception:
@@ -234,6 +241,64 @@ def _restored(root: Path) -> Iterator[Row]:
         said = ["said before", *([f"learning rate {rate} from 3"] if rate else [])]
         yield f"{name}, said", partial(list, one.facts["diagnostic"]), said
         yield f"{name}, where", partial(tuple, (moved, one.done)), (pushed, 3)
+
+    other = replace(kept, facts={**kept.facts, "seed": 5})
+    yield "of another seed", partial(run.restore, filled, other), Refused("seed", "5")
+
+
+class _Heard:
+    """An object whose calls are written down by their names, and done."""
+
+    def __init__(self, real: object, names: list[str]) -> None:
+        self._real, self._names = real, names
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        if not name.startswith("require"):
+            return found
+
+        def call(*given: Any, **more: Any) -> Any:
+            self._names.append(name.removeprefix("require_"))
+            return found(*given, **more)
+
+        return call
+
+
+def _called(root: Path) -> Iterator[Row]:
+    """What a run asks before it begins, at its first step, later ones, windows and checkpoints."""
+    before: list[str] = []
+    asked = {name: _Heard(getattr(run, name), before) for name in ("beginning", "trial", "room")}
+    with patch.multiple(run, **asked):
+        begun = _begun(root / "called")
+    yield "before it begins", partial(list, before), [
+        "one", "source", "for_training", "passes"
+    ]  # fmt: skip
+    heard: list[str] = []
+    watched: Any = _Heard(begun.watch, heard)
+    begun.watch = watched
+    for name, call, wanted in (
+        ("the first step", begun.step_once, "strict true_labels finite frozen"),
+        ("the second", begun.step_once, "true_labels finite"),
+        ("a window", partial(begun.row, {}, 2), "frozen finite_weights finite"),
+        ("a checkpoint", begun.snapshot, "frozen same_encoder finite_weights"),
+    ):
+        heard.clear()
+        call()
+        yield f"at {name}", partial(" ".join, list(heard)), wanted
+
+
+def _told(root: Path) -> Iterator[Row]:
+    """What listeners hear of a window, and until which step the learning rate still rises."""
+    row = {"step": 3, "alarms": ["apart: x"], "loss": 1.0}
+    heard = run._window(row)
+    yield "a window", lambda: (heard.step, heard.row, heard.alarms), (3, row, ("apart: x",))
+    begun = _begun(root / "told", "optimizer.training_steps=9", "optimizer.warmup_steps=4")
+    begun.step_once()
+    for at, warming in ((3, True), (4, True), (5, False)):
+        begun.state.step = at
+        with patch.object(run.alarms, "alarms", return_value=[]) as said:
+            begun.row({}, 1)
+        yield f"warming at {at}", partial(bool, said.call_args.kwargs["warming"]), warming
 
 
 @mutant("train.rate_of_the_template", run, "restore")

@@ -41,7 +41,8 @@ class _Axis:
 
     def __init__(self) -> None:
         self.lines: dict[str, tuple[list[float], list[float]]] = {}
-        self.scale, self.title, self.below, self.told = "linear", "", "", False
+        self.scale, self.title, self.below = "linear", "", ""
+        self.told: dict[str, Any] = {}
 
     def plot(self, steps: list[float], values: list[float], *, marker: str, label: str) -> None:
         self.lines[label] = (steps, values)
@@ -55,8 +56,8 @@ class _Axis:
     def set_xlabel(self, below: str) -> None:
         self.below = below
 
-    def legend(self, **_: Any) -> None:
-        self.told = True
+    def legend(self, **how: Any) -> None:
+        self.told = how
 
 
 def _drawn(path: Path, rows: Sequence[Mapping[str, Any]], run: Any = None) -> list[Any]:
@@ -64,8 +65,8 @@ def _drawn(path: Path, rows: Sequence[Mapping[str, Any]], run: Any = None) -> li
     axes: list[_Axis] = []
 
     def subplots(down: int, across: int, *, squeeze: bool) -> list[list[_Axis]]:
-        axes.extend(_Axis() for _ in range(across))
-        return [axes]
+        axes.extend(_Axis() for _ in range(down * across))
+        return [axes[row * across : (row + 1) * across] for row in range(down)]
 
     figure = SimpleNamespace(subplots=subplots)
     with (
@@ -89,12 +90,12 @@ def _panels(root: Path) -> Iterator[Row]:
             {"step": 5, "field/0.2": 1.0, "field/0.02": 0.5, "spread": 0.3, "overlap": 0.0},
             {"step": 9, "field/0.2": 0.8, "field/0.02": last, "spread": 0.4, "overlap": 0.0},
         ]
-        steps = [5, 9]
+        steps, legend = [5, 9], {"frameon": False, "fontsize": 8}
         fields = {"field/0.2": (steps, [1.0, 0.8]), "field/0.02": (steps, [0.5, last])}
         others = {"spread": (steps, [0.3, 0.4]), "overlap": (steps, [0.0, 0.0])}
         yield name, partial(_drawn, root / "curves.png", rows, run), [
-            ["mean square of the raw field", fields, scale, "step", True],
-            ["of the real samples", others, "linear", "step", True], b"png",
+            ["mean square of the raw field", fields, scale, "step", legend],
+            ["of the real samples", others, "linear", "step", legend], b"png",
         ]  # fmt: skip
 
 
