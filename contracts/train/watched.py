@@ -267,7 +267,9 @@ class _Heard:
 def _called(root: Path) -> Iterator[Row]:
     """What a run asks before it begins, at its first step, later ones, windows and checkpoints."""
     before: list[str] = []
-    asked = {name: _Heard(getattr(run, name), before) for name in ("beginning", "trial", "room")}
+    asked: dict[str, Any] = {
+        name: _Heard(getattr(run, name), before) for name in ("beginning", "trial", "room")
+    }
     with patch.multiple(run, **asked):
         begun = _begun(root / "called")
     yield "before it begins", partial(list, before), [
@@ -296,7 +298,7 @@ def _told(root: Path) -> Iterator[Row]:
     begun.step_once()
     for at, warming in ((3, True), (4, True), (5, False)):
         begun.state.step = at
-        with patch.object(run.alarms, "alarms", return_value=[]) as said:
+        with patch("drift.train.run.alarms.alarms", return_value=[]) as said:
             begun.row({}, 1)
         yield f"warming at {at}", partial(bool, said.call_args.kwargs["warming"]), warming
 
