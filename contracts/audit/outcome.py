@@ -149,7 +149,7 @@ def measured(ctx: CheckContext) -> Measurement:
         given = {"gen": given["gen"], "pos": given["pos"]}
         loss, gradient = answer(ctx.subject, given, TEMPERATURES)
     again = answer(ctx.subject, {k: v.copy() for k, v in given.items()}, TEMPERATURES)
-    repeats = max(largest(again[0] - loss), largest(again[1] - gradient) / largest(gradient))
+    repeats = max(largest(again[0] - loss), relative(again[1], gradient))
     changes = {}
     for name, other in _other_inputs(given):
         changed = answer(ctx.subject, other, TEMPERATURES)

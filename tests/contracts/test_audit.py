@@ -89,6 +89,20 @@ def test_direct_differences_in_either_precision_agree(clause: str, dtype: str) -
     assert found.outcome is Outcome.PASS, found.reason
 
 
+def test_an_answer_that_is_zero_throughout_is_judged() -> None:
+    """A stub that returns zeros ended the check with a division by zero: an error, no verdict."""
+
+    def zeros(gen: Any, pos: Any, *, temperatures: Any) -> Any:
+        return np.zeros(len(gen)), np.zeros_like(gen)
+
+    found = judge("AUDIT-012", zeros)
+    assert found.outcome is Outcome.FAIL
+    assert found.reason == (
+        "the answer is the same to 1e-3 after: samples in another order, positives shifted, "
+        "samples scaled"
+    )
+
+
 def spoiled(**changes: Any) -> Any:
     def loss(gen: Any, pos: Any, neg: Any = None, *, temperatures: Any, **weights: Any) -> Any:
         given = {"gen": gen, "pos": pos, "neg": neg, **weights}
