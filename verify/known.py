@@ -175,7 +175,9 @@ class _Search:
         head = head_of(folder)
         why = self._other(head)
         if why and head:
-            named = {item.get("id") for item in head.get("clauses", ()) if isinstance(item, dict)}
+            listed = head.get("clauses")
+            items = listed if isinstance(listed, list) else ()
+            named = {str(item.get("id")) for item in items if isinstance(item, dict)}
             self._pass_over(folder.name, why, named)
             return
         bundle = read_bundle(folder)
@@ -196,7 +198,8 @@ class _Search:
 
     def _other(self, head: dict[str, Any]) -> str:
         """Why a bundle is not about what there is now; empty where it is."""
-        then = head.get("digests", {})
+        stated = head.get("digests")
+        then = stated if isinstance(stated, dict) else {}
         own = self._loaded.pack.manifest
         if head.get("pack") != own.pack:
             return f"about the pack {head.get('pack')}, not {own.pack}"
@@ -209,10 +212,10 @@ class _Search:
             return f"of verify {head.get('verify')}, and this is {__version__}"
         return ""
 
-    def _pass_over(self, name: str, why: str, clauses: set[Any]) -> None:
+    def _pass_over(self, name: str, why: str, clauses: Set[str]) -> None:
         self._notes.append(f"{name} is {why}, and counts for nothing")
         for clause in clauses:
-            self._stale.setdefault(str(clause), f"{name} is {why}")
+            self._stale.setdefault(clause, f"{name} is {why}")
 
     def _take(self, bundle: Bundle, report: Report, pins: Pins) -> None:
         left = Counter[str]()
@@ -235,7 +238,7 @@ class _Search:
         if view.cause is Reason.INTERRUPTED:
             return "not judged, for the run was interrupted"
         records = [record for (clause, _), record in pins.records.items() if clause == view.id]
-        other = self._records not in (None, pins.head["digests"]["evaluations"])
+        other = self._records not in (None, pins.head["digests"].get("evaluations"))
         if other and any(record["evaluations"] for record in records):
             return "judged on other evaluation records"
         reads = sorted({name for record in records for name in record["reads"]})

@@ -146,6 +146,58 @@ def test_what_does_not_follow_from_the_records_is_refused(
     assert (result.code, said in result.err) == (4, True), result.err
 
 
+def set_at(*path: str | int, to: Any) -> Callable[[Lines], None]:
+    """A value of the records in another form; `path` begins with the kind of a record."""
+
+    def change(lines: Lines) -> None:
+        place: Any = of(lines, str(path[0]))
+        for step in path[1:-1]:
+            place = place[step]
+        place[path[-1]] = to
+
+    return change
+
+
+NONSENSE: list[tuple[str, Callable[[Lines], Any]]] = [
+    ("no name of the pack", set_at("run", "pack", to=None)),
+    ("digests that are a list", set_at("run", "digests", to=[])),
+    ("a digest that is none", set_at("run", "digests", "code", to=None)),
+    ("a beginning at no time", set_at("run", "started", to="2026-13-45")),
+    ("a beginning in another folder", set_at("run", "started", to="../../elsewhere")),
+    ("an end at no time", set_at("end", "finished", to=5)),
+    ("an end that is half", set_at("end", "interrupted", to="no")),
+    ("selectors that are one", set_at("run", "selectors", to=True)),
+    ("a tolerance in words", set_at("run", "clauses", 0, "tolerance", "value", to="little")),
+    ("a tolerance that is none", set_at("run", "clauses", 0, "tolerance", to={})),
+    ("files in a list", set_at("clause", "files", to=["got.txt"])),
+    ("reads that are a number", set_at("clause", "reads", to=1.0e308)),
+    ("reads of a falsifier in a text", set_at("falsifier", "reads", to="all")),
+    ("imports in a list", set_at("touched", "imports", to=[])),
+    ("less than no falsifiers", set_at("falsifiers_due", "count", to=-1)),
+    ("a detection of nothing", set_at("run", "detection", to={"contracts": 5})),
+    ("an audit of nothing", set_at("run", "audit", to={"domain": 5})),
+    ("a shard of nothing", set_at("run", "shard", to={"index": "1", "count": [], "selectors": 5})),
+    ("a kind that is a mapping", lambda lines: lines[1].update(kind={"a": 1})),
+    ("data that is a list", lambda lines: lines[1].update(data=[])),
+]
+
+
+@pytest.mark.parametrize("spoil", [row[1] for row in NONSENSE], ids=[r[0] for r in NONSENSE])
+@pytest.mark.parametrize("words", ["bundle check", "score", "merge"])
+def test_records_that_are_nonsense_are_no_defect_of_ours(
+    copy: Path, cli: Cli, spoil: Callable[[Lines], Any], words: str
+) -> None:
+    """Well chained and stated, they once ended in a traceback and exit code 5."""
+    path = copy / EVIDENCE
+    lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]
+    spoil(lines)
+    chained(path, [json.dumps(line) for line in lines])
+    (copy / MANIFEST).write_text(_manifest(copy))
+    result = cli(*words.split(), copy)
+    assert (result.code, "Traceback" in result.err) == (4, False), result.err
+    assert EVIDENCE in result.err
+
+
 def test_on_its_last_day_a_waiver_is_not_late(copy: Path, cli: Cli) -> None:
     path = copy / EVIDENCE
     lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -13,7 +13,7 @@ from verify.card.model import CARD
 from verify.known import Known, known
 from verify.outcome import Outcome
 from verify.problems import IntegrityError
-from verify.report.bundle import EVIDENCE, newest_first
+from verify.report.bundle import EVIDENCE, MANIFEST, newest_first
 from verify.spec import digests
 
 from .conftest import Finished, MiniPack, Result, claim, clause, run_pack
@@ -296,3 +296,29 @@ def test_the_head_of_the_evidence_says_what_was_judged(pack: MiniPack, reports: 
     asked_for = {line["data"]["id"]: line["data"]["evaluations"]
                  for line in lines if line["kind"] == "clause"}  # fmt: skip
     assert asked_for == {"THING-001": False, "THING-002": True}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '{"data": {"pack": "mini", "subject": "thing", "digests": []}}',
+        '{"data": {"pack": "mini", "subject": "thing", "digests": null, "clauses": 5}}',
+        '{"data": {"pack": "other", "clauses": [{"id": []}, {"id": {}}, 5]}}',
+        '{"data": {"pack": "mini", "pack": "other", "started": {}}}',
+        "[" * 100_000,
+        '{"data": 5}',
+        "",
+    ],
+)
+def test_a_bundle_whose_head_is_nonsense_hides_no_other(
+    pack: MiniPack, reports: Path, head: str
+) -> None:
+    found = ran(pack, reports)
+    odd = reports / "20270101T000000Z-0123456789"
+    odd.mkdir()
+    (odd / EVIDENCE).write_text(head + "\n")
+    (odd / MANIFEST).write_text("")
+    now = asked(pack, reports)
+    assert now.report is not None
+    assert now.report.clauses == found.report.clauses
+    assert odd.name in " ".join(now.notes)

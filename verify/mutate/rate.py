@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from verify import strict_json
 
 SCHEMA = "verify/detection/1"
 FOLDER = "mutation"  # in the folder of bundles
@@ -74,6 +77,33 @@ class Rate:
         return f"{self.noticed} of {self.tried} ({share}), {how}"
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
+class Counts(BaseModel):
+    """How many changes came to each end."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    judged: Count
+    crashed: Count
+    survived: Count
+    unreached: Count
+
+
+class Stated(Counts):
+    """What a report says of a record: the rate with its denominator, and how it was drawn."""
+
+    finished: str
+    seed: int
+    drawn: Count
+    universe: Count
+    equivalent: Count
+    patterns: list[str]
+    selectors: list[str]
+    contracts: dict[str, Counts] = Field(default_factory=dict)
+
+
 def known(reports: Path, digests: Mapping[str, str], subject: str) -> dict[str, Any] | None:
     """What a report says of the records about exactly these files; None where there is none.
 
@@ -88,7 +118,8 @@ def known(reports: Path, digests: Mapping[str, str], subject: str) -> dict[str, 
     if not fitting:
         return None
     fitting.sort(key=lambda one: str(one.get("finished")))
-    return {**_stated(fitting[-1]), "contracts": _by_contract(fitting)}
+    latest = Stated.model_validate(fitting[-1]).model_dump(exclude={"contracts"})
+    return {**latest, "contracts": _by_contract(fitting)}
 
 
 def rates(stated: Mapping[str, Any] | None) -> dict[str, Rate] | None:
@@ -102,8 +133,9 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
     """Records whose counts are those of the changes they list; one that was typed may not be."""
     for path in sorted(folder.glob("*.json")):
         try:
-            one = json.loads(path.read_text(encoding="utf-8"))
+            one = strict_json.loads(path.read_text(encoding="utf-8"))
             if one["schema"] == SCHEMA and _counts_follow(one):
+                Stated.model_validate({**one, "contracts": {}})
                 yield one
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue
@@ -128,13 +160,6 @@ def _by_contract(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, in
     counted = Counter((name, fate) for fate, names in ends.values() for name in names)
     contracts = sorted({name for name, _ in counted})
     return {name: {fate.value: counted[name, fate] for fate in Fate} for name in contracts}
-
-
-def _stated(one: Mapping[str, Any]) -> dict[str, Any]:
-    """What a report says of a record: the rate with its denominator, and how it was drawn."""
-    names = ("judged", "crashed", "survived", "unreached", "finished", "seed", "drawn", "universe",
-             "equivalent", "patterns", "selectors")  # fmt: skip
-    return {name: one[name] for name in names}
 
 
 def sentence(one: Mapping[str, Any] | None) -> str:

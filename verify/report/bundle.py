@@ -8,7 +8,6 @@ a bundle is ever overwritten, and evidence is never deleted.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from verify import __version__, clock
+from verify import __version__, clock, strict_json
 from verify.files import sync_folder, write
 from verify.problems import IntegrityError, UsageError
 from verify.report import junit, markdown, sarif
@@ -161,7 +160,7 @@ def head_of(bundle: Path) -> dict[str, Any]:
     """The first record of a bundle, not yet verified; empty where there is none."""
     try:
         with (bundle / EVIDENCE).open(encoding="utf-8") as file:
-            data = json.loads(file.readline())["data"]
+            data = strict_json.loads(file.readline())["data"]
         return data if isinstance(data, dict) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

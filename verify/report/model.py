@@ -17,6 +17,7 @@ from verify.outcome import Axis, Outcome, reaches
 from verify.problems import IntegrityError
 from verify.report.covered import covered
 from verify.report.scoring import proven, scored
+from verify.report.shapes import hold_shapes
 from verify.report.verdict import ExitCode as ExitCode
 from verify.report.verdict import VerdictView, verdict_of
 from verify.report.views import AuthorityView, ConflictView, CoverageView, Part
@@ -103,6 +104,7 @@ def from_evidence(path: Path) -> Report:
             "again"
         )
     try:
+        hold_shapes(read)
         outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
         described = first["run"].pop("clauses")
         declared = first["run"].pop("declared")

@@ -208,7 +208,7 @@ def chain(text: str, path: Path) -> Iterator[Record]:
             record = strict_json.loads(line)
             stated = record.pop("hash")
             follows = record["prev"] == previous and record["seq"] == number
-            kept = Record(record["kind"], record["data"], stated)
+            kept = _record(record["kind"], record["data"], stated)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
         if not follows or _digest(record) != stated:
@@ -218,6 +218,13 @@ def chain(text: str, path: Path) -> Iterator[Record]:
             )
         previous = stated
         yield kept
+
+
+def _record(kind: object, data: object, stated: object) -> Record:
+    """Raises TypeError where a part of it is not of its kind."""
+    if not (isinstance(kind, str) and isinstance(data, dict) and isinstance(stated, str)):
+        raise TypeError("found a kind, data or a hash that is no text, mapping, text")
+    return Record(kind, data, stated)
 
 
 def linked(sequence: int, previous: str, kind: str, data: Mapping[str, Any]) -> tuple[str, str]:

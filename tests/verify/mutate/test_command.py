@@ -175,6 +175,33 @@ def test_the_report_says_the_rate_for_these_files_and_only_for_these(
     assert "generic mutants: not measured for these files" in cli(*run).out
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"patterns"', '"pattern"'),
+        ('"seed": 0', '"seed": null'),
+        ('"seed": 0', '"seed": 0, "seed": 1'),
+        ('"universe": ', '"universe": NaN, "was": '),
+        ('"selectors": []', '"selectors": [5]'),
+        ('"judged": ', '"judged": true, "was": '),
+    ],
+)
+def test_a_record_that_says_less_than_it_should_is_none(
+    cli: Cli, counted: MiniPack, tmp_path: Path, old: str, new: str
+) -> None:
+    """A key less ended each later run in a traceback."""
+    reports = tmp_path / "reports"
+    mutate(cli, counted, reports)
+    (path,) = (reports / "mutation").glob("*Z-*.json")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    (reports / "mutation" / "deep.json").write_text("[" * 100_000)
+    done = cli("run", "--pack", counted.root, "--reports", reports)
+    assert (done.code, done.err) == (cli("run", "--pack", counted.root).code, "")
+    assert "generic mutants: not measured for these files" in done.out
+
+
 def test_what_every_worker_runs_itself_is_not_tried(
     cli: Cli, counted: MiniPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
