@@ -48,6 +48,8 @@ def _feed() -> Iterator[Row]:
             True),
         "origins": (10, queue.per_class_capacity, True),
     }  # fmt: skip
+    loose = draw.open_feed(override(template, ("queue.replacement=with",)), _source(), seed=3)
+    yield "loose queues", lambda: [q.strict for q in loose.queues().values()], [False] * 3
     order = torch.randperm(40, generator=rng.stream(3, "epoch", 0))
     pushed = draw.push(feed, 16)
     yield "labels of a push", lambda: pushed.tolist(), (order[:16] % 10).tolist()

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
+from drift import trace
 from drift.config import load_template, override
 from drift.state import modules
 from drift.state.checkpoint import Checkpoint
@@ -235,10 +236,25 @@ def _updates() -> Iterator[Row]:
         "gradient norm nan", True, True, 0, True
     )  # fmt: skip
 
+    traced: Any = _traced(created)
+    yield "a trace", lambda: [bool(one) for one in traced], [True, True]
     for labels in (None, 1):
         yield f"asked of the loss, {labels} at a time", partial(_asked, created, labels), [
-            3, 4, (0.75, 1.5), "paper", "group", "fused",
+            0, 4, (0.75, 1.5), "paper", "group", "fused",
         ]  # fmt: skip
+
+
+def _traced(state: step.TrainState) -> object:
+    """What a trace keeps of samples that are generated: channels last, as the release has them."""
+    codes = torch.arange(2 * state.generator.config.style_tokens).reshape(2, -1) % 8
+    one = StepBatch(
+        labels=torch.arange(2), positives=torch.zeros(2, 1, 1, 8, 8),
+        unconditional=torch.zeros(2, 0, 1, 8, 8), style=codes, alpha=torch.ones(2),
+        noise=torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
+    )  # fmt: skip
+    with trace.recording() as stages:
+        made = step.generate(state, one)
+    return torch.equal(stages["samples"], made.movedim(1, -1)), made.std() > 0
 
 
 def _asked(state: step.TrainState, labels: int | None) -> list[object]:
@@ -262,6 +278,7 @@ def _asked(state: step.TrainState, labels: int | None) -> list[object]:
         unconditional=torch.zeros(3, 1, 1, 8, 8), noise=torch.zeros(6, 1, 8, 8), style=codes,
         alpha=torch.ones(3),
     )  # fmt: skip
+    one = batch.share(one, (0, 3), 0)  # a label that only takes part
     with patch("drift.loss.feature_loss", told), suppress(LookupError):
         step.gradients(other, one)
     names = ("labels", "positives", "temperatures", "semantics", "group", "kernel")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,16 +15,14 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from drift import atomic
-from drift.config import load_template, override
+from drift import atomic, rng
 from drift.data.source import TensorSource
-from drift.features import FeatureExtractor
-from drift.train import build, run, step, watch
+from drift.train import run, step, watch
 from verify.api import CheckContext, Measurement, check, mutant
 
-from ..common import small_run
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
+from .runs import asked
 
 SOURCE = TensorSource(torch.arange(40.0).reshape(40, 1, 1, 1), torch.arange(40) % 4, 4)
 ORIGINS = torch.arange(40).reshape(10, 4).T[:, :5]  # row c: samples of class c
@@ -56,18 +54,9 @@ def watched(ctx: CheckContext) -> Measurement:
     with folder() as root:
         rows = chain(
             _chosen(root), _queues(root), _figures(root), _labels(root), _frozen(root),
-            _digests(root), _steps(root), _restored(root), _called(root), _told(root),
+            _digests(root), _steps(root), asked.rows(root),
         )  # fmt: skip
         return judge_rows(ctx, rows, "facts of a watch")
-
-
-def _begun(place: Path, *settings: str) -> run.Run:
-    """A run of random images before its first step."""
-    template = override(load_template("digits"), (*small_run.RUN, *settings))
-    images = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    source = TensorSource(images, torch.arange(60) % 10, 10)
-    extractor = FeatureExtractor(small_run.encoder(), config=build.feature_config(template))
-    return run.start(template, source, extractor, run.RunOptions(place), say=lambda text: None)
 
 
 def _at(clause: str, *words: str) -> Refused:
@@ -154,7 +143,11 @@ def _read_again(root: Path) -> Iterator[Row]:
         one.batch.positives = one.batch.positives + change.half()
     asked = _watched(root).require_true_labels
     found = [isinstance(_raised(partial(asked, one)), watch.Breach) for one in noticed]
-    yield "each that is read again", partial(sum, found), watch.ROWS_READ_AGAIN
+    stream = rng.stream(3, "read again", 5)  # of the run's seed and the step
+    again = torch.randint(len(found), (watch.ROWS_READ_AGAIN,), generator=stream).tolist()
+    yield "those that are read again", lambda: [i for i, one in enumerate(found) if one], sorted(
+        set(again)
+    )  # fmt: skip
 
 
 def _raised(call: Any) -> Exception:
@@ -208,7 +201,7 @@ def _digests(root: Path) -> Iterator[Row]:
 
 
 def _steps(root: Path) -> Iterator[Row]:
-    begun = _begun(root / "steps")
+    begun = asked.begun(root / "steps")
     with patch.object(step, "train_step", side_effect=step.NotFinite(0, "loss", math.nan)):
         found = _raised(begun.step_once)
     words = f"in-run clause {watch.FINITE}", "loss nan"
@@ -218,97 +211,12 @@ def _steps(root: Path) -> Iterator[Row]:
         with patch.object(atomic, "write_text", side_effect=OSError(28, "No space left")):
             run._write_template(begun)
 
+    (root / "steps").mkdir()
+    run._write_template(begun)
+    stated = begun.template.model_dump(mode="json", by_alias=True)
+    text = json.dumps(stated, indent=1, sort_keys=True) + "\n"
+    yield "its template", (root / "steps" / "template.json").read_text, text
     yield "a full disk", full, Refused(str(root / "steps"), "No space left")
-
-
-def _restored(root: Path) -> Iterator[Row]:
-    """Another rate is kept to from then on and said; queues are filled anew where it is stated."""
-    anew = ("queue.resume=refill", "queue.resume_prefill_steps=2")
-    saved, filled = _begun(root / "saved"), _begun(root / "anew", *anew)
-    for name, one, rate, pushed in (
-        ("as it was", saved, None, 0), ("at another rate", saved, 0.5, 0),
-        ("filled anew", filled, None, 32),
-    ):  # fmt: skip
-        one.options = replace(one.options, learning_rate=rate)
-        one.facts["diagnostic"], one.state.step = ["said before"], 3
-        kept, begun, place = run.snapshot(one), one.state.config, one.feed.loader.position
-        one.facts["diagnostic"], one.state.step, one.feed.loader.position = [], 9, place + 5
-        run.restore(one, kept)
-        config, moved = one.state.config, one.feed.loader.position - place
-        told = (config.learning_rate, config.warmup_steps, config.schedule)
-        usual = (begun.learning_rate, begun.warmup_steps, begun.schedule)
-        yield name, partial(tuple, told), (rate, 0, "const") if rate else usual
-        said = ["said before", *([f"learning rate {rate} from 3"] if rate else [])]
-        yield f"{name}, said", partial(list, one.facts["diagnostic"]), said
-        yield f"{name}, where", partial(tuple, (moved, one.done)), (pushed, 3)
-
-    other = replace(kept, facts={**kept.facts, "seed": 5})
-    yield "of another seed", partial(run.restore, filled, other), Refused("seed", "5")
-
-
-class _Heard:
-    """An object whose calls are written down by their names, and done."""
-
-    def __init__(self, real: object, names: list[str]) -> None:
-        self._real, self._names = real, names
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._real, name)
-        if not name.startswith("require"):
-            return found
-
-        def call(*given: Any, **more: Any) -> Any:
-            self._names.append(name.removeprefix("require_"))
-            return found(*given, **more)
-
-        return call
-
-
-def _called(root: Path) -> Iterator[Row]:
-    """What a run asks before it begins, at its first step, later ones, windows and checkpoints."""
-    before: list[str] = []
-    asked: dict[str, Any] = {
-        name: _Heard(getattr(run, name), before) for name in ("beginning", "trial", "room")
-    }
-    with patch.multiple(run, **asked):
-        begun = _begun(root / "called")
-    yield "before it begins", partial(list, before), [
-        "one", "source", "for_training", "passes"
-    ]  # fmt: skip
-    heard: list[str] = []
-    watched: Any = _Heard(begun.watch, heard)
-    begun.watch = watched
-    for name, call, wanted in (
-        ("the first step", begun.step_once, "strict true_labels finite frozen"),
-        ("the second", begun.step_once, "true_labels finite"),
-        ("a window", partial(begun.row, {}, 2), "frozen finite_weights finite"),
-        ("a checkpoint", begun.snapshot, "frozen same_encoder finite_weights"),
-    ):
-        heard.clear()
-        call()
-        yield f"at {name}", partial(" ".join, list(heard)), wanted
-
-
-def _told(root: Path) -> Iterator[Row]:
-    """What listeners hear of a window, and until which step the learning rate still rises."""
-    row = {"step": 3, "alarms": ["apart: x"], "loss": 1.0}
-    heard = run._window(row)
-    yield "a window", lambda: (heard.step, heard.row, heard.alarms), (3, row, ("apart: x",))
-    begun = _begun(root / "told", "optimizer.training_steps=9", "optimizer.warmup_steps=4")
-    begun.step_once()
-    for at, warming in ((3, True), (4, True), (5, False)):
-        begun.state.step = at
-        with patch("drift.train.run.alarms.alarms", return_value=[]) as said:
-            begun.row({}, 1)
-        yield f"warming at {at}", partial(bool, said.call_args.kwargs["warming"]), warming
-
-
-@mutant("train.rate_of_the_template", run, "restore")
-def rate_of_the_template(real: Any, one: Any, kept: Any) -> None:
-    """The rate that was asked for at a resume is said and not used."""
-    config = one.state.config
-    real(one, kept)
-    one.state.config = config
 
 
 OTHER_WATCHES = (

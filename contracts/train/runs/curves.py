@@ -68,15 +68,21 @@ def _drawn(path: Path, rows: Sequence[Mapping[str, Any]], run: Any = None) -> li
         axes.extend(_Axis() for _ in range(down * across))
         return [axes[row * across : (row + 1) * across] for row in range(down)]
 
+    sizes: list[tuple[float, float]] = []
     figure = SimpleNamespace(subplots=subplots)
+
+    def made(width: float, height: float) -> Any:
+        sizes.append((width, height))
+        return figure
+
     with (
-        patch.object(plots, "figure", lambda width, height: figure),
+        patch.object(plots, "figure", made),
         patch.object(plots, "png", lambda found: b"png" if found is figure else b""),
         patch.object(record, "rows", lambda at: rows),
     ):
         pictures.curves(run)
     told = [[one.title, one.lines, one.scale, one.below, one.told] for one in axes]
-    return [*told, path.read_bytes()]
+    return [*told, *sizes, path.read_bytes()]
 
 
 def _panels(root: Path) -> Iterator[Row]:
@@ -95,7 +101,7 @@ def _panels(root: Path) -> Iterator[Row]:
         others = {"spread": (steps, [0.3, 0.4]), "overlap": (steps, [0.0, 0.0])}
         yield name, partial(_drawn, root / "curves.png", rows, run), [
             ["mean square of the raw field", fields, scale, "step", legend],
-            ["of the real samples", others, "linear", "step", legend], b"png",
+            ["of the real samples", others, "linear", "step", legend], (10, 3.2), b"png",
         ]  # fmt: skip
 
 
