@@ -32,6 +32,7 @@ Pairs = dict[str, list[tuple[Record, Record]]]
 def runs(ctx: CheckContext) -> list[Record] | Measurement:
     """The records of distinct whole runs, or why they are not enough.
 
+    All evaluations of a run are judged, so that nobody picks the seed of samples that looks best.
     The clause may name another embedded set than the digits of 8 x 8 by `template`.
     """
     name = template_of(ctx)
@@ -52,22 +53,27 @@ def runs(ctx: CheckContext) -> list[Record] | Measurement:
         everything = evaluation.load_records(ctx.evidence_dir)
     except components.RecordError as error:
         return ctx.decide(False, str(error))
-    found = {
-        record["checkpoint_sha256"]: record
+    found = [
+        record
         for record in everything
         if record["checkpoint_sha256"] and record.get("trace")
         and all(record.get(k) == v for k, v in wanted.items())
-    }  # fmt: skip
-    least = int(ctx.params["runs"])
-    if len(found) < least:
+    ]  # fmt: skip
+    least, distinct = int(ctx.params["runs"]), checkpoints(found)
+    if len(distinct) < least:
         return ctx.missing(
-            f"{len(found)} of {least} evaluations of whole runs of the present {name} template, "
+            f"{len(distinct)} of {least} evaluations of whole runs of the present {name} template, "
             "with what draws their samples again; "
             f"`drift pretrain {name}`, `drift train {name}`, `drift eval` make one for each --seed"
         )
-    problems = ((Path(one["path"]).name, _problem(one)) for one in found.values())
+    problems = ((Path(one["path"]).name, _problem(one)) for one in found)
     wrong = next((f"{name}: {problem}" for name, problem in problems if problem), None)
-    return ctx.decide(False, wrong) if wrong else list(found.values())
+    return ctx.decide(False, wrong) if wrong else found
+
+
+def checkpoints(records: list[Record]) -> set[str]:
+    """The runs that records are about, by the digests of their weights."""
+    return {record["checkpoint_sha256"] for record in records}
 
 
 def template_of(ctx: CheckContext) -> str:
@@ -87,7 +93,7 @@ def provenance(records: list[Record]) -> dict[str, int | str | None]:
     """What stands behind the figure: each run is one seed."""
     return {
         "samples": min(record["samples"] for record in records),
-        "seeds": len(records),
+        "seeds": len(checkpoints(records)),
         "steps": min(record["step"] for record in records),
     }
 

@@ -54,7 +54,7 @@ def drawn_again(ctx: CheckContext) -> Measurement:
             raise  # nobody knows, and the harness says what is missing
         except (components.RecordError, DriftError) as error:
             return ctx.decide(False, f"{name}: {error}")
-    if len(weights) < len(found):
+    if len(weights) < len(digits_run.checkpoints(found)):
         return ctx.decide(False, "two records are kept with the same weights: one run")
     return _judged(ctx, worst, at, found, pictures(found[0], template))
 

@@ -164,6 +164,20 @@ def test_the_worst_of_three_runs_decides(three: Path) -> None:
     assert found.measured == pytest.approx(0.06)
 
 
+@pytest.mark.parametrize("name", ["-before.json", "zz.json"])
+def test_no_second_evaluation_of_a_run_hides_a_worse_one(three: Path, name: str) -> None:
+    """The record whose file was read last counted, so that a name chose among seeds of samples."""
+    worse = record(3) | {"checkpoint_sha256": "0" * 64, "collapsed": [4]}
+    worse["metrics"]["class_accuracy"] = figure(0.5, 0.01, "higher")
+    (three / name).write_text(json.dumps(worse))
+    for clause in ("RUN-001", "RUN-002"):
+        assert judge(CLAUSES[clause], three).outcome is Outcome.FAIL
+    worse["metrics"]["class_accuracy"] = figure(0.97, 0.01, "higher")
+    (three / name).write_text(json.dumps(worse | {"collapsed": []}))
+    found = judge(CLAUSES["RUN-001"], three)
+    assert (found.outcome, found.provenance["seeds"]) == (Outcome.PASS, 3)
+
+
 def test_a_run_that_is_not_separated_is_not_worse_and_does_not_beat(three: Path) -> None:
     def alike(value: dict[str, Any]) -> None:
         value["baselines"]["class Gaussians"]["metrics"] = value["metrics"]
