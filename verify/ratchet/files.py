@@ -1,4 +1,4 @@
-"""Recorded data below specs/, and the code of checks and mutants: told by objects and syntax."""
+"""Recorded data of a pack, and the code of checks and mutants: told by objects and syntax."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from verify.ratchet.change import UNTOLD, Change, Side
 from verify.ratchet.trees import Tree
 from verify.spec.bindings import registering
 
+# Folder of data -> names that end so are none: prose decides nothing, and others are told as rules
+# or by their syntax.
 _PROSE = (".md", ".markdown")
+_BESIDE = {"specs/": _PROSE, "contracts/": (*_PROSE, ".py", ".yaml", ".yml")}
+_IMPORT = "from "  # begins what stands for an import; no dump of syntax begins so
+_STATEMENTS, _STAR = "statements", "all that it imports"
+_UNNAMED = (_STATEMENTS, _STAR)
 
 
 def data(base: Tree, head: Tree) -> Iterator[Change]:
@@ -27,11 +33,13 @@ def data(base: Tree, head: Tree) -> Iterator[Change]:
 
 def _data(tree: Tree) -> dict[str, str]:
     rules = tree.told["policies"].keys()
-    return {
-        path: blob
-        for path, blob in tree.blobs.items()
-        if path.startswith("specs/") and path not in rules and not path.endswith(_PROSE)
-    }
+    return {path: blob for path, blob in tree.blobs.items() if path not in rules and _is_data(path)}
+
+
+def _is_data(path: str) -> bool:
+    return any(
+        path.startswith(folder) and not path.endswith(told) for folder, told in _BESIDE.items()
+    )
 
 
 def code(base: Tree, head: Tree) -> Iterator[Change]:
@@ -42,26 +50,63 @@ def code(base: Tree, head: Tree) -> Iterator[Change]:
     for (path, name), text in before.items():
         there = path if (path, name) in after else moved.get(name, path)
         now = after.get((there, name))
+        if now is None and text.startswith(_IMPORT):
+            continue  # what was taken from there is told of where it stands
         if now is None and (name, text) in same_elsewhere:
             yield Change(Side.NEUTRAL, "code", f"{path}: {name}", "moved as it is", path)
         elif now is None:
             yield Change(Side.LOOSER, "code", f"{path}: {name}", "removed", path)
+        elif now != text and _origin(before, text) == _origin(after, now):
+            yield Change(Side.NEUTRAL, "code", f"{there}: {name}", "moved as it is", there)
         elif now != text:
             yield Change(Side.LOOSER, "code", f"{there}: {name}", f"changed, {UNTOLD}", there)
     known = {name for _, name in before if "." in name}
     for path, name in after:
         if (path, name) not in before and name not in known:
-            yield Change(Side.NEUTRAL, "code", f"{path}: {name}", "added", path)
+            yield from _added(path, name, after[path, name])
 
 
-def _definitions(tree: Tree) -> dict[tuple[str, str], str]:
+def _added(path: str, name: str, text: str) -> Iterator[Change]:
+    """What is new judges nothing yet, but for statements: they may change what was there."""
+    if name in _UNNAMED:
+        yield Change(Side.LOOSER, "code", f"{path}: {name}", f"added, {UNTOLD}", path)
+    elif not text.startswith(_IMPORT):
+        yield Change(Side.NEUTRAL, "code", f"{path}: {name}", "added", path)
+
+
+_Definitions = dict[tuple[str, str], str]
+
+
+def _definitions(tree: Tree) -> _Definitions:
     """(path, registered or own name) -> syntax, without positions, comments and docstrings."""
-    found: dict[tuple[str, str], str] = {}
+    found: _Definitions = {}
     for path, text in tree.texts.items():
         if path.startswith("contracts/"):
             for name, syntax in _of(path, text):
                 found[path, name] = found.get((path, name), "") + syntax
     return found
+
+
+def _origin(known: _Definitions, text: str) -> object:
+    """What a name stands for in the end: the syntax that it is imported from, where it is ours."""
+    for _ in range(len(known)):
+        if not text.startswith(_IMPORT):
+            break
+        module, _, name = text.removeprefix(_IMPORT).partition(":")
+        whole = _whole(known, f"{module}/{name}".rstrip("/"))
+        places = (f"{module}.py", f"{module}/__init__.py")
+        taken = next((known[one, name] for one in places if (one, name) in known), None)
+        if taken is None:
+            return whole or text
+        text = taken
+    return text
+
+
+def _whole(known: _Definitions, module: str) -> dict[str, str]:
+    """All that a module of the rooms defines."""
+    places = (f"{module}.py", f"{module}/__init__.py")
+    return {name: text for (path, name), text in known.items()
+            if path in places and not text.startswith(_IMPORT)}  # fmt: skip
 
 
 def _of(path: str, text: bytes) -> Iterator[tuple[str, str]]:
@@ -71,9 +116,24 @@ def _of(path: str, text: bytes) -> Iterator[tuple[str, str]]:
         yield "its text, which is no Python", repr(text)
         return
     for node in module.body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)) or _is_docstring(node):
-            continue
-        yield from _pieces(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from _imported(path, node)
+        elif not _is_docstring(node):
+            yield from _pieces(node)
+
+
+def _imported(path: str, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """(the name that is bound, where it is from): another origin is another definition."""
+    if isinstance(node, ast.Import):
+        for one in node.names:
+            taken = one.name if one.asname else one.name.partition(".")[0]
+            yield one.asname or taken, f"{_IMPORT}{taken.replace('.', '/')}:"
+        return
+    parents = path.split("/")[: -node.level] if node.level else []
+    module = "/".join([*parents, *filter(None, (node.module or "").split("."))])
+    for one in node.names:
+        bound = _STAR if one.name == "*" else one.asname or one.name
+        yield bound, f"{_IMPORT}{module}:{one.name}"
 
 
 def _pieces(node: ast.stmt) -> Iterator[tuple[str, str]]:
@@ -85,16 +145,23 @@ def _pieces(node: ast.stmt) -> Iterator[tuple[str, str]]:
         calls = []
         if not node.value.elts:
             return
-    name = next(filter(None, map(_registered_name, calls)), _name(node))
-    yield name, ast.dump(_bare(node))
+    own = next(filter(None, map(_registered_name, calls)), "")
+    syntax = ast.dump(_bare(node))
+    yield from ((name, syntax) for name in ([own] if own else _names(node)))
 
 
-def _name(node: ast.stmt) -> str:
+def _names(node: ast.stmt) -> list[str]:
+    """What a statement binds and nothing else; one that does more has no name."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-        return node.name
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    names = [one.id for one in targets if isinstance(one, ast.Name)]
-    return names[0] if names else "statements"
+        return [node.name]
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+        targets = [node.target]
+    parts = [part for one in targets for part in getattr(one, "elts", [one])]
+    names = [one.id for one in parts if isinstance(one, ast.Name)]
+    return names if names and len(names) == len(parts) else [_STATEMENTS]
 
 
 def _registered_name(call: ast.Call) -> str:

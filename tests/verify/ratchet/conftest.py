@@ -91,6 +91,7 @@ def ruled(pack: MiniPack) -> None:
     outline = {"schema": "verify/outline/1", "authority": "book", "title": "t", "known_from": "k"}
     pack.data("specs/outline/book.yaml", {**outline, "items": items})
     pack.write("specs/golden/one.json", "{}\n")
+    pack.write("contracts/bindings/limits.json", "1\n")
     table = '\n\nTABLE = (mutant("thing.table", VALUES, one=7.0),)\n'
     pack.edit("contracts/bindings/thing.py", "-= by\n", f"-= by{table}")
     pack.write("contracts/policy/frontier.yaml", FRONTIER)

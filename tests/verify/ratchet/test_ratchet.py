@@ -117,6 +117,21 @@ def a_helper_moves(changing: Changing) -> None:
     changing.pack.write("contracts/bindings/values.py", 'VALUES = {"one": 1.0}\n')
 
 
+def a_helper_is_another(changing: Changing) -> None:
+    """The room takes a name of its library from a module that is new."""
+    changing.pack.write("contracts/bindings/values.py", "def check(name):\n    return print\n")
+    changing.pack.edit(ROOM, "Outcome, Reason, check, mutant", "Outcome, Reason, mutant")
+    changing.pack.edit(ROOM, "VALUES =", "from .values import check\n\nVALUES =")
+
+
+def a_helper_is_changed_from_beside(changing: Changing) -> None:
+    """A new module puts another value into the room that imports it."""
+    changing.pack.write(
+        "contracts/bindings/values.py", 'import json\n\njson.loads.__defaults__ = ("one",)\n'
+    )
+    changing.pack.edit(ROOM, "VALUES =", "from . import values\n\nVALUES =")
+
+
 ROOM = "contracts/bindings/thing.py"
 FACTS, DECISIONS, POLICY = "specs/facts/thing.yaml", "specs/decisions", "contracts/policy"
 MUTANT = clause(1)["falsifiers"][0]
@@ -257,6 +272,23 @@ PLANTED: dict[str, tuple[Plant, str, str]] = {
     "key of one role more": (
         of_keys(lambda keys: keys[0].update(roles=["records", "bundles"])), "looser",
         "bundles added"),
+    "check imported from elsewhere": (a_helper_is_another, "looser", "changed"),
+    "library under another's name": (
+        of_file(ROOM, "from types import SimpleNamespace", "from verify import api as "
+                "SimpleNamespace"), "looser", "changed"),
+    "statement in a new module": (a_helper_is_changed_from_beside, "looser", "added"),
+    "statement added to a room": (
+        of_file(ROOM, "VALUES =", 'globals()["abs"] = min\n\nVALUES ='), "looser", "added"),
+    "two names at once, one of them known": (
+        of_file(ROOM, "@check(", 'N, VALUES = 1, {"one": 1.5}\n\n@check('), "looser", "changed"),
+    "two names at once, both new": (
+        of_file(ROOM, "VALUES =", "OTHER, MORE = 1, 2\n\nVALUES ="), "neutral", "added"),
+    "everything of a module": (
+        of_file(ROOM, "VALUES =", "from math import *\n\nVALUES ="), "looser", "added"),
+    "import that judges nothing": (
+        of_file(ROOM, "VALUES =", "import math\n\nVALUES ="), "", ""),
+    "data beside a room changed": (
+        of_file("contracts/bindings/limits.json", "1", "2"), "looser", "changed"),
     "a helper moved as it is": (a_helper_moves, "neutral", "moved as it is"),
     "another subject": (
         of_file("contracts/pack.yaml", "subject: thing", "subject: other"), "looser", "subject"),
