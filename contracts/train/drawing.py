@@ -82,6 +82,11 @@ def _draws() -> Iterator[Row]:
     begun = feed.loader.position
     found = draw.draw_traced(feed, template, seed=3, step=5)
     made = found.batch
+    other = draw.open_feed(template, _source(), seed=3)
+    draw.warm_up(other, template)
+    alone = draw.draw(other, template, seed=3, step=5)
+    same = [torch.equal(getattr(alone, name), part) for name, part in vars(made).items()]
+    yield "without its origins", lambda: same, [True] * 6
     order = torch.cat([torch.randperm(40, generator=rng.stream(3, "epoch", e)) for e in range(9)])
     pushed = order[begun : begun + 16] % 10
     stream = rng.stream(3, "draw", 5)

@@ -28,8 +28,24 @@ PLACE = Path("e.safetensors")
 @check("train.required")
 def required(ctx: CheckContext) -> Measurement:
     """Bytes of each part by hand, on both sides of a machine's memory; bypasses; encoders."""
-    rows = chain(_bytes(), _limits(), _bypasses(), _encoders(), _shapes())
+    rows = chain(_bytes(), _limits(), _bypasses(), _encoders(), _shapes(), _kernels())
     return judge_rows(ctx, rows, "facts of what is required")
+
+
+def _kernels() -> Iterator[Row]:
+    """A faithful template keeps the way that the evidence of its gates is about; others choose."""
+    faithful, free = load_template("latent-l2"), _digits()
+    for template, kernel in ((faithful, "plain"), (free, "plain"), (free, "compiled")):
+
+        def told(template: Template = template, kernel: str = kernel) -> tuple[object, ...]:
+            made = beginning.configured(template, 3, kernel)
+            return made.kernel, made.labels_per_pass, made.total_steps
+
+        steps = template.optimizer.training_steps
+        yield f"{kernel} for {template.name}", told, (kernel, 3, steps)
+    for kernel in ("compiled", "fused"):
+        said = Refused("--kernel", f"{kernel} for a faithful template", "plain", "Leave it out")
+        yield f"faithful, {kernel}", partial(beginning.configured, faithful, None, kernel), said
 
 
 def _digits(*settings: str) -> Template:
