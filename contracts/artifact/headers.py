@@ -20,6 +20,7 @@ from drift.artifacts import contents, header, probe, strict_json
 from drift.artifacts.errors import shown
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ..common import small_run
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
 
@@ -267,6 +268,8 @@ def _probed() -> Iterator[Row]:
         found = probe.run(held, 3)
         told = partial(lambda found, mode: (found.tolist(), mode), found, model.training)
         yield f"a probe's input {training}", told, (wanted, training)
+    values = probe.run(small_run.encoder(), 3)
+    yield "values of an autoencoder", lambda: len(values), probe.VALUES
 
 
 OTHER_VALUES = (

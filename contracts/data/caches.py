@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
@@ -247,6 +248,19 @@ def _encoded(home: Path, root: Path) -> Iterator[Row]:
         return verified
 
     yield "verified", verifying, [1, 2]
+    shard, real = root / "cache" / made.shards[0].file, latents.verify_shard
+
+    def touched(*given: Any) -> Any:
+        found = real(*given)
+        os.utime(shard, ns=(1, 1))
+        return found
+
+    def meanwhile() -> None:
+        with patch.object(latents, "verify_shard", touched):
+            LatentSource(root / "cache").verify()
+
+    refused = Refused(str(shard), "a change while it was read", "nobody writes", "again")
+    yield "a shard that changes meanwhile", meanwhile, refused
 
 
 def _gone_on(home: Path, root: Path) -> Iterator[Row]:
@@ -268,6 +282,12 @@ def _gone_on(home: Path, root: Path) -> Iterator[Row]:
     with patch.object(encoding, "_versions", lambda: {"drift": "0"}):
         other = again()[1]
     begun = "begun with other versions, which the manifest keeps: {"
+    own = Dataset(name="own", licence="MIT")
+    tokenizer = cases.tokenizer()
+    settings = encoding.settings_for(tokenizer, resolution=cases.SIZE, per_shard=2)
+    encoding.encode(list_images(home), root / "cache", tokenizer, settings, _paced()[0], own)
+    named = read_manifest(root / "cache").dataset
+    yield "under a name", lambda: named, own
     yield "other versions", lambda: (other[0].startswith(begun), other[1:]), (True, [kept])
     (root / "cache" / "shard-00001.safetensors").write_bytes(b"")
     mended = again()

@@ -108,6 +108,31 @@ def _judged() -> Iterator[Row]:
     usual = judged.evaluate_proxy(run.Opened(drawn, None, 2), Path("p"), encoded)
     yield "the usual seed", lambda: usual.figures == made(seed=0).figures, True
     yield from _of_a_run(drawn, encoded)
+    yield from _of_classes(drawn)
+
+
+def _of_classes(drawn: Any) -> Iterator[Row]:
+    """What is measured by class where labels are known on both sides, and from how many on."""
+    digits = load_template("digits")
+    loaded: Any = SimpleNamespace(template=digits)
+    least = digits.evaluation.precision_recall_samples
+    yield "least of images", lambda: run.Opened(drawn, None, 2).least, 0
+    yield "least of a run", lambda: run.Opened(drawn, loaded, 2).least, least
+    labels = np.array([0, 1, 1])
+    for name, features, named, strata, known in (
+        ("known", "x", labels, labels, True), ("no features", None, labels, labels, False),
+        ("no names", "x", None, labels, False), ("no classes of samples", "x", labels, None, False),
+        ("a name that is none", "x", labels - 1, labels, False),
+    ):  # fmt: skip
+        found: Any = SimpleNamespace(pool="pool", labels="labels", strata=strata)
+        reference: Any = SimpleNamespace(features=features, labels=named)
+        stream = np.random.default_rng(0)
+        with patch("drift.evaluate.classes.by_class", lambda *given, **more: (given, more)):
+            told: Any = run._per_class(found, reference, stream)
+        yield f"by class, {name}", partial(bool, told[0]), known
+        if known:
+            given = (("pool", "labels", "x", labels, stream), {"classes": [0, 1]})
+            yield "what is asked of them", partial(bool, told == given), True
 
 
 def _facts(pixels: Tensor, labels: Tensor, encoded: proxy.Encoded, report: Any) -> records.Facts:

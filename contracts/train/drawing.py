@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from drift import cfg, rng
 from drift.config import Template, load_template, override
 from drift.data.source import TensorSource
 from drift.queue import SampleQueue
-from drift.train import draw
+from drift.train import draw, shards
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common import small_run
@@ -50,6 +51,10 @@ def _feed() -> Iterator[Row]:
     }  # fmt: skip
     loose = draw.open_feed(override(template, ("queue.replacement=with",)), _source(), seed=3)
     yield "loose queues", lambda: [q.strict for q in loose.queues().values()], [False] * 3
+    for rank, wanted in ((1, [False, True]), (3, [False, False])):  # more processes than classes
+        ranks: Any = SimpleNamespace(rank=rank, world=4)
+        own = shards.ShardedQueue(2, 8, strict=True, ranks=ranks, shape=(1,))
+        yield f"of process {rank}", partial(list, own.mine(torch.tensor([0, 1])).tolist()), wanted
     order = torch.randperm(40, generator=rng.stream(3, "epoch", 0))
     pushed = draw.push(feed, 16)
     yield "labels of a push", lambda: pushed.tolist(), (order[:16] % 10).tolist()

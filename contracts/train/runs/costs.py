@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +35,18 @@ def costs() -> Iterator[Row]:
     found = environment.memory("cpu")
     least = 30 < float(found["peak_resident_mib"] or 0) < 1 << 16
     yield "memory", lambda: (least, found["peak_accelerator_mib"]), (True, None)
+    for system, device, wanted in (
+        ("linux", "cpu", (1.2, None)), ("darwin", "cpu", (0.0, None)),
+        ("linux", "cuda:1", (1.2, 3.1)),
+    ):  # fmt: skip
+        usage = SimpleNamespace(ru_maxrss=1234)  # kibibytes, and bytes where it is Darwin
+        with (
+            patch("sys.platform", system),
+            patch("resource.getrusage", lambda who, usage=usage: usage),
+            patch("torch.cuda.max_memory_allocated", {"cuda:1": 3_200_000}.get),
+        ):
+            told = tuple(environment.memory(device).values())
+        yield f"memory of {device} on {system}", partial(tuple, told), wanted
     names = {"python", "platform", "cpu_count", "threads", "device", "accelerator", "packages",
              "git_commit", "code_sha256"}  # fmt: skip
     held = environment.environment("cpu")
@@ -71,6 +85,10 @@ def _code() -> Iterator[Row]:
         yield "no repository", lambda: outside, None
         yield "commits", lambda: commits, ["c", "c+changes", None]
         yield "no git", lambda: environment._git(root, "rev-parse", "HEAD"), ""
+        (root / ".git").rmdir()
+        subprocess.run(["git", "init", "-q", str(root)], check=True, timeout=60)
+        yield "no such commit", lambda: environment._git(root, "rev-parse", "none"), ""
+        yield "a repository", lambda: environment._git(root, "rev-parse", "--git-dir"), ".git"
 
 
 def _commit(root: Path, head: str, changes: str) -> str | None:

@@ -213,6 +213,20 @@ def _put_back(held: dict[str, torch.Tensor]) -> Iterator[Row]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)
     modules.put_weights(Checkpoint(1, kept, {}), model, ema)
     modules.put_moments(Checkpoint(1, kept, {}), model, optimizer)
+    likes: list[torch.Tensor] = []
+
+    def spread(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        likes.append(like)
+        return value
+
+    with patch("drift.ranks.parallel.spread_like", spread):
+        modules.put_weights(Checkpoint(1, kept, {}), model, ema)
+    held_as = [*model.state_dict().values(), *ema[0.75].values()]
+    own = [
+        isinstance(a, torch.Tensor) and a.data_ptr() == b.data_ptr()
+        for a, b in zip(likes, held_as, strict=True)
+    ]
+    yield "spread as they are held", lambda: own, [True] * 4
     again = modules.capture(model, optimizer, ema)
     wanted = {k: v for k, v in held.items() if not k.startswith("ema/0.5/")}
     yield "put back", lambda: _bits(again), _bits(wanted)
