@@ -28,7 +28,7 @@ __all__ = ["PROFILES", "Report", "lint", "run"]
 def lint(pack: str | Path | None = None) -> list[str]:
     """Everything that is wrong with a pack, one sentence each; empty for a sound one.
 
-    pack  the folder that holds contracts/ and specs/; here, else the installed one
+    pack  the folder that holds contracts/ and specs/; here or above, else the installed one
 
     Raises PackError where it cannot even be read.
     """

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from verify.problems import PackError, UsageError
+from verify.spec.digests import holding
 from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, find_root, load
 
@@ -39,7 +40,7 @@ pack_option = click.option(
     "pack_dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder that holds contracts/ and specs/ [default: here, else the installed pack].",
+    help="Folder that holds contracts/ and specs/ [default: here or above, else the installed one].",
 )
 reports_option = click.option(
     "--reports",
@@ -94,12 +95,25 @@ def _output(text: str, kinds: tuple[str, ...]) -> tuple[str, Path]:
 def pack_root(pack_dir: Path | None) -> Path:
     """Where the pack is; one that is neither named nor here is said to be another's."""
     root = find_root(pack_dir)
-    if pack_dir is None and root != Path.cwd():
+    if pack_dir is None and root in Path.cwd().parents:
+        click.echo(f"note: found no pack here; read the one above, in {root}", err=True)
+    elif pack_dir is None and root != Path.cwd():
         click.echo(
             f"note: found no pack here; read the installed one, in {root}; `verify init` makes one",
             err=True,
         )
     return root
+
+
+def require_beside(loaded: LoadedPack, reports: Path) -> None:
+    """Raise UsageError for reports within what evidence is about: each would outdate all others."""
+    name = holding(loaded, reports)
+    if name is not None:
+        raise UsageError(
+            f"{reports.absolute()}: found a place for reports inside {name}, which evidence is "
+            "about; expected one beside it, for each bundle would make every other stale; remedy: "
+            "--reports DIR elsewhere, or fewer places under `code` in contracts/pack.yaml"
+        )
 
 
 def sound_pack(pack_dir: Path | None) -> LoadedPack:

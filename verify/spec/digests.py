@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from verify.spec.pack import LoadedPack
-from verify.spec.places import PLANS, name_of, named, of_an_editor, visible
+from verify.spec.places import CONTRACTS, PLANS, name_of, named, of_an_editor, visible
 from verify.spec.sources import HARNESS
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
@@ -70,6 +70,14 @@ def code_files(loaded: LoadedPack) -> Iterator[Path]:
     texts = {loaded.root / label for label in loaded.models}
     found = {path for place in places for path in files_below(place)} - texts
     yield from sorted(found, key=lambda path: name_of(path, loaded.root))
+
+
+def holding(loaded: LoadedPack, place: Path) -> str | None:
+    """The name of what judgements are about and a place lies in; None for a place beside it."""
+    where = place.resolve()
+    names = (CONTRACTS, loaded.specs_dir.name, *loaded.pack.manifest.code)
+    places = ((name, named(loaded.root, name)) for name in names)
+    return next((name for name, one in places if one and where.is_relative_to(one)), None)
 
 
 def files_below(place: Path) -> Iterator[Path]:

@@ -90,7 +90,7 @@ class LoadedPack:
 
 
 def find_root(start: Path | None) -> Path:
-    """The pack to use: the given folder, else the working directory, else the installed pack."""
+    """The pack to use: the given folder, else the nearest here or above, else the installed one."""
     if start is not None:
         if not (start / MANIFEST).is_file():
             raise UsageError(
@@ -98,12 +98,14 @@ def find_root(start: Path | None) -> Path:
                 "specs/; remedy: correct --pack, or scaffold one with `verify init DIR`"
             )
         return start.resolve()
-    if (Path.cwd() / MANIFEST).is_file():
-        return Path.cwd()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / MANIFEST).is_file():
+            return folder
     for root in installed_roots():
         return root
     raise UsageError(
-        f"found no {MANIFEST} here and no installed pack; expected a folder that holds contracts/ "
+        f"found no {MANIFEST} here or above and no installed pack; expected a folder that holds contracts/ "
         "and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
     )
 

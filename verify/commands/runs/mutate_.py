@@ -17,6 +17,7 @@ from verify.commands.common import (
     evidence_option,
     pack_option,
     reports_option,
+    require_beside,
     sound_pack,
     stopping,
 )
@@ -75,6 +76,7 @@ def command(
     """
     began = time.monotonic()
     loaded = sound_pack(pack_dir)
+    require_beside(loaded, reports)
     clauses = judging(select(loaded.pack, selectors))
     if not clauses:
         raise NothingSelectedError("found no clause that runs code; remedy: other selectors")

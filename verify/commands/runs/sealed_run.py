@@ -15,9 +15,7 @@ from urllib.parse import quote
 import click
 
 from verify import __version__
-from verify.commands.common import (
-    stopping,
-)
+from verify.commands.common import require_beside, stopping
 from verify.known import earlier_in
 from verify.mutate import rate as detection
 from verify.report.bundle import EVIDENCE, open_partial, seal
@@ -107,6 +105,7 @@ def _progress() -> Any:
 def about_run(
     loaded: LoadedPack, options: Options, selectors: tuple[str, ...], reports: Path
 ) -> dict[str, Any]:
+    require_beside(loaded, reports)
     now = digests(loaded)
     return {
         "verify": __version__,
