@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from verify.run.environment import repository
+from verify.run.workers import pool, worker
 from verify.spec import sources
 
 from .conftest import MiniPack, clause, newest
@@ -59,14 +61,14 @@ def python(mini: MiniPack) -> Path:
     return mini.root / ".venv/bin/python"
 
 
-def run(python: Path, mini: MiniPack) -> list[dict[str, Any]]:
+def run(python: Path, mini: MiniPack, *, reports: str = "reports") -> list[dict[str, Any]]:
     """The clauses of one cached run of it."""
     subprocess.run(
-        [python, "-m", "verify", "run", "--cached", "--no-falsify"], check=False,
-        cwd=mini.root, capture_output=True, text=True, timeout=PATIENCE_S,
+        [python, "-m", "verify", "run", "--cached", "--no-falsify", "--reports", reports],
+        check=False, cwd=mini.root, capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     clauses: list[dict[str, Any]] = json.loads(
-        (newest(mini.root / "reports") / "report.json").read_text()
+        (newest(mini.root / reports) / "report.json").read_text()
     )["clauses"]
     return clauses
 
@@ -101,6 +103,49 @@ def test_a_library_below_the_pack_is_not_of_it(
     folders = ("/place/pack/.venv/lib/site-packages/", "/place/site-packages/")
     monkeypatch.setattr(sources, "installed", lambda: folders)
     assert sources.of_pack(path, Path("/place/pack")) is theirs
+
+
+def test_pythons_own_library_below_the_pack_is_not_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment of conda brings it along: errors of json were placed in the pack."""
+    monkeypatch.setattr(sources, "standard", lambda: ("/place/pack/env/lib/python3.11/",))
+    assert not sources.of_pack(
+        "/place/pack/env/lib/python3.11/json/decoder.py", Path("/place/pack")
+    )
+    assert sources.of_pack("/place/pack/env.py", Path("/place/pack"))
+
+
+def test_what_a_library_raises_is_no_finding_where_the_code_is_the_whole_folder(
+    python: Path, mini: MiniPack
+) -> None:
+    mini.edit("contracts/pack.yaml", "subject: thing", 'subject: thing\ncode: ["."]')
+    found = run(python, mini, reports=str(mini.root.parent / "reports"))[1]
+    assert found["outcome"] == "error"
+    assert "RuntimeError at contracts/bindings/inside.py:10: of a library" in found["reason"]
+
+
+def test_a_file_beside_the_harness_is_not_taken_for_a_part_of_it() -> None:
+    path = f"{sources.HARNESS}_pack/laws.py"
+    with pytest.raises(ZeroDivisionError) as raised:
+        exec(compile("1 / 0", path, "exec"))
+    task = {"mutant": None, "code": []}
+    answer = worker._explain(raised.value, task, sources.HARNESS.parent)
+    assert "ZeroDivisionError at verify_pack/laws.py:1: " in answer["reason"]
+    assert not path.startswith(pool._NOT_THEIRS)
+
+
+def test_an_installed_pack_in_somebodys_repository_is_of_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment lies in a repository, and the pack in the environment."""
+    packages = tmp_path / ".venv/lib/site-packages"
+    (packages / "thing_pack").mkdir(parents=True)
+    for words in (["init", "-q"], ["-c", "user.name=a", "-c", "user.email=a@example.org",
+                  "commit", "-q", "--allow-empty", "-m", "one"]):  # fmt: skip
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    assert repository(packages / "thing_pack")["commit"]
+    monkeypatch.setattr(sources, "installed", lambda: (f"{packages}/",))
+    assert repository(packages / "thing_pack") == {"commit": None, "changed_files": None}
+    assert repository(tmp_path)["commit"]
 
 
 def test_a_pack_among_the_packages_has_its_own_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ pack_option = click.option(
     "pack_dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder that holds contracts/ and specs/ [default: here or above, else the installed one].",
+    help="Folder that holds contracts/ and specs/ [default: here or above, else installed].",
 )
 reports_option = click.option(
     "--reports",

@@ -17,6 +17,7 @@ from typing import Any
 
 from verify.guard.git import call
 from verify.problems import UsageError
+from verify.spec import sources
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ACCELERATORS_S = 20.0
@@ -45,7 +46,12 @@ def machine() -> dict[str, Any]:
 
 
 def repository(root: Path) -> Mapping[str, Any]:
-    """Commit of the repository around `root` and how many files below it differ; null for none."""
+    """Commit of the repository around `root` and how many files below it differ; null for none.
+
+    What is installed in an environment is no part of the repository in which that may lie.
+    """
+    if str(root).startswith(sources.installed()):
+        return {"commit": None, "changed_files": None}
     try:
         commit = call(root, "rev-parse", "--verify", "HEAD").decode("ascii").strip()
         changed = call(root, "status", "--porcelain", "--untracked-files=all", "--", ".")

@@ -105,8 +105,8 @@ def find_root(start: Path | None) -> Path:
     for root in installed_roots():
         return root
     raise UsageError(
-        f"found no {MANIFEST} here or above and no installed pack; expected a folder that holds contracts/ "
-        "and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
+        f"found no {MANIFEST} here or above and no installed pack; expected a folder that holds "
+        "contracts/ and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
     )
 
 

@@ -38,15 +38,23 @@ def installed() -> tuple[str, ...]:
     return tuple(f"{folder}{os.sep}" for folder in sorted(found))
 
 
+@cache
+def standard() -> tuple[str, ...]:
+    """Folders of Python's own library, each with its last separator."""
+    paths = sysconfig.get_paths()
+    return tuple(f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib"))
+
+
 def of_pack(path: str, root: Path) -> bool:
-    """Whether a file is the pack's: below its root, in no folder of packages that lies there too.
+    """Whether a file is the pack's: below its root, in no folder of libraries that lies there too.
 
     An environment is often kept inside the repository whose pack it serves, and a pack that was
     installed lies inside a folder of packages.
     """
     home = f"{root}{os.sep}"
+    libraries = (*installed(), *standard())
     return path.startswith(home) and not path.startswith(
-        tuple(folder for folder in installed() if folder.startswith(home))
+        tuple(folder for folder in libraries if folder.startswith(home))
     )
 
 

@@ -34,7 +34,7 @@ from verify.run.workers.meter import Meter
 from verify.run.workers.processes import end, held_kb
 from verify.run.workers.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.workers.worker import module_of
-from verify.spec.sources import of_pack
+from verify.spec.sources import HARNESS, of_pack
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
@@ -49,7 +49,7 @@ _BOOT = (
     "import sys; sys.path.append(sys.argv.pop()); "
     "from verify.run.workers.worker import main; main()"
 )
-_NOT_THEIRS = (str(Path(HOME) / "verify"), "<")
+_NOT_THEIRS = (f"{HARNESS}{os.sep}", "<")
 _WORKER_FILE = str(Path(__file__).with_name("worker.py"))
 _FATAL = "Fatal Python error"
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x.*$", re.MULTILINE)

@@ -8,10 +8,11 @@ What the check, a mutant or an import raises says nothing about the code.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from verify.spec.places import CONTRACTS, name_of, named
+from verify.spec.sources import of_pack
 
 
 def by_the_code(error: BaseException, code: Sequence[str], root: Path) -> str | None:
@@ -26,8 +27,11 @@ def by_the_code(error: BaseException, code: Sequence[str], root: Path) -> str | 
     if any(frame.name == "<module>" for frame in frames):
         return None  # an import: the check has not called anything yet
     places = [place for name in code if (place := named(root, name)) is not None]
-    of_either = list(_below(frames, (root / CONTRACTS, *places)))
-    if not of_either or not any(True for _ in _below(of_either[-1:], places)):
+    checks = root / CONTRACTS
+    of_either = [frame for frame in frames if _below(frame, (checks, *places))]
+    if of_either and _below(of_either[-1], (checks,)):  # none of a code that lies around them
+        places = [place for place in places if place.is_relative_to(checks)]
+    if not of_either or not _below(of_either[-1], places):
         return None
     path = Path(of_either[-1].filename)
     at = f"{name_of(path, root)}:{of_either[-1].lineno}"
@@ -35,9 +39,5 @@ def by_the_code(error: BaseException, code: Sequence[str], root: Path) -> str | 
     return "; ".join([*said, *getattr(error, "__notes__", ())])
 
 
-def _below(
-    frames: Sequence[traceback.FrameSummary], places: Sequence[Path]
-) -> Iterator[traceback.FrameSummary]:
-    for frame in frames:
-        if any(Path(frame.filename).is_relative_to(place) for place in places):
-            yield frame
+def _below(frame: traceback.FrameSummary, places: Sequence[Path]) -> bool:
+    return any(frame.filename == str(one) or of_pack(frame.filename, one) for one in places)

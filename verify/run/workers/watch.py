@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Set
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from verify.spec.sources import HARNESS, installed, of_pack
+from verify.spec.sources import HARNESS, installed, of_pack, standard
 
 _WRITING = os.O_WRONLY | os.O_RDWR
 _CHILDREN = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system")
@@ -166,6 +165,4 @@ def _file_of(module: object) -> str:
 @cache
 def left_out() -> tuple[str, ...]:
     """Folders of files that are known by Python's version or by the harness's digest."""
-    paths = sysconfig.get_paths()
-    places = (paths["stdlib"], paths["platstdlib"], str(HARNESS))
-    return tuple(f"{place}{os.sep}" for place in places)
+    return (*standard(), f"{HARNESS}{os.sep}")

@@ -36,12 +36,12 @@ from verify.run.workers.source import compiled_from_source
 from verify.run.workers.tampered import functions, put_back
 from verify.run.workers.watch import Watch
 from verify.spec.places import CONTRACTS
-from verify.spec.sources import of_pack
+from verify.spec.sources import HARNESS, of_pack
 
 PACKAGE = "verify_pack"
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
 _FRAMES_KEPT = 8
-_OWN_FOLDER = str(Path(__file__).parents[2])
+_OWN_FOLDER = f"{HARNESS}{os.sep}"
 
 
 def main() -> None:
