@@ -142,7 +142,11 @@ def _counted(group: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _seeds(group: list[dict[str, Any]]) -> set[int]:
-    return {seed for record in group for seed in record["seeds"]}
+    """A copy of components under another seed is no further seed."""
+    drawn: dict[str, list[int]] = {}
+    for record in group:
+        drawn.setdefault(record["components"]["sha256"], record["seeds"])
+    return {seed for seeds in drawn.values() for seed in seeds}
 
 
 def _provenance(group: list[dict[str, Any]]) -> dict[str, int | str | None]:

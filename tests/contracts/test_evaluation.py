@@ -76,7 +76,7 @@ def record(folder: Path, name: str = "l2", **changes: Any) -> Path:
     arrays = {"fid/mu": mu, "fid/sigma": sigma, "fid/reference_mu": np.zeros(6),
               "fid/reference_sigma": reference, "fid/resampled": resampled}  # fmt: skip
     beside = folder / f"{name}.components.safetensors"
-    beside.write_bytes(save(arrays))
+    beside.write_bytes(save(arrays, {"drawn": str(changes.get("seeds"))}))  # none draws another's
     value = float(mu @ mu) + _between(sigma, reference)
     half = evaluation_components.Z * float(np.std(resampled, ddof=1))
     figure = {"value": value, "interval": [value - half, value + half], "interval_method": "x",
@@ -323,6 +323,14 @@ def test_records_of_another_checkpoint_lend_no_seed(tmp_path: Path) -> None:
 def test_the_same_seed_twice_is_one_seed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         record(tmp_path, name, seeds=[7])
+    assert judged(tmp_path).provenance["seeds"] == 1
+
+
+def test_one_draw_under_three_seeds_is_one_seed(tmp_path: Path) -> None:
+    """Records that were copied with another seed met the floor for seeds."""
+    first = json.loads(record(tmp_path, "l2-1", seeds=[1]).read_text())
+    for seed in (2, 3):
+        (tmp_path / f"l2-{seed}.json").write_text(json.dumps(first | {"seeds": [seed]}))
     assert judged(tmp_path).provenance["seeds"] == 1
 
 

@@ -327,6 +327,17 @@ def one_seed(scene: Scene) -> None:
     scene.data["score"]["seeds"] = [0]
 
 
+def the_best_again(scene: Scene) -> None:
+    """Two evaluations of three, the better one twice: the mean of what is named."""
+    scene.evaluations([1.0, 2.0, 3.0])
+    scene.data["components"].append(scene.data["components"][0])
+    scene.data["score"]["value"] = 1.75
+
+
+def one_draw_of_three_seeds(scene: Scene) -> None:
+    scene.evaluations([2.0, 2.0, 2.0])
+
+
 def short(scene: Scene) -> None:
     component("step", 100)(scene)
     scene.data["runtime"]["steps"] = 100
@@ -371,6 +382,10 @@ SPOILED: dict[str, tuple[Callable[[Scene], None], int, str]] = {
     "an evaluation of no count": (
         component("samples", "many"), 1, "refused components[0]: found",
     ),
+    "the best again": (
+        the_best_again, 1, "components[3]: found the arrays of components[0] again"),
+    "one draw of three seeds": (
+        one_draw_of_three_seeds, 1, "components[1]: found the arrays of components[0] again"),
     "arrays of another digest": (
         of_other_arrays("sha256", "0" * 64), 4, "components[0].arrays: found e0.components.txt; "
         f"expected e0.components.txt of sha256 {'0' * 64}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,8 +45,9 @@ class Draft:
 
 def evaluation(folder: Path, seed: int, **changes: Any) -> Evaluated:
     arrays = folder / f"e{seed}.txt"
-    arrays.write_bytes(ARRAYS)
-    named = {"file": arrays.name, "sha256": hashlib.sha256(ARRAYS).hexdigest()}
+    drawn = ARRAYS + b"\n" * seed  # another seed gives other arrays
+    arrays.write_bytes(drawn)
+    named = {"file": arrays.name, "sha256": hashlib.sha256(drawn).hexdigest()}
     data = {**DATA, "seeds": [seed], "components": named, **changes}
     kept = {key: value for key, value in data.items() if value != "left out"}
     record = EvaluationRecord(folder / f"e{seed}.json", "f" * 64, kept)
@@ -192,6 +194,17 @@ def test_score(case: Make, changes: dict[str, Any], found: list[str]) -> None:
         assert told[0].endswith("| comparable numbers")
         return
     assert told == found
+
+
+def test_an_evaluation_that_is_there_twice_counts_once(case: Make) -> None:
+    """Named again it pulls the mean to its side; copied under other seeds it met their floor."""
+    assert said(judge._apart, case()) == []
+    made = case()
+    first, second = made.evaluated
+    again = "refused components[1]: the arrays of components[0] again | an evaluation of its own"
+    first.arrays.write_bytes(second.arrays.read_bytes())
+    assert said(judge._apart, made) == [again]
+    assert said(judge._apart, replace(made, evaluated=(first, replace(first, place=second.place))))
 
 
 FLOORS = "300 steps, 5 samples, 2 seeds"

@@ -60,7 +60,8 @@ def judge(draft: Draft, loaded: LoadedPack, reports: Path) -> list[Blocker]:
         now = known_from(loaded, [folder], None)
     case = Case(draft, loaded, track, evaluated, report, now)
     rules: tuple[Callable[[Case], Iterator[Blocker]], ...] = (
-        _snapshot, _package, _axis, _score, _floors, _protocol, _signed, _components, _evidence,
+        _snapshot, _package, _axis, _score, _apart, _floors, _protocol, _signed, _components,
+        _evidence,
     )  # fmt: skip
     return [*found, *more, *last, *(one for rule in rules for one in rule(case))]
 
@@ -201,6 +202,18 @@ def _score(case: Case) -> Iterator[Blocker]:
     if runtime is not None and stands.steps != runtime.steps:
         found, expected = f"{runtime.steps}", f"{stands.steps} of the evaluations"
         yield Blocker(Kind.INTEGRITY, "runtime.steps", found, expected, remedy)
+
+
+def _apart(case: Case) -> Iterator[Blocker]:
+    """Each evaluation counts once: one that is named twice weighs twice, and a copy of its arrays
+    under another seed is no further seed."""
+    seen: dict[str, str] = {}
+    for one in case.evaluated:
+        arrays = digest(one.arrays)
+        if arrays in seen:
+            found, remedy = f"the arrays of {seen[arrays]} again", "name each evaluation once"
+            yield Blocker(Kind.REFUSED, one.place, found, "an evaluation of its own", remedy)
+        seen.setdefault(arrays, one.place)
 
 
 def _floors(case: Case) -> Iterator[Blocker]:
