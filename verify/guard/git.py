@@ -65,8 +65,10 @@ def forks(repository: Path, base: str, head: str) -> list[str]:
 def base_of(repository: Path) -> tuple[str, str] | None:
     """What HEAD is held against where nobody says: the last tag before it, else its parent.
 
-    (commit, which one that is), or None for a commit without history.
+    (commit, which one that is), or None for a commit without history. Raises UsageError without a
+    repository, or without git to ask.
     """
+    call(repository, "rev-parse", "--git-dir")
     try:
         parent = _commit(repository, "HEAD^")
     except UsageError:

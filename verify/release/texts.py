@@ -135,7 +135,10 @@ def protected(by: ByProtected, now: Situation) -> Finding:
 def frontier(by: ByFrontier, now: Situation) -> Finding:
     """What was committed since the last tag keeps to the frontier, and no rule got looser by it
     without a decision; what is not committed is not looked at."""
-    base = git.base_of(now.root)
+    try:
+        base = git.base_of(now.root)
+    except UsageError as error:
+        return unknown(str(error))
     if base is None:
         return unknown("the commit has no parent here: a shallow clone lacks the history")
     commit, which = base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -223,3 +224,19 @@ def test_a_commit_without_history_is_said_and_is_no_pass(repository: Repository,
     result = cli("frontier", "--repository", repository.root)
     assert result.code == 3
     assert "HEAD has no parent here" in result.out
+
+
+@pytest.mark.parametrize("command", [["frontier"], ["diff", "--pack"]])
+def test_without_git_or_a_repository_nothing_is_called_a_commit_without_history(
+    repository: Repository, cli: Cli, command: list[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Exit code 3 let a workflow pass in which nothing was looked at."""
+    repository.change("other/c.py", "changed\n")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    result = cli(*command, "--repository", bare)
+    assert (result.code, "git rev-parse failed: " in result.err) == (2, True)
+    monkeypatch.setenv("PATH", str(bare))
+    result = cli(*command, "--repository", repository.root)
+    assert (result.code, "expected git, on the path" in result.err) == (2, True)

@@ -205,3 +205,15 @@ def test_a_rule_made_looser_by_nobodys_decision_closes_the_gate_of_the_frontier(
     finding = texts.frontier(gate.by, stage.situation())
     assert finding.outcome is Outcome.FAIL
     assert "widened 0.5 -> 0.6; no decision of this change governs" in finding.reason
+
+
+def test_without_git_the_gate_of_the_frontier_is_unknown_and_says_why(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    situation = stage.situation()
+    gate = next(one for one in situation.release.gates if one.id == "frontier")
+    assert isinstance(gate.by, ByFrontier)
+    monkeypatch.setenv("PATH", str(stage.root / "specs"))
+    finding = texts.frontier(gate.by, situation)
+    assert finding.outcome is Outcome.UNKNOWN
+    assert "expected git, on the path" in finding.reason
