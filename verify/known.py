@@ -4,7 +4,8 @@ A judgement is current while everything it rests on is as it was: contracts, cod
 harness, the files that its run imported, those that its check read and, where it asked for them,
 the evaluation records. What is stale, about another subject or damaged counts for nothing, and is
 said. A run of less - fewer examples, falsifiers left out, interrupted - never takes the place of
-one of more by a pass. When a run was made is read in its evidence.
+one of more by a pass, and a pass under another seed undoes no failure: nobody picks the seed that
+looks best. When a run was made is read in its evidence.
 """
 
 from __future__ import annotations
@@ -59,6 +60,12 @@ class Judgement:
     falsifiers: tuple[FalsifierView, ...]
     whole: bool  # a pass whose falsifiers all ran; everything but a pass is whole
     examples: int
+    seed: int
+
+    @property
+    def bad(self) -> bool:
+        """Whether something was found to be wrong: the clause failed, or a falsifier survived."""
+        return self.clause.outcome is Outcome.FAIL or not all(one.killed for one in self.falsifiers)
 
     def yields_to(self, earlier: Judgement) -> bool:
         """Whether an earlier judgement goes on counting: this one is a pass, and of less."""
@@ -157,6 +164,7 @@ class _Search:
         self._reports = reports
         self._evaluations = evaluations
         self._kept: dict[str, Judgement] = {}
+        self._seeds: dict[str, dict[int, int]] = {}  # clause -> seed -> the most examples
         self._stale: dict[str, str] = {}
         self._bundles: dict[str, Bundle] = {}
         self._notes: list[str] = []
@@ -227,11 +235,18 @@ class _Search:
                 continue
             found = _judgement(bundle, view, report)
             later = self._kept.get(view.id)
-            if later is None or later.yields_to(found):
+            if later is None or later.yields_to(found) or self._stands(later, found):
                 self._kept[view.id] = found
+            seeds = self._seeds.setdefault(view.id, {})
+            seeds[found.seed] = max(found.examples, seeds.get(found.seed, 0))
         self._bundles[bundle.name] = bundle
         self._notes += [f"{count} clauses of {bundle.name} are {why}, and count for nothing"
                         for why, count in left.items()]  # fmt: skip
+
+    def _stands(self, later: Judgement, found: Judgement) -> bool:
+        """Whether a failure stands: what passed later asked with other seeds, or asked less."""
+        asked = self._seeds[found.clause.id].get(found.seed, -1)
+        return found.bad and not later.bad and asked < found.examples
 
     def _unusable(self, view: ClauseView, pins: Pins) -> str:
         """Why one judgement of an otherwise current bundle does not count."""
@@ -326,7 +341,7 @@ def _judgement(bundle: Bundle, view: ClauseView, report: Report) -> Judgement:
     )
     whole = view.outcome is not Outcome.PASS or (bool(report.about["falsify"]) and tried)
     examples = PROFILES.get(str(report.about["profile"]), 0)
-    return Judgement(bundle.name, view, runs, whole, examples)
+    return Judgement(bundle.name, view, runs, whole, examples, int(report.about["seed"]))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -167,6 +167,50 @@ def test_the_latest_bad_news_counts_and_a_pass_of_less_does_not_undo_it(
     assert outcomes(asked(pack, reports))["THING-002"] is Outcome.PASS
 
 
+def test_a_pass_under_another_seed_undoes_no_failure(pack: MiniPack, reports: Path) -> None:
+    """Whoever went on drawing seeds until one passed was GO, and a counterexample was forgotten."""
+    pack.edit("contracts/bindings/reader.py", '"fid.json").exists() else',
+              '"fid.json").exists() and ctx.seed != 3 else')  # fmt: skip
+    ran(pack, reports)
+    failing = ran(pack, reports, seed=3)
+    for seed in (0, 4, 5):
+        ran(pack, reports, seed=seed)
+    now = asked(pack, reports)
+    assert outcomes(now) == {"THING-001": Outcome.PASS, "THING-002": Outcome.FAIL}
+    assert now.sources["THING-002"] == failing.bundle.name
+
+
+def test_a_failure_is_undone_under_its_own_seed_whatever_was_drawn_since(
+    pack: MiniPack, reports: Path
+) -> None:
+    """The check's answer depends on something that no pin covers."""
+    flag = pack.root.parent / "flag"
+    bad = f"import os\nfrom verify.api import check\nBAD = os.path.exists({str(flag)!r})"
+    pack.edit("contracts/bindings/reader.py", "from verify.api import check", bad)
+    pack.edit("contracts/bindings/reader.py", '"fid.json").exists() else',
+              '"fid.json").exists() and not BAD else')  # fmt: skip
+    flag.touch()
+    ran(pack, reports, seed=3)
+    flag.unlink()
+    ran(pack, reports, seed=3, profile="quick")
+    ran(pack, reports, seed=7)
+    assert outcomes(asked(pack, reports))["THING-002"] is Outcome.FAIL
+    ran(pack, reports, seed=3)
+    ran(pack, reports, seed=7)
+    assert outcomes(asked(pack, reports))["THING-002"] is Outcome.PASS
+
+
+def test_a_falsifier_that_survived_under_another_seed_goes_on_surviving(
+    pack: MiniPack, reports: Path
+) -> None:
+    pack.edit("contracts/bindings/thing.py", "off = abs(", "off = (ctx.seed != 3) * abs(")
+    ran(pack, reports, seed=3)
+    ran(pack, reports)
+    now = asked(pack, reports)
+    assert now.report is not None
+    assert [run.clause for run in now.report.survivors] == ["THING-001"]
+
+
 def test_a_pass_without_falsifiers_does_not_take_the_place_of_one_with(
     pack: MiniPack, reports: Path
 ) -> None:
