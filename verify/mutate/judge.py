@@ -60,11 +60,12 @@ class Code:
             for label, path in labels.items()
             if not patterns or any(fnmatchcase(label, one) for one in patterns)
         }
-        if not wanted:
-            raise NothingSelectedError(
-                f"--files: found none of {len(labels)} files of the code by {', '.join(patterns)}; "
-                "remedy: a glob such as drift/loss.py or drift/train/*"
-            )
+        for one in patterns:
+            if not any(fnmatchcase(label, one) for label in labels):
+                raise NothingSelectedError(
+                    f"--files: found none of {len(labels)} files of the code by {one}; "
+                    "remedy: a glob such as drift/loss.py or drift/train/*"
+                )
         self.sources = dict(_read(wanted))
         self.paths = wanted
         self.mutants = [one for source in self.sources.values() for one in mutants(source)]
@@ -73,6 +74,17 @@ class Code:
         """Lines of a file's functions."""
         found = (seen.lines for seen in self.sources[file].seen if seen.inside)
         return frozenset(line for lines in found for line in lines)
+
+    def named(self, names: Sequence[str]) -> list[Mutant]:
+        """The changes of these names, which a run lists with what survived."""
+        known = {one.name: one for one in self.mutants}
+        for name in names:
+            if name not in known:
+                raise NothingSelectedError(
+                    f"--change: found none of {len(known)} changes by the name {name}; remedy: a "
+                    "name that a run has listed, whose line is still the same"
+                )
+        return [known[name] for name in dict.fromkeys(names)]
 
     def draw(self, seed: int, sample: int | None, left_out: Mapping[str, object]) -> list[Mutant]:
         """Changes in an order that the seed decides; the first `sample` of them, or all."""

@@ -108,6 +108,35 @@ def test_only_the_files_and_clauses_that_are_asked_for(
     assert found["judged"] == 3, "the sum's own; nobody else judges what is not asked"
     done = cli("mutate", "--pack", counted.root, "--files", "engine/x*.py")
     assert (done.code, "found none of 3 files" in done.err) == (3, True)
+    some = ("--files", "engine/c*.py", "--files", "engine/none.py")
+    done = cli("mutate", "--pack", counted.root, *some)
+    assert (done.code, "found none of 3 files of the code by engine/none.py" in done.err) == (
+        3,
+        True,
+    )
+
+
+def test_a_change_is_tried_again_by_its_name(cli: Cli, counted: MiniPack, tmp_path: Path) -> None:
+    """A survivor is judged by the clause that was written for it; a choice is no rate."""
+    reports = tmp_path / "reports"
+    _, found = mutate(cli, counted, reports)
+    (survivor,) = (one for one in found["missed"] if one["after"] == SURVIVES[1])
+    judged = next(one for one in found["noticed"] if one["clause"] == "THING-001")
+    again = ("mutate", "--pack", counted.root, "--reports", reports)
+    done = cli(*again, "--change", survivor["mutant"], "--change", judged["mutant"])
+    assert done.code == 0
+    assert f"SURVIVED {survivor['mutant']} engine/counting.py:10 boundary" in done.out
+    assert f"JUDGED by THING-001 {judged['mutant']} engine/counting.py:" in done.out
+    assert "    fail: the sum of three\n" in done.out
+    counted.edit(
+        "contracts/bindings/counting.py", "counting.capped(5) == 3",
+        "counting.capped(5) == counting.capped(3.5) == 3 and type(counting.capped(3.0)) is float",
+    )  # fmt: skip
+    done = cli(*again, "--change", survivor["mutant"])
+    assert f"JUDGED by THING-002 {survivor['mutant']}" in done.out
+    assert len(records(reports)) == 1
+    done = cli(*again, "--change", "0123456789ab")
+    assert (done.code, "changes by the name 0123456789ab" in done.err) == (3, True)
 
 
 def test_a_clause_that_is_not_green_judges_nothing(

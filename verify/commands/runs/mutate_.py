@@ -50,6 +50,13 @@ SHOWN = 20
 @click.option(
     "--files", "patterns", multiple=True, metavar="GLOB", help="Only code of these files."
 )
+@click.option(
+    "--change",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only the change of this name, as it was listed; may be repeated. No rate is recorded.",
+)
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Try N changes [default: all].")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which are drawn.")
 @click.option("--budget", type=click.FloatRange(0, min_open=True), metavar="MINUTES",
@@ -66,7 +73,7 @@ SHOWN = 20
 def command(
     selectors: tuple[str, ...], pack_dir: Path | None, reports: Path, evidence_dir: Path,
     patterns: tuple[str, ...], sample: int | None, seed: int, budget: float | None, profile: str,
-    subject: str | None, jobs: int,
+    subject: str | None, jobs: int, names: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Change the code under test in one place at a time, and see whether a clause turns red.
 
@@ -96,11 +103,13 @@ def command(
         finder = Finder(loaded.root, places, folder / f"reach-{kind}.json", asked)
         reach = finder.find(list(tasks.values()), jobs, stop, _reached(len(tasks)))
         left_out = _left_out(loaded, code, reach)
-        drawn = code.draw(seed, sample, left_out)
+        drawn = code.named(names) if names else code.draw(seed, sample, left_out)
         ends = None if budget is None else began + 60 * budget
         trial = Trial(loaded.root, code, reach, judges, tasks, ends)
         kept = Kept(folder / f"tried-{kind}.jsonl")
         found = try_all(trial, drawn, kept, jobs, stop, _tried(jobs))
+    if names:  # chosen, not drawn: no rate comes of them
+        return _judged(found, len(drawn))
     equivalent = sum(one.name in recorded(loaded) for one in code.mutants)
     described = {
         "pack": loaded.pack.manifest.pack, "subject": name, "digests": digests(loaded),
@@ -162,14 +171,27 @@ def _tried(jobs: int) -> Callable[[Found, int], None]:
     return tell
 
 
+def _judged(found: Sequence[Found], asked: int) -> int:
+    """What became of changes that were chosen -> the exit code."""
+    for one in found:
+        _tell_one(one)
+        if one.reason:
+            click.echo(f"    {printable(one.reason)}")
+    return 0 if len(found) == asked else 3
+
+
+def _tell_one(one: Found) -> None:
+    by = f" by {one.clause}" if one.clause else ""
+    head = f"{one.fate.upper()}{by} {one.mutant} {one.file}:{one.line} {one.operator}"
+    click.echo(printable(head))
+    for line in one.diff.splitlines()[2:]:
+        click.echo(f"    {printable(line)}")
+    click.echo(f"    nearest: {' '.join(one.nearest) or 'no clause runs this file'}")
+
+
 def _show(whole: dict[str, Any], found: Sequence[Found], place: Path) -> None:
     for one in [one for one in found if not one.fate.noticed][:SHOWN]:
-        click.echo(
-            printable(f"{one.fate.upper()} {one.mutant} {one.file}:{one.line} {one.operator}")
-        )
-        for line in one.diff.splitlines()[2:]:
-            click.echo(f"    {printable(line)}")
-        click.echo(f"    nearest: {' '.join(one.nearest) or 'no clause runs this file'}")
+        _tell_one(one)
     for name, counts in whole["files"].items():
         click.echo(f"{name}: {Rate(**counts).line()}")
     missing = whole["drawn"] - len(found)
