@@ -94,7 +94,10 @@ def _wrong(word: str, said: str) -> Iterator[str]:
 
 
 def _wrong_waiver(said: str) -> Iterator[str]:
-    fields = {name: value.strip() for name, value in _FIELD.findall(said)}
+    stated = _FIELD.findall(said)
+    fields = {name: value.strip() for name, value in stated}
+    if len(fields) < len(stated):
+        yield "a waiver that says a field twice"
     rest = _FIELD.sub("", said).split()
     if rest != ["waive"]:
         yield f"a comment to verify that says {' '.join(rest) or 'nothing'}"

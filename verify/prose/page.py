@@ -23,6 +23,10 @@ class Form(StrEnum):
 WHOLE = (Form.CELL, Form.LABEL, Form.OUTPUT, Form.METADATA, Form.BADGE)
 
 
+class TooDeepError(ValueError):
+    """A page is nested deeper than its reader goes, so that some of it would not be read."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What stands around a sentence and says whose it is, or of what.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from verify import files
 from verify.problems import UsageError
-from verify.prose.page import WHOLE, Block, Comment, Page, Prose, Sentence
+from verify.prose.page import WHOLE, Block, Comment, Page, Prose, Sentence, TooDeepError
 from verify.prose.text import bag
 
 MAX_BYTES = 1 << 20
@@ -37,9 +37,17 @@ def read(path: Path) -> Prose:
 
 
 def parse(source: str, file: str) -> Prose:
-    """Read a text whose format follows from the name of its file."""
+    """Read a text whose format follows from the name of its file.
+
+    Raises UsageError for one that cannot be read whole.
+    """
     source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-    page = _reader(file)(source)
+    try:
+        page = _reader(file)(source)
+    except TooDeepError as error:
+        raise UsageError(
+            f"{file}:{error}, which is not read; expected a page for people; remedy: flatten it"
+        ) from None
     lines = source.split("\n")
     found = [one for block in page.blocks for one in _sentences(block, file, lines)]
     found.sort(key=lambda s: (s.line, s.column))

@@ -91,6 +91,10 @@ def test_an_expired_waiver_holds_no_longer(expires: str, flagged: int, evidence:
         ("claim: the loss", "a marker that names the loss"),
         ("claim:", "a marker that names no claim"),
         ("no claim: ok", "a marker without a reason"),
+        (
+            'verify: waive owner="a" reason="b" expires="2020-01-01" expires="2999-01-01"',
+            "a waiver that says a field twice",
+        ),
     ],
 )
 def test_a_malformed_marker_is_refused_with_its_place(comment: str, found: str) -> None:

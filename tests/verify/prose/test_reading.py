@@ -70,6 +70,21 @@ def test_no_text_is_a_crash(file: str, text: str) -> None:
         assert 1 <= sentence.line <= text.count("\n") + 1
 
 
+@pytest.mark.parametrize("depth", [5, 10, 25, 60])
+@pytest.mark.parametrize("kind", ["quotes", "lists"])
+def test_what_is_nested_deeply_is_read_and_never_dropped(kind: str, depth: int) -> None:
+    """From the tenth list on its parser read nothing, without a word."""
+    quoted = "> " * depth + "FID 1.54 is ours."
+    listed = "".join(f"{'  ' * at}- a\n" for at in range(depth)) + "  " * depth + "- FID 1.54."
+    assert "FID 1.54" in " ".join(texts(quoted if kind == "quotes" else listed))
+
+
+@pytest.mark.parametrize("depth", [201, 240, 5000])
+def test_a_page_that_is_not_read_whole_is_refused(depth: int) -> None:
+    with pytest.raises(UsageError, match=r"a\.md:3: found lists and quotations more than 200 deep"):
+        parse("Text.\n\n" + "> " * depth + "FID 1.54 is ours.\n", "a.md")
+
+
 def test_a_sentence_without_an_end_is_read_in_pieces() -> None:
     source = "word " * 2000 + "FID 1.54"
     found = parse(source, "a.md").sentences

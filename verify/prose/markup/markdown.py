@@ -17,7 +17,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from verify.prose.markup.badge import badge
 from verify.prose.markup.formula import formula
 from verify.prose.markup.html import Markup, visible
-from verify.prose.page import Block, Comment, Context, Form, Page
+from verify.prose.page import Block, Comment, Context, Form, Page, TooDeepError
 from verify.prose.text import bag
 
 # Languages whose fences are source code; any other fence shows output.
@@ -28,6 +28,8 @@ _CODE = bag(
     "haskell diff patch dockerfile docker make makefile cmake nix tex latex bibtex mermaid "
     "dot graphviz regex http proto graphql"
 )
+# The parser drops what is nested deeper, without a word; a browser shows it.
+MAX_DEPTH = 200
 _REPORTS = re.compile(r"report|states|stated|publish|according|quoted", re.I)
 
 
@@ -35,15 +37,20 @@ def _parser() -> MarkdownIt:
     found = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     for plugin in (footnote_plugin, front_matter_plugin, deflist_plugin):
         found.use(plugin)
+    found.options["maxNesting"] = MAX_DEPTH + 20
     found.core.ruler.disable("footnote_tail")  # it drops the notes that nothing refers to yet
     return found.use(dollarmath_plugin, double_inline=True)
 
 
 def page(source: str) -> Page:
-    """The page of a Markdown text."""
+    """The page of a Markdown text; raises TooDeepError for one that is not wholly read."""
     walk = _Walk()
     for token in _parser().parse(source):
         walk.take(token)
+        if token.level > MAX_DEPTH:
+            raise TooDeepError(
+                f"{walk.line}: found lists and quotations more than {MAX_DEPTH} deep"
+            )
     return walk.page
 
 
