@@ -7,6 +7,7 @@ record and demotes every number made from it; a template that is not its column 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,8 +96,15 @@ def require(
         f"faithful template {template.name}",
         found=_first(now.obstacles),
         expected=f"{now.clauses} clauses of the pack at {now.root} green for this code",
-        remedy="`verify run` in this folder produces the evidence; mend what it names.",
+        remedy=f"`{_opens(now.root, reports)}` produces the evidence; mend what it names.",
     )
+
+
+def _opens(root: Path, reports: Path) -> str:
+    """The command whose evidence is about the pack at `root`, and lies where the gate looks."""
+    pack = () if root == Path.cwd() else ("--pack", str(root))
+    place = () if reports == Path("reports") else ("--reports", str(reports))
+    return shlex.join(["verify", "run", *pack, *place])
 
 
 def _first(obstacles: Sequence[str]) -> str:

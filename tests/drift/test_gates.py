@@ -97,6 +97,20 @@ def test_a_faithful_copy_that_departs_trains_nothing_whatever_is_bypassed(
             assert field in said or "fields" in said or field == "column"
 
 
+def test_a_closed_gate_names_the_run_that_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of the pack in this folder never opened the gate of an engine that is installed."""
+    reports = tmp_path / "my reports"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(gates.GateError) as closed:
+        gates.require(load_template("latent-b2"), reports=reports)
+    command = f"`verify run --pack {ROOT} --reports '{reports}'`"
+    assert f"{command} produces the evidence; mend what it names." in str(closed.value)
+    monkeypatch.chdir(ROOT)
+    assert gates._opens(ROOT, Path("reports")) == "verify run"
+
+
 def test_digits_that_call_themselves_a_column_train_nothing(
     tmp_path: Path, refused: Callable[..., str]
 ) -> None:

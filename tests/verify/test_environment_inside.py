@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from verify.commands.runs import sealed_run
 from verify.run.environment import repository
 from verify.run.workers import pool, worker
 from verify.spec import sources
@@ -143,8 +144,10 @@ def test_an_installed_pack_in_somebodys_repository_is_of_no_commit(
                   "commit", "-q", "--allow-empty", "-m", "one"]):  # fmt: skip
         subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
     assert repository(packages / "thing_pack")["commit"]
+    assert sealed_run._place(packages / "thing_pack") == ".venv/lib/site-packages/thing_pack/"
     monkeypatch.setattr(sources, "installed", lambda: (f"{packages}/",))
     assert repository(packages / "thing_pack") == {"commit": None, "changed_files": None}
+    assert sealed_run._place(packages / "thing_pack") == ""
     assert repository(tmp_path)["commit"]
 
 

@@ -45,12 +45,17 @@ def machine() -> dict[str, Any]:
     return {name: found[name] for name in ("machine", "cpus", "threads", "accelerators")}
 
 
+def in_environment(root: Path) -> bool:
+    """Whether a pack is installed, and no folder of the project that somebody works on."""
+    return str(root).startswith(sources.installed())
+
+
 def repository(root: Path) -> Mapping[str, Any]:
     """Commit of the repository around `root` and how many files below it differ; null for none.
 
     What is installed in an environment is no part of the repository in which that may lie.
     """
-    if str(root).startswith(sources.installed()):
+    if in_environment(root):
         return {"commit": None, "changed_files": None}
     try:
         commit = call(root, "rev-parse", "--verify", "HEAD").decode("ascii").strip()

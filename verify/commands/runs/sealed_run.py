@@ -23,7 +23,7 @@ from verify.report.model import Report
 from verify.report.unsealed import keep
 from verify.run.cache import Earlier
 from verify.run.engine import Event, Options, run
-from verify.run.environment import machine, repository
+from verify.run.environment import in_environment, machine, repository
 from verify.run.evidence import EvidenceWriter
 from verify.spec.digests import digests
 from verify.spec.model import Clause
@@ -126,7 +126,12 @@ def about_run(
 
 
 def _place(root: Path) -> str:
-    """The pack's folder below the repository that holds it, as the beginning of a URI."""
+    """The pack's folder below the repository that holds it, as the beginning of a URI.
+
+    None holds what is installed in an environment, wherever that lies.
+    """
+    if in_environment(root):
+        return ""
     for folder in (root, *root.parents):
         if (folder / ".git").exists():
             inside = os.fsencode(root.relative_to(folder))
