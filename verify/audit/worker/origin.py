@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
+
+from .source import PACKAGES
 
 
 def provenance(order: dict[str, Any], distribution: Any) -> dict[str, Any]:
@@ -39,10 +42,15 @@ def _beside(file: Path) -> dict[str, Any]:
     files = {Path(getattr(one, "__file__", None) or "/") for one in list(sys.modules.values())}
     own = {one.resolve() for one in files if folder in one.resolve().parents} - {file.resolve()}
     foreign = Path(__file__).resolve().parent
+    paths = sysconfig.get_paths()  # of an environment that may lie in the folder as well
+    standard = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib")}
+    inner = {one for one in standard if folder in one.parents}
     names = sorted(
         str(one.relative_to(folder))
         for one in own
-        if "site-packages" not in one.parts and one.parent != foreign
+        if PACKAGES.isdisjoint(one.relative_to(folder).parts)
+        and inner.isdisjoint(one.parents)
+        and one.parent != foreign
     )
     digest = hashlib.sha256()
     for name in names:

@@ -16,7 +16,7 @@ FRAMEWORKS = frozenset(
     {"jax", "jaxlib", "keras", "mpmath", "networkx", "numpy", "opt_einsum", "pandas", "scipy",
      "sympy", "tensorflow", "torch", "torchvision", "triton"}
 )  # fmt: skip
-_PACKAGES = frozenset({"site-packages", "dist-packages"})
+PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
 def compile_from_source() -> None:
@@ -27,7 +27,7 @@ def compile_from_source() -> None:
 
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
         path = Path(self.path)
-        python_s = not own.isdisjoint(path.parents) and _PACKAGES.isdisjoint(path.parts)
+        python_s = not own.isdisjoint(path.parents) and PACKAGES.isdisjoint(path.parts)
         if python_s or fullname.partition(".")[0] in FRAMEWORKS:
             return real(self, fullname)
         return self.source_to_code(self.get_data(self.path), self.path)
