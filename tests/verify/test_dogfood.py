@@ -164,3 +164,17 @@ def test_every_command_of_our_own_path_is_on_our_page() -> None:
     ((_, path),) = load(ROOT).of(DogfoodFile)
     page = (ROOT / path.page).read_text(encoding="utf-8")
     assert {step.run for step in path.steps} <= walking.commands(page)
+
+
+def test_without_git_all_but_what_programs_left_is_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git that is not there ended the walk; an environment of another name was copied whole."""
+    root = tmp_path / "project"
+    for name in ("env/pyvenv.cfg", "conda/conda-meta/history", "src/pyvenv.cfg.txt", "README.md"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("text\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    walking.delivered(root, tmp_path / "copy")
+    found = sorted(path.name for path in (tmp_path / "copy").rglob("*"))
+    assert found == ["README.md", "pyvenv.cfg.txt", "src"]

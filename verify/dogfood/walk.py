@@ -89,17 +89,32 @@ def commands(page: str) -> set[str]:
 
 def delivered(root: Path, copy: Path) -> None:
     """What a first user has: the files under version control, or all but what programs left."""
-    listed = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=False
-    )
-    names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
-    if listed.returncode or not names:
-        shutil.copytree(root, copy, ignore=LEFT_OUT, symlinks=True)
+    names = _versioned(root)
+    if not names:
+        shutil.copytree(root, copy, ignore=_left, symlinks=True)
         return
     for name in names:
         if (root / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, copy / name)
+
+
+def _versioned(root: Path) -> list[str]:
+    """What is under version control; nothing without a repository or without git."""
+    command = ["git", "-C", str(root), "ls-files", "-z"]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+
+
+def _left(folder: str, names: list[str]) -> set[str]:
+    """What programs left there, environments of Python under any name among it."""
+    marks = ("pyvenv.cfg", "conda-meta")
+    return LEFT_OUT(folder, names) | {
+        name for name in names if any(Path(folder, name, mark).exists() for mark in marks)
+    }
 
 
 def clean(home: Path, copy: Path) -> dict[str, str]:
