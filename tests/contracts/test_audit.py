@@ -47,7 +47,7 @@ def textbook() -> ModuleType:
     return module
 
 
-def judge(clause_id: str, function: Any, **domain: Any) -> Measurement:
+def judge(clause_id: str, function: Any, examples: int = 50, **domain: Any) -> Measurement:
     clause = CLAUSES[clause_id]
     assert clause.check is not None
     subject = SimpleNamespace(
@@ -57,8 +57,9 @@ def judge(clause_id: str, function: Any, **domain: Any) -> Measurement:
         drift_loss_and_gradient=function,
     )
     context = CheckContext(
-        clause_id, subject, clause.params, clause.tolerance.value, {}, ROOT / "specs"
-    )
+        clause_id, subject, clause.params, clause.tolerance.value, {}, ROOT / "specs",
+        examples=examples,
+    )  # fmt: skip
     return CHECKS[clause.check](context)
 
 
@@ -153,6 +154,25 @@ PAIRS = [
 def test_two_mistakes_at_once_are_both_named(names: tuple[str, str]) -> None:
     found = judge("AUDIT-020", spoiled(names=names))
     assert found.details["mistakes"] == sorted(names), found.reason
+
+
+@pytest.mark.parametrize(("name", "most"), [("pos", 64), ("neg", 16), ("gen", 32)])
+@pytest.mark.parametrize("examples", [20, 50])
+def test_what_takes_no_more_samples_than_that_departs(name: str, most: int, examples: int) -> None:
+    """Beyond the samples of the recorded cases; the columns ask for up to twice as many."""
+    module = textbook()
+    right = module.drift_loss_and_gradient
+
+    def short(gen: Any, pos: Any, neg: Any = None, **more: Any) -> Any:
+        given = {"gen": gen, "pos": pos, "neg": neg, **more}
+        for one in (name, f"weight_{name}"):
+            given[one] = None if given.get(one) is None else given[one][:, :most]
+        loss, gradient = right(**given)
+        whole = np.zeros_like(gen)
+        whole[:, : gradient.shape[1]] = gradient
+        return loss, whole
+
+    assert judge("AUDIT-010", short, examples=examples).outcome is Outcome.FAIL
 
 
 @pytest.mark.nightly
