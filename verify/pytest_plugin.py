@@ -24,8 +24,14 @@ REPORTS: pytest.StashKey[dict[str, Report]] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("verify", "clauses of a pack")
     group.addoption("--verify", action="store_true", help="Collect the clauses of the pack, too.")
-    group.addoption("--verify-pack", metavar="DIR", help="Folder of the pack [default: rootdir].")
-    group.addoption("--verify-reports", metavar="DIR", default="reports", help="Folder of bundles.")
+    group.addoption(
+        "--verify-pack",
+        metavar="DIR",
+        help="Folder of the pack [default: rootdir, or a folder above].",
+    )
+    group.addoption(
+        "--verify-reports", metavar="DIR", help="Folder of bundles [default: reports in rootdir]."
+    )
     group.addoption("--verify-subject", metavar="NAME", help="Implementation to audit.")
 
 
@@ -35,9 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from verify.commands.common import audited_subject, sound_pack
     from verify.problems import PackError, UsageError
+    from verify.spec.pack import nearest
 
     try:
-        loaded = sound_pack(Path(config.option.verify_pack or config.rootpath))
+        given = config.option.verify_pack
+        loaded = sound_pack(Path(given or nearest(config.rootpath) or config.rootpath))
         audited_subject(loaded, config.option.verify_subject)
     except PackError as error:
         raise pytest.UsageError("\n".join(map(str, error.problems))) from None
@@ -138,10 +146,13 @@ def _report(item: ClauseItem) -> Report:
         alone = hasattr(item.config, "workerinput")
         chosen = [item] if alone else [i for i in item.session.items if isinstance(i, ClauseItem)]
         options = item.config.option
+        root = item.config.stash[LOADED].root
+        home = item.config.rootpath if options.verify_pack else root
         report = run(
-            item.config.stash[LOADED].root,
+            root,
             [one.name for one in chosen],
-            reports=options.verify_reports,
+            reports=options.verify_reports or home / "reports",
+            evidence=home / "reports" / "evaluations",
             subject=options.verify_subject,
         )
         known.update(dict.fromkeys((one.name for one in chosen), report))

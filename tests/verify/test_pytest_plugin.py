@@ -80,3 +80,20 @@ def test_the_functions_refuse_what_cannot_be_asked(project: Path) -> None:
     assert lint(project) == []
     with pytest.raises(UsageError, match="found 'hasty'; expected one of quick, default, nightly"):
         run(project, profile="hasty")
+
+
+def test_below_the_root_folder_it_is_the_same_pack_and_the_same_reports(project: Path) -> None:
+    """In contracts/ was no pack, and with a settings file above it reports went to contracts/."""
+    before = set(sealed(project))
+    (project / "pytest.ini").write_text("[pytest]\n")
+    try:
+        for given in ([], ["."]):
+            code, text = pytest_in(project / "contracts" / "length", "--verify", *given)
+            assert code == 0, text
+            assert "contract.yaml::LENGTH-001 PASSED" in text
+    finally:
+        (project / "pytest.ini").unlink()
+    code, text = pytest_in(project / "contracts", "--verify")
+    assert code == 0, text
+    assert len(set(sealed(project)) - before) == 3
+    assert not list((project / "contracts").rglob("reports"))

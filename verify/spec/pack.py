@@ -98,16 +98,19 @@ def find_root(start: Path | None) -> Path:
                 "specs/; remedy: correct --pack, or scaffold one with `verify init DIR`"
             )
         return start.resolve()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / MANIFEST).is_file():
-            return folder
-    for root in installed_roots():
-        return root
+    found = nearest(Path.cwd()) or next(installed_roots(), None)
+    if found is not None:
+        return found
     raise UsageError(
         f"found no {MANIFEST} here or above and no installed pack; expected a folder that holds "
         "contracts/ and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
     )
+
+
+def nearest(here: Path) -> Path | None:
+    """The nearest pack at or above a folder."""
+    folders = (here, *here.parents)
+    return next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
 
 
 def installed_roots() -> Iterator[Path]:
