@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--verify-pack",
         metavar="DIR",
-        help="Folder of the pack [default: rootdir, or a folder above].",
+        help="Folder of the pack [default: rootdir, or above].",
     )
     group.addoption(
         "--verify-reports", metavar="DIR", help="Folder of bundles [default: reports in rootdir]."
