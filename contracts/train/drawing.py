@@ -54,6 +54,9 @@ def _feed() -> Iterator[Row]:
     for rank, wanted in ((1, [False, True]), (3, [False, False])):  # more processes than classes
         ranks: Any = SimpleNamespace(rank=rank, world=4)
         own = shards.ShardedQueue(2, 8, strict=True, ranks=ranks, shape=(1,))
+        nothing = torch.zeros(1, 1, dtype=torch.int64)
+        sent = own._rows(nothing[0], nothing, torch.tensor([False]))  # and it holds nothing yet
+        yield f"sent by process {rank}", partial(list, sent.shape), [0, 1]
         yield f"of process {rank}", partial(list, own.mine(torch.tensor([0, 1])).tolist()), wanted
     order = torch.randperm(40, generator=rng.stream(3, "epoch", 0))
     pushed = draw.push(feed, 16)

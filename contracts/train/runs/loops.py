@@ -158,6 +158,12 @@ def _recorded(root: Path) -> Iterator[Row]:
         "with --resume goes on",
         [running[0], ("running", (3, 3, 3))], kept, [2, 3],
     )  # fmt: skip
+    (root / "k").mkdir()
+    told = record.RunRecord(root / "k", {})
+    loop._record_end(told, 7, Interrupted("SIGINT"), {"latest_checkpoint": 6})
+    said = json.loads((root / "k" / "run_metadata.json").read_text())
+    end = [said.get(name) for name in ("status", "step", "latest_checkpoint")]
+    yield "where it ended", lambda: end, ["interrupted", 7, 6]
     left = [signal.getsignal(one) for one in stopping.SIGNALS]
     yield "signals as before", lambda: [signal.getsignal(s) for s in stopping.SIGNALS], left
     names = ["SIGINT", "SIGTERM", "SIGHUP"]
@@ -248,6 +254,7 @@ def _logs(root: Path) -> Iterator[Row]:
         place.write_text("\n".join(lines))
         return place
 
+    yield "a line", lambda: record._line({"b": 1, "a": 2}), '{"a": 2, "b": 1}\n'
     texts = [json.dumps(one) for one in good]
     yield "rows", lambda: record.rows(laid(*texts, "")), good
     yield "a cut row", lambda: record.rows(laid(*texts, '{"ste')), good

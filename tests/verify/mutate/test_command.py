@@ -134,6 +134,7 @@ def test_a_change_is_tried_again_by_its_name(cli: Cli, counted: MiniPack, tmp_pa
     )  # fmt: skip
     done = cli(*again, "--change", survivor["mutant"])
     assert f"JUDGED by THING-002 {survivor['mutant']}" in done.out
+    assert "nearest" not in done.out
     assert len(records(reports)) == 1
     done = cli(*again, "--change", "0123456789ab")
     assert (done.code, "changes by the name 0123456789ab" in done.err) == (3, True)

@@ -186,7 +186,8 @@ def _tell_one(one: Found) -> None:
     click.echo(printable(head))
     for line in one.diff.splitlines()[2:]:
         click.echo(f"    {printable(line)}")
-    click.echo(f"    nearest: {' '.join(one.nearest) or 'no clause runs this file'}")
+    if not one.fate.noticed:
+        click.echo(f"    nearest: {' '.join(one.nearest) or 'no clause runs this file'}")
 
 
 def _show(whole: dict[str, Any], found: Sequence[Found], place: Path) -> None:
