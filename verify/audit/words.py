@@ -98,10 +98,9 @@ def _ending(found: Audited) -> Iterator[str]:
     code = audit["provenance"]
     named = [f"subject {report.about['subject']}"]
     if code.get("version"):
-        named.append(
-            f"{code['distribution']} {code['version']} "
-            f"({code['files']} files, sha256 {code['files_sha256'][:12]})"
-        )
+        files = f" ({code['files']} files, sha256 {code['files_sha256'][:12]})"
+        edited = not code["files"]  # where it lies, and not as it is installed
+        named.append(f"{code['distribution']} {code['version']}{'' if edited else files}")
     if code.get("subject_sha256"):
         named.append(f"{code['subject_file']} sha256 {code['subject_sha256'][:12]}")
     used = code.get("packages", {})

@@ -30,15 +30,28 @@ def provenance(order: dict[str, Any], distribution: Any) -> dict[str, Any]:
     if order["file"]:
         path = Path(order["file"])
         told |= {"subject_file": path.name, "subject_sha256": _sha256(path)}
-        told |= _beside(path)
+        told |= _beside(path, path.parent)
     if distribution:
         told |= _installed(str(distribution))
+    if not order["file"] and not told.get("files"):
+        told |= _in_place(order["module"])
     return told
 
 
-def _beside(file: Path) -> dict[str, Any]:
-    """One digest over the other modules that the subject's file has imported from its folder."""
-    folder = file.parent.resolve()
+def _in_place(module: str) -> dict[str, Any]:
+    """The same of a module that no distribution lists: installed to be edited, or on the path."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    top = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
+    if not file or not Path(file).is_file():
+        return {}
+    path = Path(file)
+    told = {"subject_file": path.name, "subject_sha256": _sha256(path)}
+    return told | _beside(path, Path(top or file).parent)
+
+
+def _beside(file: Path, folder: Path) -> dict[str, Any]:
+    """One digest over the other modules that the subject has imported from a folder."""
+    folder = folder.resolve()
     files = {Path(getattr(one, "__file__", None) or "/") for one in list(sys.modules.values())}
     own = {one.resolve() for one in files if folder in one.resolve().parents} - {file.resolve()}
     foreign = Path(__file__).resolve().parent
