@@ -38,6 +38,26 @@ class RecordError(Exception):
     """A record that cannot be used; the message names file, field, found and expected."""
 
 
+def beside(name: str, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Place and figure of all that baselines state; raises RecordError for what is not their kind.
+
+    Not every record has baselines, classes that collapsed, or a count of classes.
+    """
+    for field, kind in (("baselines", dict), ("collapsed", list), ("classes_covered", int)):
+        _require(f"{name}: {field}", record.get(field, kind()), kind)
+    for rival, made in record.get("baselines", {}).items():
+        place = f"{name}: baselines.{rival}"
+        _require(place, made, dict)
+        _require(f"{place}.metrics", made.get("metrics"), dict)
+        yield from ((f"{place}.metrics.{key}", one) for key, one in made["metrics"].items())
+
+
+def _require(place: str, value: Any, kind: type) -> None:
+    if type(value) is not kind:
+        found = type(value).__name__
+        raise RecordError(f"{place}: found {found}, expected {kind.__name__}")
+
+
 def problem_of(record: Record) -> str | None:
     """The first thing in which a record is not what its components say; None without any."""
     arrays = read_arrays(Path(record["path"]), record, "components")

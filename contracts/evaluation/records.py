@@ -281,9 +281,8 @@ def read_record(path: Path) -> dict[str, Any]:
             raise RecordError(f"{path.name}: {field}: expected 64 hexadecimal digits")
     for name, figure in record["metrics"].items():
         _require_figure(f"{path.name}: metrics.{name}", figure)
-    for rival, made in record.get("baselines", {}).items():
-        for name, figure in made["metrics"].items():
-            _require_figure(f"{path.name}: baselines.{rival}.metrics.{name}", figure)
+    for place, figure in components.beside(path.name, record):
+        _require_figure(place, figure)
     return record
 
 
