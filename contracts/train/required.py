@@ -118,7 +118,12 @@ def _limits() -> Iterator[Row]:
         call = room.require_for_pretraining if "encoder" in name else room.require_for_training
         yield name, partial(_fitted, call, asked, held), None
         less = {**held, which: held[which] - 1}
-        said = Refused("template digits", f"the memory of {which} here", "drift plan")
+        said = Refused(
+            "template digits",
+            "a process needs; expected at most",
+            f"the memory of {which} here",
+            "drift plan",
+        )
         yield f"{name}, a byte less", partial(_fitted, call, asked, less), said
 
 

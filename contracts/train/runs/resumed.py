@@ -57,7 +57,7 @@ def resumed(ctx: CheckContext) -> Measurement:
         one, rows = _held(whole), record.rows(folder / "metrics" / record.LOG)
         newest = max((folder / "checkpoints").glob("*.safetensors"))
         newest.unlink()
-        with _global(2):
+        with _global(2), patch.object(record, "say_resumed") as spoken:
             again = _started(folder, ctx.seed, resume=True)
             begun = again.state.step
             run.train(again, lambda window: None)
@@ -66,9 +66,12 @@ def resumed(ctx: CheckContext) -> Measurement:
         key for key, value in one.items() if not torch.equal(value, other[key])
     ]
     steps = [[row["step"] for row in found] for found in (rows, more)]
+    said = [call.args[:2] for call in spoken.call_args_list]
+    if said != [(folder, 2)]:
+        return ctx.decide(False, f"of where it goes on is said {said}, expected step 2")
     if wrong or begun != 2 or steps != [[2, 4], [2, 4]]:
-        said = f"{len(wrong)} of {len(one)} tensors differ, first {wrong[:1]}"
-        return ctx.decide(False, f"{said}; resumed at {begun}, windows {steps}")
+        differ = f"{len(wrong)} of {len(one)} tensors differ, first {wrong[:1]}"
+        return ctx.decide(False, f"{differ}; resumed at {begun}, windows {steps}")
     return ctx.decide(True, f"{len(one)} tensors are equal to the last bit")
 
 
