@@ -116,6 +116,7 @@ def stamp(ctx: CheckContext) -> Measurement:
     refused."""
     with folder() as place:
         path = cases.saved(place, cases.generator())
+        so_far: set[str] = set()
         for field, value in ctx.params["values"].items():
             before = read_header(path)
             data = b"".join(data_chunks(before))
@@ -126,6 +127,10 @@ def stamp(ctx: CheckContext) -> Measurement:
             odd = _changed(before.metadata or {}, after.metadata or {}) - {field, "stamped"}
             if odd or (after.metadata or {})[field] != value:
                 return ctx.decide(False, f"{field}: also changed {sorted(odd)}, or not set")
+            so_far.add(field)
+            said = json.loads((after.metadata or {}).get("stamped", "null"))
+            if said != sorted(so_far):
+                return ctx.decide(False, f"{sorted(so_far)} were stamped, the file says {said}")
         for nonsense in ({}, {"nonsense": "1"}, {"probe": "{}"}, {"width": "wide"}):
             whole = path.read_bytes()
             went, _ = outcome(ctx.subject.stamp_artifact, path, nonsense)

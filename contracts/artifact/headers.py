@@ -268,6 +268,11 @@ def _probed() -> Iterator[Row]:
         found = probe.run(held, 3)
         told = partial(lambda found, mode: (found.tolist(), mode), found, model.training)
         yield f"a probe's input {training}", told, (wanted, training)
+    line = torch.linspace(-15, 15, 31, dtype=torch.float64)  # its ends, and every second between
+    measured = {"rms": math.sqrt(80.0), "values": [float(n) for n in range(-15, 16, 2)]}
+    yield "what is recorded of an output", lambda: probe._measured(line), measured
+    endless = partial(probe._measured, torch.full((16,), math.inf))
+    yield "an output without end", endless, Refused("probe", "not finite", "numbers")
     values = probe.run(small_run.encoder(), 3)
     yield "values of an autoencoder", lambda: len(values), probe.VALUES
 

@@ -19,7 +19,7 @@ from torch import nn
 from drift.artifacts import architectures, evidence, filling, schema
 from drift.artifacts.header import read_header
 from drift.encoder import EncoderConfig
-from drift.generator import GeneratorConfig
+from drift.generator import Generator, GeneratorConfig
 from drift.interop import artifact, export, layout
 from drift.interop.layout import Entry
 from verify.api import CheckContext, Measurement, check, mutant
@@ -102,6 +102,8 @@ def _departures() -> Iterator[Row]:
         )
     model = cases.generator()
     header = _header_of(model)
+    gone = partial(filling.fill, architectures.build(model.config), header)
+    yield "a file that is gone", gone, Refused(f"{header.path}: found the error", "a readable file")
     yield "the same tensors", lambda: filling.require_same_tensors(header, model), None
     entry = next(iter(header.tensors.values()))
     for name, tensors, words in (
@@ -213,6 +215,7 @@ def _configs() -> Iterator[Row]:
             bare = replace(seen, values=left)
             said = Refused("no configuration", "field config", "load_artifact(path, config=...)")
             yield f"{kind} without {lost}", partial(architectures.recover, bare, place="p"), said
+    yield from _switched()
     odd = partial(architectures.config_from_fields, schema.GENERATOR, {"more": 1})
     yield "an unknown field", odd, Refused("config", "more", "fields of a drift-generator")
     said = Refused("Linear")
@@ -233,6 +236,33 @@ def _configs() -> Iterator[Row]:
     )
     yield "too many blocks", lambda: architectures._require_sane(blocks), Refused("config.blocks")
     yield "kinds", lambda: architectures.CONFIGS[schema.GENERATOR], GeneratorConfig
+
+
+def _switched() -> Iterator[Row]:
+    """Generators with one part left out or replaced, there and back; models without weights."""
+    whole = cases.generator().config
+
+    def again(config: GeneratorConfig) -> object:
+        state = Generator(config, generator=torch.Generator().manual_seed(1)).state_dict()
+        there = architectures.to_reference(state, config)
+        back = architectures.from_reference(there, config)
+        norms = sorted(one.partition("Attention_0/")[2] for one in there if "blocks_0/" in one)
+        same = {name: torch.equal(back[name], value) for name, value in state.items()}
+        lost = [name for name, kept in same.items() if not kept]
+        return [one for one in norms if "_norm/" in one], lost, len(there) == len(state)
+
+    rms = ["k_norm/weight", "q_norm/weight"]
+    layer = ["k_norm/bias", "k_norm/scale", "q_norm/bias", "q_norm/scale"]
+    for changes, norms in (
+        ({}, rms), ({"rmsnorm": False}, layer), ({"qk_norm": False}, []), ({"swiglu": False}, rms),
+        ({"rmsnorm": False, "qk_norm": False}, []), ({"register_tokens": 0}, rms),
+    ):  # fmt: skip
+        call = partial(again, replace(whole, **changes))
+        yield f"there and back with {changes}", call, (norms, [], True)
+    for config in (whole, cases.autoencoder().config):
+        built = partial(architectures.build, config)
+        devices = partial(lambda built: {one.device.type for one in built().parameters()}, built)
+        yield f"{type(config).__name__} without weights", devices, {"meta"}
 
 
 OTHER_VALUES = (

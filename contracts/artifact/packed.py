@@ -256,6 +256,8 @@ def _written(root: Path) -> Iterator[Row]:
     yield "a directory", partial(written, flat, z=1, k="v"), (kept, '{\n  "k": "v",\n  "z": 1\n}\n')
     many = {name: np.ones(1, np.int8) for name in names}
     yield "seventeen", lambda: written(many)[0], {n: ("int8", "int8", [1]) for n in names}  # type: ignore[index]
+    deep = root / "not" / "there"
+    yield "folders that are not there", partial(written, flat, deep), (kept, "{}\n")
     long = {"n" * 32: np.ones(1, np.int8), "m" * 31: np.ones(1, np.int8)}
     yield "long names", lambda: list(written(long)[0]), ["m" * 31, "n" * 32]  # type: ignore[index]
 

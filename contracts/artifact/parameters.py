@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,25 @@ def totals(ctx: CheckContext) -> Measurement:
             if not table.agrees or table.total != exact[table.model][column]:
                 wanted = exact[table.model][column]
                 return ctx.decide(False, f"{name} {table.model}: {table.total:,}, not {wanted:,}")
+    wrong = _misjudged(found[0])
+    if wrong:
+        return ctx.decide(False, wrong)
     return ctx.decide(True, f"{len(counted)} totals equal", details={"parameters": counted})
+
+
+def _misjudged(table: parameters.Table) -> str:
+    """What is wrong with the answers to a total that either source, or none, states otherwise."""
+    exact, printed = table.total, round(table.total / 1e6)
+    for stated, millions, agrees in (
+        (exact, printed, True), (exact, None, True), (None, printed, True), (None, None, True),
+        (exact + 1, printed, False), (exact, printed + 1, False), (None, printed - 1, False),
+        (exact - 1, None, False),
+    ):  # fmt: skip
+        other = replace(table, exact=stated, printed_millions=millions)
+        if other.agrees is not agrees:
+            said = f"{exact:,} parameters beside {stated} and {millions} million"
+            return f"{said}: agrees is {other.agrees}, expected {agrees}"
+    return ""
 
 
 def _tables(name: str, into: list[parameters.Table]) -> None:

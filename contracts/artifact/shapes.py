@@ -125,6 +125,17 @@ def _lost() -> Iterator[Row]:
     )
     odd = {"encoder.stages.3.norm.weight": (99,)}
     yield "one odd norm", partial(values, _mae(), **odd), dict(MAE)
+    # Each end speaks with two others against two that are odd.
+    ends = {"patch_embedding.weight": (7, 16), "head.projection.weight": (12, 7),
+            "positions": (1, 9, 7)}  # fmt: skip
+    for end in ends:
+        others = {name: shape for name, shape in ends.items() if name != end}
+        yield f"the width of {end}", partial(values, _generator(), **others), dict(GENERATOR)
+    norms = {"encoder.stages.0.norm.weight": None, "encoder.stages.1.norm.weight": (99,)}
+    mae_ends = {"encoder.stem.conv.weight": (9, 12, 3, 3), "decoder.head.weight": (5, 9, 1, 1)}
+    for end in mae_ends:
+        others = {name: shape for name, shape in mae_ends.items() if name != end}
+        yield f"the width of {end}", partial(values, _mae(), **norms, **others), dict(MAE)
 
 
 def _patches() -> Iterator[Row]:
