@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,7 @@ from verify.api import CheckContext, Measurement, check, mutant
 from ...common.places import folder
 from ...common.rows import Refused, Row, judge_rows
 from .costs import costs
+from .stopped import stopped
 
 
 class Counting:
@@ -57,7 +59,8 @@ def _pace(root: Path, total: int = 5, window: int = 2, every: int = 3, **more: A
 def looped(ctx: CheckContext) -> Measurement:
     """Windows, checkpoints and ends of a run of five steps, in order, by hand."""
     with folder() as root:
-        rows = chain(_advanced(root), _recorded(root), _held(root))
+        ended = stopped(root, Counting(5))
+        rows = chain(_advanced(root), _recorded(root), _held(root), ended)
         return judge_rows(ctx, rows, "facts of loops")
 
 
@@ -285,12 +288,23 @@ def _logs(root: Path) -> Iterator[Row]:
     yield "a folder", lambda: record.rows(root), Refused("that is no file", "Move it away")
     yield "gone on", partial(_gone_on, laid, texts), [good[0], {"step": 3}]
     yield "a row cut by the disk", partial(_cut, laid, texts), (28, good[:1])
+    yield "no number", partial(_numberless, laid, texts), [good[0]]
 
 
 def _gone_on(laid: Callable[..., Path], texts: list[str]) -> object:
     place = laid(*texts, "")
     record.WindowLog(place.parent, after_step=2).append({"step": 3})
     return record.rows(place)
+
+
+def _numberless(laid: Callable[..., Path], texts: list[str]) -> object:
+    """What the log holds after figures that JSON has no word for: none of them is written."""
+    log = record.WindowLog(laid(texts[0], "").parent, after_step=2)
+    for figure in (math.nan, math.inf, -math.inf):
+        with suppress(ValueError):
+            log.append({"step": 3, "loss": figure})
+    held = log.path.read_text().splitlines()
+    return [json.loads(line) for line in held]
 
 
 def _cut(laid: Callable[..., Path], texts: list[str]) -> object:
