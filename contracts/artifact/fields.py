@@ -104,7 +104,9 @@ def points(ctx: CheckContext) -> Measurement:
     """What each statement of a whole file earns, changed or left out alone."""
     with folder() as place:
         path = cases.saved(place, cases.generator())
-        return judge_rows(ctx, chain(_whole(path), _alone(path), _contradicted(path)), "scores")
+        other = cases.saved(place, cases.autoencoder(), "mae.safetensors")
+        rows = chain(_whole(path), _advised(path, other), _alone(path), _contradicted(path))
+        return judge_rows(ctx, rows, "scores")
 
 
 GOOD = {
@@ -232,6 +234,57 @@ def _contradicted(path: Path) -> Iterator[Row]:
         ),
     )
     yield "mended by", lambda: found.command, f"drift stamp {path} --width 32 --depth 2"
+
+
+ADVICE = {
+    "config": "{} --config VALUE", "depth": "{} --depth 2",
+    "patch_size": "{} --patch-size VALUE", "in_channels": "{} --in-channels VALUE",
+    "architecture": "{} --architecture drift-generator", "width": "{} --width 32",
+    "source_sha256": "{} --source-sha256 VALUE", "weights": "{} --weights VALUE",
+    "template": "{} --template VALUE", "source_layout": "{} --source-layout VALUE",
+    "data": "{} --data VALUE", "created": "{} --created VALUE",
+    "tokenizer": "{} --tokenizer NAME@REVISION (or none)",
+    "measurement": "evaluate on paper-eval, then {} --evaluation JSON",
+    "tier": "{} --tier TIER, as `verify claims` computes it",
+    "licence": "{} --licence NOASSERTION, or the true one",
+    "digest": "import or save the model again", "probe": "import or save the model again",
+}  # fmt: skip
+
+
+def _advised(path: Path, autoencoder: Path) -> Iterator[Row]:
+    """What earns the rest: of files that say nothing, of a whole one, and of one odd statement."""
+
+    def advice(path: Path, metadata: Mapping[str, str], *names: str) -> dict[str, str]:
+        found = quality.assess(replace(read_header(path), metadata=metadata))
+        items = [item for part in found.components for item in part.items]
+        said = {item.name: item.raise_by for item in items if item.raise_by}
+        return {name: text for name, text in said.items() if not names or name in names}
+
+    stamps = {one: f"drift stamp {one}" for one in (path, autoencoder)}
+    bare = {name: text.format(stamps[path]) for name, text in ADVICE.items()}
+    yield "advice for a bare file", partial(advice, path, {}), bare
+    of_mae = partial(advice, autoencoder, {}, "architecture", "width", "depth", "blocks")
+    yield "for a bare autoencoder", of_mae, {
+        "architecture": f"{stamps[autoencoder]} --architecture drift-mae",
+        "width": f"{stamps[autoencoder]} --width 32", "depth": f"{stamps[autoencoder]} --depth 4",
+        "blocks": f"{stamps[autoencoder]} --blocks [1,1,1,1]",
+    }  # fmt: skip
+    whole = {**(read_header(path).metadata or {}), **GOOD}
+    yield "for a whole one", partial(advice, path, whole), {}
+    owner = "{} --licence IDENTIFIER, once the owner has stated one"
+    pinned = "{} --tokenizer NAME@REVISION, with the 40 digits of its commit"
+    for field, value, item, wanted in (
+        ("width", "64", "width", "{}, as shown below"),
+        ("licence", "NOASSERTION", "licence", owner),
+        ("licence", "ask me", "licence", owner),
+        ("tokenizer", "a/b@main", "tokenizer", pinned),
+        ("evaluation", EVALUATION, "measurement", ADVICE["measurement"]),
+        ("evaluation", EVALUATION, "tier", ADVICE["tier"]),
+        ("tensors_sha256", "0" * 64, "digest", ADVICE["digest"]),
+        ("tensors_sha256", "0" * 64, "probe", ADVICE["probe"]),
+    ):  # fmt: skip
+        odd = partial(advice, path, {**whole, field: value}, item)
+        yield f"where {field} is {value}", odd, {item: wanted.format(stamps[path])}
 
 
 # A field takes whatever is given.

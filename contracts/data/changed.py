@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from drift.data import crop as cropping
 from drift.data import folder as folders
 from drift.data.folder import FolderSource
 from verify.api import CheckContext, Measurement, check, mutant
@@ -63,6 +65,11 @@ def _rows(root: Path) -> Iterator[Row]:
             refused = Refused(str(image), "sha256", "as it was when", "do not change")
             expected = refused if taken and differs else shapes.get(way)
             yield f"{way}, digest taken {taken}, changed {differs}", partial(read, source), expected
+    yield "the same file again and again", partial(_read_again, root, image, [whole] * 3), [3, 3, 3]
+    turns = [whole, other, whole, whole]
+    yield "read in turns", partial(_read_again, root, image, turns), [3, 7, 3, 3]
+    yield "decoded once", partial(_decoded, root, image, [whole] * 3), 1
+    yield "decoded anew", partial(_decoded, root, image, turns), 3
     image.write_bytes(whole)
     source = FolderSource(root, cases.SIZE, channels=1)
     crop = source.augmented(torch.tensor([0]), torch.Generator().manual_seed(1))
@@ -82,6 +89,22 @@ def _rows(root: Path) -> Iterator[Row]:
         yield f"{name}, without a digest", partial(source.get, torch.tensor([0])), said
     yield "mirrored crops", lambda: torch.equal(mirrored, plain.flip(-1)), True
     yield "not the same", lambda: torch.equal(mirrored, plain), False
+
+
+def _read_again(root: Path, image: Path, files: Sequence[bytes]) -> list[int]:
+    """The level of an image that is another file each time it is read, without a digest."""
+    source, found = FolderSource(root, cases.SIZE, channels=1), []
+    for data in files:
+        image.write_bytes(data)
+        found.append(round(float(source.get(torch.tensor([0])).mean() + 1) * 127.5))
+    return found
+
+
+def _decoded(root: Path, image: Path, files: Sequence[bytes]) -> int:
+    """How often it is decoded then."""
+    with patch.object(cropping, "square", wraps=cropping.square) as square:
+        _read_again(root, image, files)
+    return square.call_count
 
 
 OTHER_VALUES = (

@@ -132,6 +132,12 @@ def _nearly_grey() -> Iterator[Row]:
     said = Refused("x", "by up to 1 levels", "three channels")
     for name, form in (("a PNG", "PNG"), ("a bitmap", "BMP")):
         yield f"{name}, one level off", partial(_decoded, saved("RGB", form, tinted)), said
+    for form in ("PNG", "BMP", "JPEG", "WEBP"):  # a pixel is held against itself, not its neighbour
+        shaded = io.BytesIO()
+        steps = Image.new("RGB", (4, 3), even)
+        steps.paste((200, 200, 200), (0, 0, 2, 3))
+        steps.save(shaded, form)
+        yield f"two greys in a {form}", partial(_bands, shaded.getvalue()), 1
     bright = Image.new("RGB", (4, 3), even)
     bright.putpixel((0, 0), (77, 77, 200))
     target = io.BytesIO()

@@ -18,6 +18,7 @@ from drift.config import load_template
 from drift.config.sections import Data
 from drift.data import classes, dataset, opening
 from drift.data.dataset import Dataset
+from drift.data.folder import FolderSource
 from drift.data.loader import Loader
 from drift.data.source import TensorSource
 from drift.data.survey import Survey, survey
@@ -166,6 +167,9 @@ def _images(root: Path) -> Iterator[Row]:
          (6, (3, 4, 4), "adm-centre", "unknown")),
     ):  # fmt: skip
         yield name, partial(told, home, _section(**changes), **options), wanted
+    for given, held in ((None, UNKNOWN), (own, own)):
+        direct = partial(lambda given: FolderSource(home, 4, dataset=given).dataset, given)
+        yield f"a folder called {given}", direct, held
     (root / "file").write_bytes(b"")
     colours = laid(root / "colours", a_1=(4, 4, "L"), a_2=(4, 4, "RGB"))
     for name, place, changes, options, words in (

@@ -138,6 +138,16 @@ def _read(root: Path) -> Iterator[Row]:
     sha256 = hashlib.sha256(b"12345").hexdigest()
     yield "unchanged", lambda: entries.require_unchanged("x", b"12345", sha256), None
     yield "changed", lambda: entries.require_unchanged("x", b"1", sha256), Refused("x", sha256)
+    for count in (64, 65, 130, 257):  # read in pieces, each of them by some workers
+        many = entries.Listing(home, ("a",), [first] * count)
+        for workers in (1, 2):
+            read = partial(lambda many, workers: list(many.hashes(workers)), many, workers)
+            yield f"{count} hashes by {workers}", read, [sha256] * count
+    for wrong_name in ("\udcff", "caf\udce9", "\udce9t\u00e9"):
+        odd = partial(entries.Listing, home, (wrong_name,), [first])
+        yield f"a class {wrong_name!a}", odd, Refused(str(home), "the class name", "UTF-8")
+    named = partial(lambda: entries.Listing(home, ("\u00e9t\u00e9",), [first]).classes)
+    yield "a class beyond ASCII", named, ("\u00e9t\u00e9",)
     held = [first, found.entries[1], first]
     yield "seen before", lambda: entries.again(held, ["k", "l", "k"]), (first,)
     yield "never seen", lambda: entries.again(held, ["k", "l", "m"]), ()
