@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from drift import atomic
 from drift.artifacts import architectures, evidence, filling, schema
-from drift.artifacts.header import read_header
+from drift.artifacts.header import data_chunks, read_header
+from drift.artifacts.stamping import stamp
 from drift.encoder import EncoderConfig
 from drift.generator import Generator, GeneratorConfig
 from drift.interop import artifact, export, layout
@@ -36,7 +38,9 @@ LAYOUT = [Entry("m/b", "b"), Entry("m/w", "w", "dense"), Entry("m/k", "k", "conv
 def mapped(ctx: CheckContext) -> Measurement:
     """Three parameters there and back, every departure by name, directories as they are read."""
     with folder() as root, patch.object(artifact, "_log"):
-        rows = chain(_there_and_back(), _departures(), _directories(root), _configs())
+        rows = chain(
+            _there_and_back(), _departures(), _directories(root), _configs(), _locked(root)
+        )
         return judge_rows(ctx, rows, "facts of mappings")
 
 
@@ -102,8 +106,6 @@ def _departures() -> Iterator[Row]:
         )
     model = cases.generator()
     header = _header_of(model)
-    gone = partial(filling.fill, architectures.build(model.config), header)
-    yield "a file that is gone", gone, Refused(f"{header.path}: found the error", "a readable file")
     yield "the same tensors", lambda: filling.require_same_tensors(header, model), None
     entry = next(iter(header.tensors.values()))
     for name, tensors, words in (
@@ -189,6 +191,45 @@ def _directories(root: Path) -> Iterator[Row]:
         yield f"{value}", partial(read, bad), Refused("'a/x'", "not finite", "fetch it again")
     none = partial(artifact.read_artifact, root / "none")
     yield "no directory", none, Refused("no readable file", "ema_params.msgpack and metadata.json")
+
+
+def _locked(root: Path) -> Iterator[Row]:
+    """What the system refuses to open names its place, the reason and what is expected there."""
+    model = cases.generator()
+    path = cases.saved(root, model, "locked.safetensors")
+    header = read_header(path)
+    empty = architectures.build(model.config)
+    for name in ("told", "bare"):
+        export.write_artifact(root / name, {"x": np.ones(1, np.float32)}, {})
+    (root / "bare" / artifact.METADATA_FILE).unlink()
+    reads: tuple[tuple[str, Path, Callable[[], object]], ...] = (
+        ("a header", path, lambda: read_header(path)),
+        ("data", path, lambda: list(data_chunks(header))),
+        ("tensors", path, lambda: filling.fill(empty, header)),
+        ("metadata", root / "told" / artifact.METADATA_FILE,
+         lambda: artifact.read_metadata(root / "told")),
+        ("parameters", root / "bare" / artifact.PARAMS_FILE,
+         lambda: artifact.read_artifact(root / "bare")),
+    )  # fmt: skip
+    no = PermissionError(13, "no entry")
+    for name, place, call in reads:
+
+        def opened(call: Callable[[], object] = call) -> object:
+            with (
+                patch.object(Path, "open", side_effect=no),
+                patch.object(Path, "read_bytes", side_effect=no),
+            ):
+                return call()
+
+        found = f"{place}: found the error 'no entry'"
+        yield f"{name}, locked", opened, Refused(found, "a readable file", "its permissions")
+
+    def full() -> object:
+        with patch.object(atomic, "replacing", side_effect=OSError(28, "no room")):
+            return stamp(path, {"tier": "A"})
+
+    said = Refused(f"{path}: found the error 'no room'", "for a second copy", "the free space")
+    yield "a stamp on a full disk", full, said
 
 
 # configurations
