@@ -13,7 +13,8 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from drift.data import tokenizer
+from drift.data import posterior, tokenizer
+from drift.data.latents import LATENTS, MIRRORED
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.places import folder
@@ -48,7 +49,9 @@ def _sha256() -> str:
 def autoencoders(ctx: CheckContext) -> Measurement:
     """Autoencoders of one number, opened by name, by folder and from memory."""
     return judge_rows(
-        ctx, (*_opened(), *_fetched(), *_of_memory(), *_shapes()), "facts of autoencoders"
+        ctx,
+        (*_opened(), *_fetched(), *_of_memory(), *_shapes(), *_points()),
+        "facts of autoencoders",
     )
 
 
@@ -188,6 +191,32 @@ def _shapes() -> Iterator[Row]:
     yield "a latent's shape", lambda: found.latent_shape(20), (4, 5, 5)
     said = Refused("--resolution: found 18", "a multiple of 4", "o/n")
     yield "a side that does not divide", partial(found.latent_shape, 18), said
+
+
+def _points() -> Iterator[Row]:
+    """Which point of a posterior is stored: its mean, or mean + deviation x the image's noise."""
+    mean = torch.tensor([[[[1.0, 2.0]]], [[[-1.0, 0.5]]]])
+    deviation = torch.tensor([[[[0.5, 4.0]]], [[[2.0, 0.0]]]])
+    gaussian = SimpleNamespace(mean=mean, std=deviation)
+
+    def point(kind: str, side: str, first: int, seed: int) -> list[float]:
+        settings: Any = SimpleNamespace(posterior=kind, seed=seed, shape=(1, 1, 2))
+        found = posterior.point(gaussian, range(first, first + 2), side, settings)
+        return [round(value, 5) for value in found.flatten().tolist()]
+
+    for side, purpose in ((LATENTS, "posterior"), (MIRRORED, "posterior-mirrored")):
+        yield f"the mean of {side}", partial(point, "mean", side, 3, 7), [1.0, 2.0, -1.0, 0.5]
+        for first, seed in ((0, 0), (3, 7)):
+            noise = torch.cat([_noise(f"{seed}/{purpose}/{first + i}") for i in range(2)])
+            wanted = [round(v, 5) for v in (mean.flatten() + deviation.flatten() * noise).tolist()]
+            call = partial(point, "sample", side, first, seed)
+            yield f"a sample of {side} at {first} with seed {seed}", call, wanted
+
+
+def _noise(name: str) -> torch.Tensor:
+    """Two numbers of the stream of this name."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") % (1 << 63)
+    return torch.randn(2, generator=torch.Generator().manual_seed(number))
 
 
 @mutant("data.any_factor", tokenizer, "_scaling_factor")

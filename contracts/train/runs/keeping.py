@@ -172,6 +172,8 @@ def _same() -> Iterator[Row]:
     yield "a fingerprint that follows", both, "seed: 1 in the checkpoint, 2 here"
     two = "seed: 1 in the checkpoint, 2 here; data: 'd' in the checkpoint, 'x' here"
     yield "two", partial(said, seed=2, data="x"), two
+    third = partial(said, seed=2, data="x", fingerprint="x")
+    yield "a fingerprint that follows two", third, two
 
 
 # averages and moments
