@@ -91,12 +91,14 @@ def _labels() -> Iterator[Row]:
     def read(*labels: int, classes: object = None) -> list[int]:
         return list(given.labels("p", np.array(labels, np.int32), classes).tolist())
 
-    taken = ((0, 2), 3), ((0, 2), None), ((-1, -1), 3), ((0, 999_999), None), ((0,), True)
+    taken = (
+        ((0, 2), 3), ((0, 2), None), ((-1, -1), 3), ((0, 999_999), None), ((0,), True), ((0, 0), 1),
+    )  # fmt: skip
     for labels, classes in taken:
         yield f"{labels} of {classes}", partial(read, *labels, classes=classes), list(labels)
     for labels, classes, bound in (
         ((0, 3), 3, 2), ((-1, 0), 3, 2), ((-2, -2), 3, 2), ((0, 1_000_000), None, 999_999),
-        ((0, 1_000_000), 0, 999_999),
+        ((0, 1_000_000), 0, 999_999), ((0, 1), 1, 0),
     ):  # fmt: skip
         found = f"labels from {min(labels)} to {max(labels)}"
         said = Refused("p", found, f"classes in 0 .. {bound}")

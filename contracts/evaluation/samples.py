@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from drift.digest import file_digest
 from drift.errors import DriftError
 from drift.evaluate import again, records, run
 from drift.sample import Sampler, cycled, loading, writing
@@ -26,6 +27,7 @@ from verify.api import CheckContext, Measurement, check, mutant
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
 from ..metrics import cases as metrics_cases
+from ..metrics.samples.drawn import ORIGIN
 
 Patched = AbstractContextManager[Any]
 Change = Callable[[Any, Any], tuple[Any, Any]]
@@ -79,8 +81,59 @@ def samples_held(ctx: CheckContext) -> Measurement:
                 return ctx.decide(False, f"{name}: tier {found}, expected {wanted or 'a refusal'}")
         np.savez(place / "x.npz", **dict(np.load(source)))
         bare = _tier(place / "x.npz")
-    tried = len(CONTRADICTIONS) + len(EDITS)
-    return ctx.decide(bare == "none", f"{tried} files held; saved again without marks: tier {bare}")
+        if bare != "none":
+            return ctx.decide(False, f"saved again without marks: tier {bare}")
+        tried = len(CONTRADICTIONS) + len(EDITS)
+        return judge_rows(ctx, _weighed(place / "x.npz"), f"reasons beside {tried} files held")
+
+
+def _weighed(path: Path) -> Iterator[Row]:
+    """What is left of the facts of a file, and the reason; how its autoencoder is asked for."""
+    path.with_name("w").write_bytes(b"weights")
+    whole: dict[str, Any] = {
+        "dataset": "own", "classes": 10, "path": "w", "weights": "ema", "ema_decay": "0.9",
+        "checkpoint_sha256": file_digest(path.with_name("w")), "alpha": 2, "seeds": [3],
+        "count": 5, "bypasses": ["x"],
+    }  # fmt: skip
+    asked: list[object] = []
+    generator: Any = SimpleNamespace(config=SimpleNamespace(num_classes=7))
+    loaded = loading.Loaded(generator, replace(ORIGIN, bypasses=("y", "x")), None)
+    decode: Any = SimpleNamespace(identity="decoded by o/n")
+
+    def told(*given: object, **more: object) -> Any:
+        asked.append((given, more))
+        return loaded if "weights" in more else decode
+
+    def weighed(pinned: again.Pinned, **facts: Any) -> dict[str, Any]:
+        found = metrics_cases.images_of(metrics_cases.pictures(5, 0), None, **facts)
+        with (
+            patch.object(loading, "load", told),
+            patch.object(again, "decoder_for", told),
+            patch.object(again, "_require_drawn", lambda *given: None),
+        ):
+            return dict(again.held(path, found, pinned).facts)
+
+    bare = again.Pinned()
+    kept = {"dataset": "own", "classes": 10}
+    yield "no marks", lambda: weighed(bare, **kept), kept
+    lost = {name: value for name, value in whole.items() if name not in ("seeds", "count")}
+    for name, facts, why in (
+        ("lost marks", lost, "marks were lost: count, seeds"),
+        ("other weights", {**whole, "path": "v"}, "v is not there, or is another file now"),
+        ("no autoencoder", whole, f"--vae and --vae-revision of {ORIGIN.tokenizer} are missing"),
+    ):
+        said = {**kept, "bypasses": ["x", f"{again.UNKNOWN}: {why}"]}
+        yield name, partial(weighed, bare, **facts), said
+    asked.clear()
+    borne = weighed(again.Pinned("o/n", "c" * 40, "meta"), **whole)
+    yield "borne out", lambda: borne, {
+        **asdict(ORIGIN), "checkpoint_sha256": ORIGIN.sha256, "alpha": 2.0, "seeds": [3],
+        "classes": 7, "decoder": "decoded by o/n", "bypasses": ["y", "x"],
+    }  # fmt: skip
+    yield "asked for", lambda: asked, [
+        ((path.with_name("w"),), {"weights": "ema", "ema_decay": "0.9", "device": "meta"}),
+        ((loaded.origin, "o/n", "c" * 40), {"device": "meta"}),
+    ]  # fmt: skip
 
 
 @check("engine.drawn_limits")

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -16,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drift import atomic, plots
 from drift.data.source import TensorSource
-from drift.evaluate import baselines, comparison, pictures
+from drift.evaluate import baselines, comparison
 from drift.evaluate.baselines import Conditions
 from drift.evaluate.figures import Figure
 from drift.evaluate.real import RealSet
@@ -26,6 +24,7 @@ from drift.train import build, draw, step
 from verify.api import CheckContext, Measurement, check, mutant
 
 from ..common.rows import Row, judge_rows
+from .pictured import pictured
 from .resamples import near
 
 MADE = Conditions(steps=2, count=7, run_seed=3, seed=5, alpha=1.5, ema_decay=0.9)
@@ -34,9 +33,8 @@ MADE = Conditions(steps=2, count=7, run_seed=3, seed=5, alpha=1.5, ema_decay=0.9
 @check("metrics.rivals")
 def rivals(ctx: CheckContext) -> Measurement:
     """Gaussians drawn again by hand, a training that is counted, and how rivals are recorded."""
-    return judge_rows(
-        ctx, chain(_gaussians(), _trained(), _compared(), _pictured()), "facts of rivals"
-    )
+    rows = chain(_gaussians(), _trained(), _compared(), pictured(_real(), _figure))
+    return judge_rows(ctx, rows, "facts of rivals")
 
 
 def _real() -> RealSet:
@@ -263,67 +261,6 @@ def _compared() -> Iterator[Row]:
     wanted = {f"baselines/{name}/{key}": value for name in names
               for key, value in (("fid_proxy/mu", 1), ("coverage/hits", 4))}  # fmt: skip
     yield "components", lambda: comparison.components(found), wanted
-
-
-def _pictured() -> Iterator[Row]:
-    """Grids of a row a class beside each other, and intervals with the real ones' dashed line."""
-    real = _real()
-    drawn = torch.arange(7).reshape(7, 1, 1, 1).expand(7, 1, 2, 2).to(torch.uint8)
-    labels = torch.tensor([0, 0, 0, 0, 0, 2, 2])
-    figures = {name: _figure(1.0, 2.0) for name in pictures.SHOWN}
-    rival = comparison.Rival("a, b", {n: _figure(3.0, 5.0) for n in figures}, {}, drawn, labels, {})
-    kept: list[Any] = []
-    written: list[Any] = []
-
-    def png(canvas: Any) -> bytes:
-        kept.append(canvas)
-        return b"png"
-
-    with (
-        patch.object(plots, "png", png),
-        patch.object(atomic, "write_bytes", lambda *given: written.append(given)),
-    ):
-        possible = dict.fromkeys(figures, 1.25)
-        pictures.comparison(Path("x"), drawn, labels, figures, possible, real, [rival])
-    top, bottom = kept[0].subfigs
-    grids = [axis.images[0].get_array() for axis in top.axes]
-    yield "written", lambda: written, [(Path("x"), b"png")]
-    titles = [axis.get_title() for axis in top.axes]
-    yield "titles", lambda: titles, ["held-out images", "this run", "a,\nb"]
-    names = [[t.get_text() for t in axis.get_yticklabels()] for axis in top.axes]
-    yield "classes", lambda: names, [["a", "b", "c"]] * 3
-    ticks = [(list(axis.get_xticks()), [s.get_visible() for s in axis.spines.values()])
-             for axis in top.axes]  # fmt: skip
-    yield "no frame", lambda: ticks, [([], [False] * 4)] * 3
-    row, _ = pictures._rows(drawn, labels, 3)
-    yield "the run's", lambda: [np.array_equal(g, row) for g in grids], [False, True, True]
-    yield "levels of all", lambda: top.axes[1].images[0].get_clim(), (0.0, 255.0)
-    yield from _rows_of(drawn, labels)
-    lines = [[(list(line.get_xdata()), list(line.get_ydata()), line.get_linestyle(),
-               line.get_marker()) for line in axis.lines] for axis in bottom.axes]  # fmt: skip
-    yield "intervals", lambda: lines, [[
-        ([1.0, 2.0], [0, 0], "-", "None"), ([1.5], [0], "None", "o"),
-        ([3.0, 5.0], [1, 1], "-", "None"), ([4.0], [1], "None", "o"),
-        ([1.25, 1.25], [0, 1], "--", "None"),
-    ]] * 2  # fmt: skip
-    told = [(axis.get_title(), axis.get_ylim(), [t.get_text() for t in axis.get_yticklabels()])
-            for axis in bottom.axes]  # fmt: skip
-    yield "what is better", lambda: told, [
-        (title, (1.5, -0.5), ["this run", "a, b"]) for title in pictures.SHOWN.values()
-    ]  # fmt: skip
-
-
-def _rows_of(drawn: Tensor, labels: Tensor) -> Iterator[Row]:
-    """Four of each class beside each other; white where there are fewer, ten classes at most."""
-    for classes, rows in ((3, 3), (12, 10)):
-        found, middles = pictures._rows(drawn, labels, classes)
-        cells = [[int(cell.min()) for cell in np.array_split(part, 4, axis=1)]
-                 for part in np.array_split(found, rows)]  # fmt: skip
-        first = [[0, 1, 2, 3], [255] * 4, [5, 6, 255, 255]]
-        yield f"of {classes}", partial(lambda c: c[:3], cells), first
-        side = len(found) / rows
-        wanted = [(n + 0.5) * side for n in range(rows)]
-        yield _row(f"middles of {classes}", partial(list, middles), wanted)
 
 
 @mutant("metrics.gaussians_of_all", RealSet, "of_class")

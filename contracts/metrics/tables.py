@@ -107,6 +107,10 @@ def picked(ctx: CheckContext) -> Measurement:
     with patch.object(records, "axis_of", lambda facts: (facts.axis, ())):
         found = sweep.pick(some, "fid"), sweep.pick(some, "coverage")
         dead = [_candidate(1, 5.0, collapsed=(1,))]
+        try:
+            lone = sweep.pick([*dead, some[1]], "fid")
+        except IndexError as error:
+            return ctx.decide(False, f"one of two has not collapsed: {error}, expected place 1")
         mixed = [_candidate(1, 5.0), _candidate(2, 3.0, "smoke")]
         missed = [
             refusal_missed(DriftError, "collapsed", lambda: sweep.pick(dead, "fid")),
@@ -119,10 +123,9 @@ def picked(ctx: CheckContext) -> Measurement:
                "collapsed": False},
               {"step": 3, "alpha": 1.0, "metric": "fid", "value": 1.0, "interval": [0.0, 2.0],
                "collapsed": True}]  # fmt: skip
-    good = found == (1, 5) and rows == wanted and not any(missed)
-    return ctx.decide(
-        good, f"picked {found}, expected (1, 5); {[one for one in missed if one]} {rows}"
-    )
+    good = (*found, lone) == (1, 5, 1) and rows == wanted and not any(missed)
+    told = f"picked {(*found, lone)}, expected (1, 5, 1)"
+    return ctx.decide(good, f"{told}; {[one for one in missed if one]} {rows}")
 
 
 @mutant("metrics.separated_by_values", comparison, "verdict")

@@ -85,6 +85,7 @@ def _decoders() -> Iterator[Row]:
     scaled: Any = SimpleNamespace(parameters=lambda: iter([torch.zeros(1)]), decode=_Decoded)
     decode = decoder.Decoder(scaled, 0.5, "x")
     yield from _opened()
+    yield from _in_memory()
     yield "decoded", lambda: decode(torch.tensor([1.0, 3.0]).double()).tolist(), [2.0, 6.0]
 
 
@@ -120,6 +121,34 @@ def _opened() -> Iterator[Row]:
         odd = replace(ORIGIN, tokenizer_sha256="b" * 64)
         call = partial(decoder.decoder_for, odd, "o/n", "c" * 40)
         yield "a name of other weights", call, Refused("n: parameters", f"sha256 {A64}")
+
+
+def _in_memory() -> Iterator[Row]:
+    """An autoencoder in memory is held to the run's digest or name, and to its factor."""
+    asked: list[tuple[object, ...]] = []
+    local = replace(ORIGIN, tokenizer=f"local:n@{A64}", tokenizer_sha256=None)
+    unpinned = replace(local, tokenizer="local:n@unknown")
+    bare = replace(ORIGIN, tokenizer_sha256=None)
+    for name, origin, digest, factor, words in (
+        ("its own", ORIGIN, A64, 0.5, ()),
+        ("another", ORIGIN, "b" * 64, 0.5, ("n: parameters", "sha256 bbb", A64)),
+        ("another folder", local, "b" * 64, 0.5, ("n: parameters", "sha256 bbb", A64)),
+        ("of no digest", unpinned, A64, 0.5, ("records no digest", "by name and commit")),
+        ("by name", bare, "b" * 64, 0.5, ()),
+        ("another factor", ORIGIN, A64, 0.25, ("scaling_factor: found 0.25", "0.5")),
+    ):
+        opened = SimpleNamespace(name="n", sha256=digest, scaling_factor=factor)
+
+        def of_model(*given: object, opened: Any = opened) -> Any:
+            asked.append(given)
+            return opened
+
+        def own(origin: Origin = origin, of_model: Any = of_model) -> None:
+            with patch.object(tokenizer, "of_model", of_model):
+                decoder.require_own("vae", origin)
+
+        yield f"in memory: {name}", own, Refused(*words) if words else None
+    yield "what is asked of it", lambda: asked[0], ("vae", ORIGIN.tokenizer)
 
 
 class _Decoded:

@@ -107,8 +107,8 @@ def _panels(root: Path) -> Iterator[Row]:
 
 def _levels(root: Path) -> Iterator[Row]:
     """Levels of images, and of latents the first channel over its largest value."""
-    pixels = torch.tensor([-1.0, 0.0, 1.0, 3.0]).reshape(1, 1, 2, 2)
-    yield "images", lambda: grids.levels(pixels).flatten().tolist(), [0, 127, 255, 255]
+    pixels = torch.tensor([-1.0, 0.0, 1.0, 3.0, -3.0, 0.5]).reshape(1, 1, 2, 3)
+    yield "images", lambda: grids.levels(pixels).flatten().tolist(), [0, 127, 255, 255, 0, 191]
     latents = torch.tensor([-2.0, 0.0, 2.0, 4.0]).reshape(1, 1, 2, 2).expand(1, 4, 2, 2).clone()
     latents[:, 1:] = 9.0
     yield "latents", lambda: grids.levels(latents).flatten().tolist(), [63, 127, 191, 255]
