@@ -55,7 +55,7 @@ def _digest(tensors: dict[str, Any], contract: Contract = CONTRACT) -> str:
 def _kept(root: Path) -> Iterator[Row]:
     labels = np.array([0, 2, 1])
     found = statistics.write(
-        root / "a" / "x", Features(POOL, None, labels), CONTRACT, classes=("u", "v", "w")
+        root / "a" / "b" / "x", Features(POOL, None, labels), CONTRACT, classes=("u", "v", "w")
     )
     tensors = {
         "mu": POOL.astype(float).mean(0), "sigma": np.cov(POOL.T.astype(float)), "features": POOL,
@@ -69,7 +69,7 @@ def _kept(root: Path) -> Iterator[Row]:
     yield "features", lambda: found.features is not None and found.features.tolist(), POOL.tolist()
     yield "labels", lambda: found.labels is not None and found.labels.tolist(), [0, 2, 1]
     yield "names", lambda: (found.classes, found.contract), (("u", "v", "w"), CONTRACT)
-    yield "read again", lambda: statistics.read(root / "a" / "x").sha256, found.sha256
+    yield "read again", lambda: statistics.read(root / "a" / "b" / "x").sha256, found.sha256
     plain = statistics.write(root / "b", Features(POOL, None, labels), CONTRACT)
     yield "numbers as names", lambda: plain.classes, ("0", "1", "2")
     unknown = statistics.write(root / "c", Features(POOL, None, np.full(3, -1)), CONTRACT)
@@ -272,12 +272,12 @@ def _error_of(call: Any) -> Exception | None:
 
 
 def _written(root: Path) -> Iterator[Row]:
-    place = root / "records" / "one.json"
+    place = root / "kept" / "records" / "one.json"
     parts = {"fid/mu": np.array([1.0, 2.0]), "precision/hits": np.array([1, 0, 1, 1], np.uint8)}
     whole = records.write(place, {"k": 1}, parts, {"w": np.zeros(1)})
     beside = {
         name: {"file": f"one.{name}.safetensors", "sha256": hashlib.sha256(
-            (root / "records" / f"one.{name}.safetensors").read_bytes()).hexdigest()}
+            (root / "kept" / "records" / f"one.{name}.safetensors").read_bytes()).hexdigest()}
         for name in ("components", "trace")
     }  # fmt: skip
     yield "written", lambda: json.loads(place.read_text()), {"k": 1, **beside}
@@ -294,7 +294,7 @@ def _written(root: Path) -> Iterator[Row]:
     ):  # fmt: skip
         held = {"components": {**beside["components"], **named} if named else {}}
         yield f"components: {name}", partial(read, held), Refused(*words)
-    (root / "records" / "torn").write_bytes(b"torn")
+    (root / "kept" / "records" / "torn").write_bytes(b"torn")
     held = {"components": {"file": "torn", "sha256": hashlib.sha256(b"torn").hexdigest()}}
     yield "components: torn", partial(read, held), Refused("torn: found", "safetensors")
     for way in ("one.json", "one.components.safetensors", "one.trace.safetensors"):

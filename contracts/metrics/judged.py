@@ -83,6 +83,11 @@ def _judged() -> Iterator[Row]:
     yield "facts", lambda: found.facts, _facts(pixels, labels, encoded, report)
     said = ("of the images", "of the set", "classes covered 2 of 2")
     yield "notes", lambda: (found.notes, found.missing, found.collapsed), (said, {}, ())
+    lists = replace(found, missing={"kid": "few"}, collapsed=(1,)).record(step=3)
+    yield "recorded", lambda: {**lists, "created": ""}, {
+        **records.record_of(found.facts, found.figures), "missing": {"kid": "few"},
+        "notes": list(said), "collapsed": [1], **found.more, "step": 3, "created": "",
+    }  # fmt: skip
     of_classes = [run.class_json(one) for one in report.per_class]
     yield "more", lambda: found.more, {
         "real": dict(report.real), "per_class": of_classes, "classes_covered": 2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -14,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from drift.evaluate import audit, classes, features, prdc, run
+from drift.evaluate import audit, classes, features, prdc, run, sources
 from drift.evaluate.features import Features
 from drift.evaluate.sources import Images
 from verify.api import CheckContext, Measurement, check, mutant
@@ -210,6 +211,16 @@ def _streams() -> Iterator[Row]:
         [[1.0, -1.0], [7.0, -7.0], [200.0, -200.0]],
     )
     yield "labels", lambda: (found.labels.tolist(), found.strata is found.labels), ([0, 1, 1], True)
+    shown: list[object] = []
+
+    @contextmanager
+    def display(*said: object, **more: object) -> Iterator[Any]:
+        shown.extend((said, more))
+        yield shown.append
+
+    with patch.object(sources, "progress", display):
+        _extract(images)
+    yield "progress", lambda: shown, [("features", 3), {"unit": "images"}, 2, 3]
     yield "no logits", lambda: _extract(images, logits=False).logits, None
     unknown = _extract(_images(([1, 2], [0, -1]), ([200], [0])))
     yield "no strata", lambda: unknown.strata, None

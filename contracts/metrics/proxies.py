@@ -265,6 +265,9 @@ def _possible(encoded: proxy.Encoded, seed: int, levels: Any, expected: Any) -> 
 def _refusals(real: RealSet) -> Iterator[Row]:
     pixels, labels = drawn_blobs(6, 4)
     yield "six samples", lambda: proxy._check(pixels, labels, real), None
+    for label in (0, 1):
+        asked = torch.full((6,), label)
+        yield f"all of class {label}", partial(proxy._check, pixels, asked, real), None
     shapes = "samples [N, 1, 2, 2] and labels [N]"
     for name, some, asked, words in (
         ("other sides", pixels[..., :1], labels, ("blobs", "samples (6, 1, 2, 1)", shapes)),

@@ -241,6 +241,9 @@ def _of_fid() -> Iterator[Row]:
     yield _row("weights are numbers of copies", lambda: np.r_[weighted.mean,
         weighted.covariance.ravel()],
                np.r_[repeated.mean, repeated.covariance.ravel()].tolist(), by=1e-12)  # fmt: skip
+    apart = fid.moments(sample + np.array([0.0, 1e7, -1e7])).covariance
+    plain = fid.moments(sample).covariance.ravel().tolist()
+    yield _row("means far apart", lambda: apart.ravel(), plain, by=1e-6)
     yield "how many", lambda: (weighted.count, fid.moments(sample).count), (6, 60)
     with patch.object(fid, "ROWS", 7):
         pieces = fid.moments(sample[:, :2], np.arange(60.0))
