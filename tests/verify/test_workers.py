@@ -163,6 +163,15 @@ ODD = """
     def needs_module(ctx):
         import surely_not_installed.part
 
+    @check("odd.needs_program")
+    def needs_program(ctx):
+        import subprocess
+        subprocess.run(["surely-no-program", "--version"])
+
+    @check("odd.needs_file")
+    def needs_file(ctx):
+        open("surely-no-file")
+
     @check("odd.needs_part")
     def needs_part(ctx):
         import json.surely_not_there
@@ -216,6 +225,8 @@ EXPECTED = {
     "wrong_types": (Outcome.ERROR, Reason.CHECK_RAISED),
     "wrong_axis": (Outcome.ERROR, Reason.CHECK_RAISED),
     "needs_module": (Outcome.UNKNOWN, Reason.DEPENDENCY_MISSING),
+    "needs_program": (Outcome.UNKNOWN, Reason.DEPENDENCY_MISSING),
+    "needs_file": (Outcome.ERROR, Reason.CHECK_RAISED),
     "needs_part": (Outcome.ERROR, Reason.CHECK_RAISED),
     "needs_two": (Outcome.UNKNOWN, Reason.CAPABILITY_MISSING),
     "closes_stderr": (Outcome.ERROR, Reason.CHECK_RAISED),
@@ -294,10 +305,12 @@ def test_nobody_waits_for_what_sleeps(odd: tuple[Finished, float]) -> None:
         ("wrong_types", "found a bytes where a text belongs"),
         ("wrong_axis", "'vibes' is not a valid Axis"),
         ("needs_module", "the module surely_not_installed is not installed; remedy: install"),
+        ("needs_program", "the program surely-no-program is not installed; remedy: install"),
+        ("needs_file", "the check raised FileNotFoundError at contracts/bindings/odd.py"),
         ("needs_part", "the check raised ModuleNotFoundError"),
         ("needs_two", "subject thing lacks two"),
         ("closes_stderr", "the check raised ValueError at contracts/bindings/odd.py"),
-        ("uncited", "KeyError at contracts/bindings/odd.py:165: \"THING-066: check asks for"),
+        ("uncited", "KeyError at contracts/bindings/odd.py:174: \"THING-070: check asks for"),
         ("uncited", "the clause does not cite; cited: book:thing.one; add it to `sources`"),
         ("peeks", "'../../secret' leaves the folder specs/"),
     ],

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -284,8 +285,7 @@ def _explain(error: BaseException, task: dict[str, Any], root: Path) -> dict[str
     message = str(error)
     if isinstance(error, MemoryError) or any(sign in message.lower() for sign in _OUT_OF_MEMORY):
         return broken(Reason.MEMORY_BUDGET, over_budget(task["memory_mb"]))
-    if isinstance(error, ModuleNotFoundError) and _not_installed(error.name):
-        missing = f"the module {error.name} is not installed"
+    if missing := _missing(error):
         remedy = "install what the pack's checks need"
         return broken(Reason.DEPENDENCY_MISSING, f"{missing}; remedy: {remedy}")
     if said := found_by(task, error, root):
@@ -305,6 +305,18 @@ def _explain(error: BaseException, task: dict[str, Any], root: Path) -> dict[str
 def found_by(task: dict[str, Any], error: BaseException, root: Path) -> str | None:
     """What the code under test raised; under a mutant a crash is no verdict, whoever raised it."""
     return by_the_code(error, task["code"], root) if task["mutant"] is None else None
+
+
+def _missing(error: BaseException) -> str:
+    """The module or the program that a check needs and that is not there; empty for none."""
+    if isinstance(error, ModuleNotFoundError) and _not_installed(error.name):
+        return f"the module {error.name} is not installed"
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        started = any(frame.name == "_execute_child" for frame in last)  # of subprocess
+        if started and os.sep not in error.filename and shutil.which(error.filename) is None:
+            return f"the program {error.filename} is not installed"
+    return ""
 
 
 def _not_installed(name: str | None) -> bool:
