@@ -59,9 +59,17 @@ class Decision:
         return tuple(one for one in self.results if one.gate.kind == kind and one.open)
 
     @property
+    def asked(self) -> list[Result]:
+        """Those of the gates that apply."""
+        return [one for one in self.results if one.finding.outcome is not Outcome.NOT_APPLICABLE]
+
+    @property
     def word(self) -> Word:
-        """GO needs every gate; what only a maintainer can do makes it conditional at most."""
-        if self.open("engineering"):
+        """GO needs every gate; what only a maintainer can do makes it conditional at most.
+
+        A signature alone, or gates none of which applies, are no GO: nothing was looked at.
+        """
+        if self.open("engineering") or all(one.gate.kind == "maintainer" for one in self.asked):
             return Word.NO_GO
         return Word.CONDITIONAL if self.open("maintainer") else Word.GO
 
@@ -78,8 +86,7 @@ class Decision:
     @property
     def line(self) -> str:
         """The verdict with its denominators."""
-        asked = [one for one in self.results if one.finding.outcome is not Outcome.NOT_APPLICABLE]
-        shares = []
+        asked, shares = self.asked, []
         for kind, words in (("engineering", "engineering gates pass"), ("maintainer", "signed")):
             mine = [one for one in asked if one.gate.kind == kind]
             shares.append(f"{sum(not one.open for one in mine)}/{len(mine)} {words}")

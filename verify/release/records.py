@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from verify import clock
+from verify import clock, strict_json
 from verify.files import write
 from verify.outcome import Outcome
 from verify.problems import UsageError
@@ -148,9 +148,11 @@ def _fresh(gate: Gate, by: ByBenchmark | ByTests, now: Situation) -> Record | Fi
     if not isinstance(text, str):
         return unknown(f"{by.record}: {text.found}")
     try:
-        record = Record.model_validate_json(text)
+        record = Record.model_validate_json(json.dumps(strict_json.loads(text)))
     except ValidationError as error:
         return unknown(f"{by.record} is no record: {error.error_count()} problems")
+    except ValueError as error:
+        return unknown(f"{by.record} is no record: found {error}")
     if record.gate != gate.id:
         return unknown(f"{by.record} is a record of {record.gate}")
     if record.inputs != _inputs(by):

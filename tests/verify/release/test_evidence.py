@@ -197,6 +197,13 @@ def test_a_record_that_says_less_than_it_should_is_no_pass(
     assert said in why
 
 
+def test_a_record_that_two_readers_take_differently_is_none(stage: Stage) -> None:
+    path = stage.reports / "records" / "tests.json"
+    path.write_text(path.read_text().rstrip().removesuffix("}") + ', "tests": null}')
+    found, why = outcome(stage, "tests")
+    assert (found, "'tests' twice" in why) == (Outcome.UNKNOWN, True), why
+
+
 def test_a_record_that_is_no_json_is_unknown(stage: Stage) -> None:
     (stage.reports / "records" / "tests.json").write_bytes(b"\xff{")
     assert outcome(stage, "tests")[0] is Outcome.UNKNOWN

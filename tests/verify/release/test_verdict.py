@@ -69,6 +69,8 @@ def came_to(engineering: list[str], maintainer: list[str]) -> Decision:
         (["pass"], ["unknown"], Word.CONDITIONAL, 3, "1/1 engineering gates pass, 0/1 signed, 0"),
         (["pass"], ["fail"], Word.CONDITIONAL, 3, "1/1 engineering gates pass, 0/1 signed, 0"),
         (["unknown", "pass"], ["pass"], Word.NO_GO, 3, "1/2 engineering gates pass, 1/1 signed, 0"),
+        (["not applicable"], [], Word.NO_GO, 3, "0/0 engineering gates pass, 0/0 signed, 1"),
+        (["not applicable"], ["pass"], Word.NO_GO, 3, "0/0 engineering gates pass, 1/1 signed, 1"),
         (["error"], [], Word.NO_GO, 3, "0/1 engineering gates pass, 0/0 signed, 0"),
         (["unknown", "fail"], ["unknown"], Word.NO_GO, 1, "0/2 engineering gates pass, 0/1"),
         (["fail", "integrity", "unknown"], [], Word.NO_GO, 4, "0/3 engineering gates pass, 0/0"),
