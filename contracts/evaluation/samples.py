@@ -160,6 +160,14 @@ def _limits() -> Iterator[Row]:
     yield "one left out", partial(_held, False, even, count=21), fewer
     odd = Refused("x.npz", "images (1, 4, 8)", "(1, 8, 8)")
     yield "another shape", partial(_held, False, even, side=4), odd
+    drawer: Any = SimpleNamespace(generator=metrics_cases.generator())
+    for name, labels in (("no labels", [-1, -1]), ("a label lost", [3, -1])):
+        some = metrics_cases.images_of(
+            metrics_cases.pictures(2, 0), torch.tensor(labels), alpha=1.0, seeds=[0]
+        )
+        pairs = again._pairs(Path("x.npz"), some, drawer, decoder_for(NO_LATENTS, None, None))
+        said = Refused("x.npz", "samples without labels", "they were drawn for", "`drift sample`")
+        yield name, partial(list, pairs), said
     shown: list[object] = []
     with patch.object(again, "progress", partial(_shown, shown)):
         _held(False, even)

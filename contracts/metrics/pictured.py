@@ -100,6 +100,7 @@ def _rows_of(drawn: Tensor, labels: Tensor) -> Iterator[Row]:
                  for part in np.array_split(found, rows)]  # fmt: skip
         first = [[0, 1, 2, 3], [255] * 4, [5, 6, 255, 255]]
         yield f"of {classes}", partial(lambda c: c[:3], cells), first
+        yield f"size of {classes}", partial(tuple, found.shape), (34 * rows + 2, 34 * 4 + 2)
         side = len(found) / rows
         wanted = [(n + 0.5) * side for n in range(rows)]
         yield f"middles of {classes}", partial(near, middles, wanted), wanted
