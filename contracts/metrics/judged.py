@@ -38,7 +38,7 @@ from verify.api import CheckContext, Measurement, check, mutant
 from ..common.places import folder
 from ..common.rows import Refused, Row, judge_rows
 from ..data.opened import laid
-from .cases import generator, images_of
+from .cases import generator, images_of, pictures, tiny, tiny_statistics
 from .proxies import Plain, blobs, drawn_blobs
 from .samples.drawn import ORIGIN
 from .traces import kept_rows, same_arrays
@@ -49,7 +49,9 @@ def judged_images(ctx: CheckContext) -> Measurement:
     """Facts, notes and figures by their parts; parts of a folder; weights that draw again."""
     quick = patch.object(bootstrap, "REPLICATES", 3), patch.object(classifier, "judge", _Judge)
     with folder() as root, quick[0], quick[1]:
-        rows = chain(_judged(), _sets(root), kept_rows(), _measured(), _turns(), _asked())
+        rows = chain(
+            _judged(), _sets(root), kept_rows(), _measured(), _whole(root), _turns(), _asked()
+        )
         return judge_rows(ctx, rows, "facts of judged images")
 
 
@@ -256,6 +258,25 @@ def _measured() -> Iterator[Row]:
         taught, asked = (cast(Any, SimpleNamespace(features=part)) for part in (held, other))
         audited = partial(run._audit, found, taught, asked, np.random.default_rng(0))
         yield f"an audit, {held is None}", audited, said
+
+
+def _whole(root: Path) -> Iterator[Row]:
+    """A class whose samples are all one is named, and so are samples that are all one."""
+    extractor, labels = tiny(root), torch.arange(40) % 2
+    of_real = tiny_statistics(root / "real", extractor, pictures(40, 0), labels)
+    plain = pictures(40, 1)
+    half, alike = plain.clone(), plain.clone()
+    half[labels == 1], alike[:] = plain[1], plain[0]
+    note = "collapse: the samples spread far less than the real ones do"
+    for name, pixels, dead, notes in (
+        ("spread", plain, (), ()), ("a class", half, (1,), ()), ("all", alike, (0, 1), (note,)),
+    ):  # fmt: skip
+        opened = run.Opened(images_of(pixels, labels), None, None)
+        found = run.evaluate_images(opened, Path("p"), extractor, of_real, reference_path="r")
+        reports = [(one["label"], one["collapsed"]) for one in found.more["per_class"]]
+        told = found.collapsed, reports, found.notes, found.more["memorised"]
+        wanted = dead, [(n, n in dead) for n in (0, 1)], notes, None
+        yield f"collapsed, {name}", partial(tuple, told), wanted
 
 
 def _turns() -> Iterator[Row]:

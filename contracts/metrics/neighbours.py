@@ -74,6 +74,11 @@ def _radii() -> Iterator[Row]:
     yield "coverage", lambda: prdc.coverage_hits(np.array([[29.0]]), LINE).tolist(), [
         False, False, False, False, False, True, True
     ]  # fmt: skip
+    nearest = partial(prdc.squared_radii, LINE, 1)
+    yield "the nearest", lambda: nearest().tolist(), [1.0, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0]
+    for k in (0, 7):
+        said = Refused("k", f"{k} for 7 samples", "1 to N - 1")
+        yield f"neighbour {k}", partial(prdc.squared_radii, LINE, k), said
     yield (
         "the numbers of neighbours",
         lambda: (prdc.K, prdc.COVERAGE_K, prdc.ELEMENTS),

@@ -75,6 +75,9 @@ def pictured(real: RealSet, figure: Callable[[float, float], Figure]) -> Iterato
 def _styled(canvas: Any) -> Iterator[Row]:
     """Sizes, greys, and one colour for an interval and its middle, another for each entry."""
     top, bottom = canvas.subfigs
+    places = [[axis.get_subplotspec().get_geometry() for axis in part.axes]
+              for part in (top, bottom)]  # fmt: skip
+    yield "beside each other", lambda: places, [[(1, n, k, k) for k in range(n)] for n in (3, 2)]
     yield "the size", lambda: [round(n, 9) for n in canvas.get_size_inches().tolist()], [7.2, 8.0]
     shares = [round(part.bbox.height / canvas.bbox.height, 9) for part in (top, bottom)]
     yield "shares", lambda: shares, [0.75, 0.25]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -53,7 +55,14 @@ class _Drawn:
 @check("metrics.files_of_samples")
 def files_of_samples(ctx: CheckContext) -> Measurement:
     """Every file that `drift sample` writes, and what `drift eval` reads of it."""
-    with cases.folder() as place:
+    shown: list[object] = []
+
+    @contextmanager
+    def display(*said: object, **more: object) -> Iterator[Any]:
+        shown.extend((said, more))
+        yield shown.append
+
+    with cases.folder() as place, patch.object(writing, "progress", display):
         loaded = loading.load(cases.run_folder(place / "run"), ema_decay="0.9")
         for channels in (1, 3):
             expected = _bytes(channels)
@@ -66,6 +75,9 @@ def files_of_samples(ctx: CheckContext) -> Measurement:
                 problem = _wrong(out, expected, samples)
                 if problem:
                     return ctx.decide(False, f"{channels} channels, {form or 'folder'}: {problem}")
+    told = [("sample", COUNT), {"unit": "samples"}, 3, COUNT]
+    if shown != told * 8:
+        return ctx.decide(False, f"progress of eight outputs is {shown}, expected {told} of each")
     return ctx.decide(True, "eight outputs hold what was drawn, and are read as it")
 
 
