@@ -13,9 +13,12 @@ from ..common import golden, oracle
 from ..common.draws import LossDraw
 from .calls import TEMPERATURES, OutsideError, answer, array, call, inside, reduced, relative
 
-# B, G, P, N, S: few, so that a compiled subject compiles few times. The last has as many samples as
-# any column asks for: what stops short of them agrees on all that is smaller.
-SHAPES = ((1, 4, 5, 0, 6), (2, 6, 4, 3, 4), (3, 5, 6, 2, 8), (1, 64, 128, 32, 8))
+# B, G, P, N, S: few, so that a compiled subject compiles few times. The last two have as many
+# samples as any column asks for, and features as wide as maps are: what stops short of either, or
+# goes another way there, agrees on all that is smaller.
+SHAPES = (
+    (1, 4, 5, 0, 6), (2, 6, 4, 3, 4), (3, 5, 6, 2, 8), (1, 64, 128, 32, 8), (1, 5, 6, 2, 640),
+)  # fmt: skip
 
 FAINT = 1e-4  # of clouds whose distances are about 4: the scale is then about 4e-4
 

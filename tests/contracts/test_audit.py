@@ -175,6 +175,23 @@ def test_what_takes_no_more_samples_than_that_departs(name: str, most: int, exam
     assert judge("AUDIT-010", short, examples=examples).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize("examples", [20, 50])
+def test_what_goes_another_way_where_features_are_wide_departs(examples: int) -> None:
+    """Maps of the columns have up to 640 channels and more; the recorded clouds have a few."""
+    right, text = (
+        textbook().drift_loss_and_gradient,
+        (ROOT / "examples" / "audits" / "textbook_numpy.py").read_text(),
+    )
+    other = ModuleType("textbook_without_a_self_mask")
+    exec(text.replace("+= 100.0", "+= 0.0"), other.__dict__)
+
+    def some(gen: Any, *given: Any, **more: Any) -> Any:
+        wide = gen.shape[2] >= 200
+        return (other.drift_loss_and_gradient if wide else right)(gen, *given, **more)
+
+    assert judge("AUDIT-010", some, examples=examples).outcome is Outcome.FAIL
+
+
 @pytest.mark.nightly
 def test_a_mistake_that_nobody_thought_of_departs_and_is_not_named() -> None:
     def other(*given: Any, **rest: Any) -> Any:
