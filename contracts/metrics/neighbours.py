@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
 
-from drift.evaluate import audit, classes, features, prdc, run, sources
+from drift.evaluate import audit, classes, features, networks, prdc, run, sources
 from drift.evaluate.features import Features
 from drift.evaluate.sources import Images
 from verify.api import CheckContext, Measurement, check, mutant
@@ -29,7 +30,7 @@ LINE = np.array([0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0])[:, None]
 @check("metrics.neighbours")
 def neighbours(ctx: CheckContext) -> Measurement:
     """Points of a line whose neighbours are known; classes, copies and streams made by hand."""
-    rows = chain(_radii(), _classes(), _copies(), _streams(), _compositions())
+    rows = chain(_radii(), _classes(), _copies(), _streams(), _network(), _compositions())
     return judge_rows(ctx, rows, "facts of neighbours")
 
 
@@ -205,6 +206,32 @@ def _extract(images: Images, *, logits: bool = True, bad: float | None = None) -
     return features.extract(images, held)
 
 
+def _network() -> Iterator[Row]:
+    """Images go resized and scaled through every stage in turn; features and logits as asked."""
+    seen: list[tuple[str, tuple[int, ...]]] = []
+
+    def stage(name: str, x: torch.Tensor) -> torch.Tensor:
+        seen.append((name, tuple(x.shape)))
+        return x
+
+    weight = torch.tensor([[1.0, 2.0, 4.0], [0.0, 0.0, -2.0]]).double()
+    made: Any = SimpleNamespace(
+        feature_extractor_internal_dtype=torch.float64, fc=SimpleNamespace(weight=weight),
+        AvgPool=lambda x: x.mean((2, 3), keepdim=True), features_list=("logits_unbiased", "2048"),
+        **{name: partial(stage, name) for name in networks.STAGES},
+    )  # fmt: skip
+    levels = torch.tensor([0, 128, 192], dtype=torch.uint8).reshape(1, 3, 1, 1)
+
+    def told() -> object:
+        seen.clear()
+        found = networks.ReferenceInception.forward(made, levels.expand(2, 3, 2, 2))
+        return [(str(one.dtype), (one.double().round(decimals=6) + 0).tolist()) for one in found]
+
+    single = "torch.float32"
+    yield "a network", told, [(single, [[1.0, -1.0]] * 2), (single, [[-1.0, 0.0, 0.5]] * 2)]
+    yield "its stages", lambda: seen, [(name, (2, 3, 299, 299)) for name in networks.STAGES]
+
+
 def _streams() -> Iterator[Row]:
     images = _images(([1, 7], [0, 1]), ([200], [1]))
     found = _extract(images)
@@ -215,6 +242,8 @@ def _streams() -> Iterator[Row]:
         lambda: None if logits is None else logits.tolist(),
         [[1.0, -1.0], [7.0, -7.0], [200.0, -200.0]],
     )
+    kinds = [str(one.dtype) for one in (found.pool, logits, found.labels) if one is not None]
+    yield "single precision", lambda: kinds, ["float32", "float32", "int64"]
     yield "labels", lambda: (found.labels.tolist(), found.strata is found.labels), ([0, 1, 1], True)
     shown: list[object] = []
 
