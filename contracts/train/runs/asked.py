@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -27,7 +27,7 @@ from ...common.rows import Refused, Row
 
 def rows(root: Path) -> Iterator[Row]:
     """All of it; folders of runs are made below `root`."""
-    return chain(_restored(root), _called(root), _told(root))
+    return chain(_restored(root), _called(root), _told(root), _recorded(root))
 
 
 def begun(place: Path, *settings: str) -> run.Run:
@@ -143,6 +143,34 @@ def _told(root: Path) -> Iterator[Row]:
         with patch("drift.train.run.alarms.alarms", return_value=[]) as said:
             one.row({}, 1)
         yield f"warming at {at}", partial(bool, said.call_args.kwargs["warming"]), warming
+
+
+def _recorded(root: Path) -> Iterator[Row]:
+    """What the loop is given by a run: facts, listeners, who is heard, and the way to a mirror."""
+    one = begun(root / "recorded")
+    one.options = replace(one.options, labels={"claims": "c"}, mirrors={"tensorboard": True})
+    one.state.step = 2
+    heard: list[Any] = []
+
+    def ears(step: int, figures: Mapping[str, float]) -> None:
+        """Who hears of a step."""
+
+    with (
+        patch("drift.state.loop.recorded", lambda *given, **more: heard.append((given, more))),
+        patch("drift.state.mirrors.open_mirror", lambda *given, **more: (given, more)),
+    ):
+        run.train(one, heard.append, ears)
+        ((given, more),) = heard
+        mirrored = more["mirror"]()
+    state, pace, facts, listen = given
+    told = [facts[name] for name in ("claims", "processes", "parallel", "kernel", "seed")]
+    yield "of whom", lambda: (state is one, pace == one.pace, more["heard"] is ears), (True,) * 3
+    yield "its facts", lambda: told, ["c", 1, "ddp", "plain", 0]
+    yield "what is checked of it", lambda: facts["in_run"], one.watch.record()
+    listen({"step": 4, "alarms": []})
+    yield "listeners", lambda: heard[-1], run.Window(4, {"step": 4, "alarms": []}, ())
+    wanted = (({"tensorboard": True}, root / "recorded", facts), {"after": 2, "say": one.say})
+    yield "a mirror", lambda: mirrored == wanted, True
 
 
 @mutant("train.rate_of_the_template", run, "restore")

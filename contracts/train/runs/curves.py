@@ -65,10 +65,11 @@ def _drawn(path: Path, rows: Sequence[Mapping[str, Any]], run: Any = None) -> li
     axes: list[_Axis] = []
 
     def subplots(down: int, across: int, *, squeeze: bool) -> list[list[_Axis]]:
+        sizes.append((down, across, squeeze))
         axes.extend(_Axis() for _ in range(down * across))
         return [axes[row * across : (row + 1) * across] for row in range(down)]
 
-    sizes: list[tuple[float, float]] = []
+    sizes: list[object] = []
     figure = SimpleNamespace(subplots=subplots)
 
     def made(width: float, height: float) -> Any:
@@ -101,7 +102,8 @@ def _panels(root: Path) -> Iterator[Row]:
         others = {"spread": (steps, [0.3, 0.4]), "overlap": (steps, [0.0, 0.0])}
         yield name, partial(_drawn, root / "curves.png", rows, run), [
             ["mean square of the raw field", fields, scale, "step", legend],
-            ["of the real samples", others, "linear", "step", legend], (10, 3.2), b"png",
+            ["of the real samples", others, "linear", "step", legend], (10, 3.2), (1, 2, False),
+            b"png",
         ]  # fmt: skip
 
 
