@@ -16,7 +16,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from drift.evaluate import audit, classes, features, networks, prdc, run, sources
+from drift.evaluate import audit, classes, extractors, features, networks, prdc, run, sources
 from drift.evaluate.features import Features
 from drift.evaluate.sources import Images
 from verify.api import CheckContext, Measurement, check, mutant
@@ -206,6 +206,19 @@ def _extract(images: Images, *, logits: bool = True, bad: float | None = None) -
     return features.extract(images, held)
 
 
+class _Network:
+    """What an extractor asks of a network: where its parameters are, and layers of images."""
+
+    def __init__(self, given: Callable[[torch.Tensor], list[torch.Tensor]]) -> None:
+        self.given = given
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        return iter([torch.zeros(1)])
+
+    def __call__(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return self.given(x)
+
+
 def _network() -> Iterator[Row]:
     """Images go resized and scaled through every stage in turn; features and logits as asked."""
     seen: list[tuple[str, tuple[int, ...]]] = []
@@ -229,6 +242,16 @@ def _network() -> Iterator[Row]:
 
     single = "torch.float32"
     yield "a network", told, [(single, [[1.0, -1.0]] * 2), (single, [[-1.0, 0.0, 0.5]] * 2)]
+    for count, wanted in ((1, None), (2, "float32")):
+
+        def given(x: torch.Tensor, count: int = count) -> list[torch.Tensor]:
+            seen.append((f"graph {torch.is_grad_enabled()}", tuple(x.shape)))
+            return [x.flatten(1).half()] * count
+
+        first, second = extractors.Extractor("n", "s", "r", _Network(given))(levels[:, :1])
+        kinds = str(first.dtype), None if second is None else str(second.dtype)
+        yield f"{count} layers", partial(tuple, kinds), ("float32", wanted)
+        yield "greys as colours", partial(seen.pop), ("graph False", (1, 3, 1, 1))
     yield "its stages", lambda: seen, [(name, (2, 3, 299, 299)) for name in networks.STAGES]
 
 
