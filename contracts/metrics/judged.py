@@ -15,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from drift.config import load_template
 from drift.data.embedded import SETS
@@ -265,6 +266,17 @@ def _whole(root: Path) -> Iterator[Row]:
     extractor, labels = tiny(root), torch.arange(40) % 2
     of_real = tiny_statistics(root / "real", extractor, pictures(40, 0), labels)
     plain = pictures(40, 1)
+    held, maps = dict(extractor.network.named_parameters()), (plain.float() - 128) / 128
+    for part in ("first", "second"):
+        weight, bias = held[f"{part}.weight"], held[f"{part}.bias"]
+        maps = functional.conv2d(maps, weight, bias, stride=2, padding=1).relu()
+    pooled, logits = extractor(plain)
+    by_hand = maps.mean((2, 3)) @ held["head.weight"].T + held["head.bias"]
+    near = [
+        np.allclose(pooled, maps.mean((2, 3)), atol=1e-4),
+        np.allclose(cast(Any, logits), by_hand, 1e-3, 1e-3),
+    ]
+    yield "the small network", lambda: near, [True, True]
     half, alike = plain.clone(), plain.clone()
     half[labels == 1], alike[:] = plain[1], plain[0]
     note = "collapse: the samples spread far less than the real ones do"
