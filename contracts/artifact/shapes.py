@@ -185,6 +185,16 @@ def _patches() -> Iterator[Row]:
             "the tensors bear out. If the tensors are right, run:\n  drift stamp m --width 32"
         ),
     )
+    yield "what it is about", lambda: (error.contradictions, error.command), (
+        [one], "drift stamp m --width 32"
+    )  # fmt: skip
+    for total, sizes, channels, fitting in (
+        (108, [2], [3, 12], (6, 3)), (64, [2], [4], (4, 4)), (64, [2], [16], (2, 16)),
+        (100, [2], [25, 1], (2, 25)), (50, [5], [1], (5, 2)), (98, [3], [2], (7, 2)),
+        (16, [3], [7], (2, 4)),
+    ):  # fmt: skip
+        fits = partial(claims._fitting_patch, total, sizes, channels)
+        yield f"{total} by {sizes} or {channels}", fits, fitting
     bare = claims.ContradictionError(Path("m"), [Contradiction(one.claim, "32", {})])
     yield (
         "an error without a mend",

@@ -54,6 +54,7 @@ def _feed() -> Iterator[Row]:
     for rank, wanted in ((1, [False, True]), (3, [False, False])):  # more processes than classes
         ranks: Any = SimpleNamespace(rank=rank, world=4)
         own = shards.ShardedQueue(2, 8, strict=True, ranks=ranks, shape=(1,))
+        yield f"held by process {rank}", partial(own._held_by, rank), (int(rank < 2), 8)
         nothing = torch.zeros(1, 1, dtype=torch.int64)
         sent = own._rows(nothing[0], nothing, torch.tensor([False]))  # and it holds nothing yet
         yield f"sent by process {rank}", partial(list, sent.shape), [0, 1]

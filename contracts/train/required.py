@@ -8,13 +8,15 @@ from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import torch
 
 from drift.artifacts.store import Artifact
 from drift.config import Template, encoder_kwargs, fingerprint, load_template, override
+from drift.data.source import TensorSource
 from drift.encoder import EncoderConfig, MaskedAutoencoder
+from drift.errors import DriftError
 from drift.sample.loading import BYPASSED, NO_GATES
 from drift.state import trial
 from drift.train import beginning, build, room, run
@@ -28,7 +30,7 @@ PLACE = Path("e.safetensors")
 @check("train.required")
 def required(ctx: CheckContext) -> Measurement:
     """Bytes of each part by hand, on both sides of a machine's memory; bypasses; encoders."""
-    rows = chain(_bytes(), _limits(), _bypasses(), _encoders(), _shapes(), _kernels())
+    rows = chain(_bytes(), _limits(), _bypasses(), _encoders(), _shapes(), _kernels(), _tried())
     return judge_rows(ctx, rows, "facts of what is required")
 
 
@@ -46,6 +48,39 @@ def _kernels() -> Iterator[Row]:
     for kernel in ("compiled", "fused"):
         said = Refused("--kernel", f"{kernel} for a faithful template", "plain", "Leave it out")
         yield f"faithful, {kernel}", partial(beginning.configured, faithful, None, kernel), said
+
+
+def _tried() -> Iterator[Row]:
+    """Data of other shapes or classes than the template's are refused, and what fits nowhere is."""
+    template = _digits()
+
+    def data(channels: int = 1, side: int = 8, classes: int = 10) -> TensorSource:
+        images = torch.arange(float(classes))[:, None, None, None].expand(-1, channels, side, 8)
+        return TensorSource(images, torch.arange(classes).flip(0), classes)
+
+    asked = partial(trial.require_source, template)
+    yield "its data", partial(asked, data()), None
+    for name, other, words in (
+        ("another channel", data(channels=3), ("samples of shape [3, 8, 8]", "[1, 8, 8]")),
+        ("another side", data(side=9), ("samples of shape [1, 9, 8]", "[1, 8, 8]")),
+        ("other classes", data(classes=9), ("9 classes", "10, as generator.num_classes says")),
+    ):  # fmt: skip
+        yield name, partial(asked, other), Refused("data: found", *words)
+    image, label = trial.first(data(), "cpu")
+    yield "the first", lambda: (list(image.shape), image.sum().item(), label.tolist()), (
+        [1, 1, 8, 8], 0.0, [9]
+    )  # fmt: skip
+    yield "one that passes", partial(trial.require_passes, "models", lambda: None, template), None
+    seen: list[bool] = []
+    with torch.enable_grad():
+        trial.require_passes("models", lambda: seen.append(torch.is_grad_enabled()), template)
+    yield "without gradients", lambda: seen, [False]
+    for error in (RuntimeError("sizes\n differ"), IndexError("sizes differ"),
+                  ValueError("sizes differ"), DriftError("x", found="sizes differ", expected="y")):  # fmt: skip
+        fails = Mock(side_effect=error)
+        said = Refused("one sample through the models of digits", "sizes differ",
+                       "shapes that fit one another", "nothing was written")  # fmt: skip
+        yield f"{error!r}", partial(trial.require_passes, "models", fails, template), said
 
 
 def _digits(*settings: str) -> Template:

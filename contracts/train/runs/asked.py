@@ -164,7 +164,11 @@ def _recorded(root: Path) -> Iterator[Row]:
         mirrored = more["mirror"]()
     state, pace, facts, listen = given
     told = [facts[name] for name in ("claims", "processes", "parallel", "kernel", "seed")]
-    yield "of whom", lambda: (state is one, pace == one.pace, more["heard"] is ears), (True,) * 3
+    yield (
+        "of whom",
+        lambda: (state is one, pace == one.pace, more.get("heard") is ears),
+        (True,) * 3,
+    )
     yield "its facts", lambda: told, ["c", 1, "ddp", "plain", 0]
     yield "what is checked of it", lambda: facts["in_run"], one.watch.record()
     listen({"step": 4, "alarms": []})

@@ -128,6 +128,9 @@ def _sinks(root: Path) -> Iterator[Row]:
     yield "Weights & Biases", partial(wandb, 0), (
         [begun, ("log", (TOLD,), {"step": 2}), ("finish", (), {})], True, 32
     )  # fmt: skip
+    deep = root / "deep" / "metrics" / "wandb"
+    mirrors.WandB(SimpleNamespace(init=init), deep, {}, 1)
+    yield "a folder that is not there", deep.is_dir, True
     ids: list[str] = []
 
     def identity(new: bool) -> str:
