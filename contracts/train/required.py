@@ -75,8 +75,9 @@ def _tried() -> Iterator[Row]:
     with torch.enable_grad():
         trial.require_passes("models", lambda: seen.append(torch.is_grad_enabled()), template)
     yield "without gradients", lambda: seen, [False]
-    for error in (RuntimeError("sizes\n differ"), IndexError("sizes differ"),
-                  ValueError("sizes differ"), DriftError("x", found="sizes differ", expected="y")):  # fmt: skip
+    refused = DriftError("x", found="sizes differ", expected="y")
+    kinds = (RuntimeError("sizes\n differ"), IndexError("sizes differ"), ValueError("sizes differ"))
+    for error in (*kinds, refused):
         fails = Mock(side_effect=error)
         said = Refused("one sample through the models of digits", "sizes differ",
                        "shapes that fit one another", "nothing was written")  # fmt: skip
