@@ -172,11 +172,11 @@ def levels(ctx: CheckContext) -> Measurement:
     if found != [0, 255, 0, 255, 127]:
         return ctx.decide(False, f"-1, 1, -1.5, 2 and 0 became {found}")
     every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
-    back = images.signed(every)
+    back, two = images.signed(every), torch.cat([every, 255 - every])
     if float(back.min()) != -1.0 or float(back.max()) != 1.0 or back.dtype != torch.float32:
         return ctx.decide(False, f"bytes became {float(back.min())} to {float(back.max())}")
     off = (images.pixels(back).int() - every.int()).abs().max()
-    if int(off) > 1 or not torch.equal(images.rgb(every), every.expand(1, 3, 16, 16)):
+    if int(off) > 1 or not torch.equal(images.rgb(two), two.expand(2, 3, 16, 16)):
         return ctx.decide(
             False, f"there and back moves a level by {int(off)}, or grey has a colour"
         )
@@ -193,10 +193,10 @@ def _refused(ctx: CheckContext, every: Tensor) -> Measurement:
     def call(do: Any, *given: Any) -> object:
         return do(*given)
 
-    bad = torch.zeros(2, 1, 2, 2)
-    bad[1, 0, 0, 1] = torch.nan
+    bad = torch.zeros(3, 1, 2, 2)
+    bad[1, 0, 0, 1], bad[2, 0, 0, 0], bad[2, 0, 1, 1] = torch.nan, torch.inf, torch.nan
     refused = {
-        "a NaN in a sample": ("1 of 2", {"do": images.pixels, "x": bad}),
+        "a NaN in a sample": ("2 of 3", {"do": images.pixels, "x": bad}),
         "two channels": ("2 channels", {"do": images.rgb, "x": every.expand(1, 2, 16, 16)}),
         "a grid of floats": ("grid", {"do": grids.grid, "x": every.float(), "n": 1}),
         "a grid of one image": ("grid", {"do": grids.grid, "x": every[0], "n": 1}),
@@ -210,7 +210,10 @@ def _refused(ctx: CheckContext, every: Tensor) -> Measurement:
     return judge_refusals(
         ctx,
         lambda do, **given: call(do, *given.values()),
-        {"a grid of one column": {"do": grids.grid, "x": every, "n": 1}},
+        {
+            "a grid of one column": {"do": grids.grid, "x": every, "n": 1},
+            "no samples": {"do": images.pixels, "x": bad[:0]},
+        },
         refused,
     )
 
