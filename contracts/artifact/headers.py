@@ -273,8 +273,43 @@ def _probed() -> Iterator[Row]:
     yield "what is recorded of an output", lambda: probe._measured(line), measured
     endless = partial(probe._measured, torch.full((16,), math.inf))
     yield "an output without end", endless, Refused("probe", "not finite", "numbers")
+    yield from _allowed()
+    seen: list[torch.Tensor] = []
+    whole = small_run.encoder()
+    real, side = whole.activations, probe.GRID * whole.config.input_patch
+
+    def heard(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(x)
+        return real(x)
+
+    with patch.object(whole, "activations", heard):
+        probe.run(whole, 3)
+    image = [float(np.float32((2 * u - 1) * math.sqrt(3))) for u in _drawn("image", side * side)]
+    yield "an image for an autoencoder", lambda: seen[0].flatten().tolist(), image
     values = probe.run(small_run.encoder(), 3)
     yield "values of an autoencoder", lambda: len(values), probe.VALUES
+
+
+def _allowed() -> Iterator[Row]:
+    """How far an output may lie from the recorded one, by what the model computes in."""
+    recorded = {"seed": 3, "rms": 2.0, "values": [1.0, 2.0]}
+    for half, relative in ((False, probe.TOLERANCE), (True, probe.TOLERANCE_BFLOAT16)):
+        model: Any = SimpleNamespace(config=SimpleNamespace(bfloat16=half))
+        allowed = 2.0 * relative + probe.TINY
+
+        def apart(by: float, model: Any = model, allowed: float = allowed) -> float:
+            found = {"rms": 2.0, "values": [1.0, 2.0 + by * allowed]}
+            with (
+                patch.object(probe, "run", lambda model, seed: seed),
+                patch.object(probe, "_measured", {3: found}.__getitem__),
+            ):
+                return round(probe.require_reproduced(model, recorded, place="m"), 3)
+
+        for by in (0.0, 0.5, 0.99):
+            yield f"{by} of what bfloat16={half} allows", partial(apart, by), by
+        beyond = Refused("m: probe", "as recorded when the file was saved", "Import the source")
+        yield f"beyond what bfloat16={half} allows", partial(apart, 1.01), beyond
+    yield "the tolerances", lambda: probe.TOLERANCE < probe.TOLERANCE_BFLOAT16, True
 
 
 OTHER_VALUES = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from drift.artifacts import claims, evidence
@@ -143,6 +144,14 @@ def _patches() -> Iterator[Row]:
                           (5, None), (48, (4, 3)), (25, (5, 1)), (64, (4, 4)), (0,
                            None)):  # fmt: skip
         yield f"{total} channels of a patch", partial(evidence.split_patch, total), wanted
+
+    names: Any = SimpleNamespace(anchors={"a": "x", "b": "y"}, patterns={"block": r"b(\d+)"})
+    for held, wanted_of in (
+        (("x", "y", "b1", "z"), 3), (("x", "b1", "z"), 2), (("x", "z"), 1), (("z", "b2"), 1),
+        ((), 0),
+    ):  # fmt: skip
+        count = partial(evidence._matches, names, dict.fromkeys(held, (1,)))
+        yield f"what {held} tell of a layout", count, wanted_of
 
     def told(total: int, given: Mapping[str, int], **more: Any) -> object:
         held = [Claim("s", field, value) for field, value in given.items()]

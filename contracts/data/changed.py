@@ -71,6 +71,11 @@ def _rows(root: Path) -> Iterator[Row]:
     yield "decoded once", partial(_decoded, root, image, [whole] * 3), 1
     yield "decoded anew", partial(_decoded, root, image, turns), 3
     image.write_bytes(whole)
+    for kept in (0, 1, 2):
+        with patch.object(folders, "KEPT_BYTES", kept * 4 * cases.SIZE**2 + 1):
+            small = FolderSource(root, cases.SIZE, channels=1)
+            small.get(torch.arange(2))
+        yield f"room for {kept} of two", partial(len, small._decoded), kept
     source = FolderSource(root, cases.SIZE, channels=1)
     crop = source.augmented(torch.tensor([0]), torch.Generator().manual_seed(1))
     image.write_bytes(_bitmap(cases.noise(0, 20, 20)[:, :, 0]))

@@ -42,7 +42,7 @@ from ..data.opened import laid
 from .cases import generator, images_of, pictures, tiny, tiny_statistics
 from .proxies import Plain, blobs, drawn_blobs
 from .samples.drawn import ORIGIN
-from .traces import kept_rows, same_arrays
+from .traces import facts_known, kept_rows, same_arrays
 
 
 @check("metrics.judged")
@@ -117,6 +117,7 @@ def _judged() -> Iterator[Row]:
     yield "the usual seed", lambda: usual.figures == made(seed=0).figures, True
     yield from _of_a_run(drawn, encoded)
     yield from _of_classes(drawn)
+    yield from facts_known()
 
 
 def _of_classes(drawn: Any) -> Iterator[Row]:

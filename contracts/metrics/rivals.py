@@ -93,6 +93,17 @@ def _gaussians() -> Iterator[Row]:
         alone = baselines._gaussian(one, 5, torch.Generator(), independent=independent)
         yield _row(f"a single image {independent}", partial(np.asarray, alone),
                    one.expand(5, -1).numpy(), by=5e-3)  # fmt: skip
+    pair = real.of_class(0)[:2].double()
+    for most, independent in ((3, False), (3, True), (4, False), (4, True)):
+        with patch.object(baselines, "MOST_SQUARED", most):
+            two = baselines._gaussian(
+                pair, 40_000, torch.Generator().manual_seed(1), independent=independent
+            )
+        spread, drawn = (np.cov(one.T.numpy()) for one in (pair, two))
+        if independent:
+            spread, drawn = np.diag(np.diag(spread)), np.diag(np.diag(drawn))
+        share = partial(np.divide, drawn, spread.max())
+        yield _row(f"two images, {most}, {independent}", share, spread / spread.max(), by=0.05)
     constants = baselines.RIDGE, baselines.MOST_SQUARED
     yield "constants", lambda: constants, (1e-6, 1024)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from drift.config import Template, load_template, override
 from drift.data.source import TensorSource
-from drift.evaluate import baselines, comparison, fid, kept, proxy
+from drift.evaluate import baselines, comparison, fid, kept, proxy, run
 from drift.evaluate.real import RealSet
 from drift.generator import Generator
 from drift.sample import images
@@ -130,3 +131,33 @@ def _refused(arrays: Any, template: Template, asked: Any) -> Iterator[Row]:
 def drawn_otherwise(real: Any, classes: Any, count: int) -> Any:
     """Samples that are drawn again have their classes in blocks."""
     return real(classes, count).sort().values
+
+
+WANTED: dict[str, object] = {
+    "samples": 3, "seeds": (4, 5), "alpha": 1.5, "labels": "chosen", "weights": "ema",
+    "ema_decay": 0.5, "checkpoint_sha256": "c", "step": 7, "template": "t",
+    "template_fingerprint": "f", "column": "L2", "dataset": "own", "tokenizer": "d", "source": "p",
+    "source_sha256": "i", "bypasses": ("x",), "extractor": "e",
+}  # fmt: skip
+MEASURED: dict[str, Any] = {
+    "extractor": "e", "extractor_sha256": "h", "resize": "none", "statistics_sha256": "m",
+}  # fmt: skip
+
+
+def facts_known() -> Iterator[Row]:
+    """What a record says of its images is what is known of them, each under its name."""
+    known = {
+        "seeds": [4, 5], "alpha": 1.5, "weights": "ema", "ema_decay": 0.5, "checkpoint_sha256": "c",
+        "sha256": "s", "step": 7, "template": "t", "fingerprint": "f", "column": "L2",
+        "dataset": "own", "decoder": "d", "bypasses": ["x"],
+    }  # fmt: skip
+    shown: Any = SimpleNamespace(facts=known, count=3, sha256="i")
+    labels = torch.tensor([0, 1, 1])
+    found = run.facts_of(run.Opened(shown, None, 2), Path("in/p"), labels, **MEASURED)
+    yield "facts", lambda: {name: getattr(found, name) for name in WANTED}, WANTED
+    shown.facts = {"sha256": "s"}
+    bare = run.facts_of(run.Opened(shown, None, 2), Path("p"), labels[:2], **MEASURED)
+    names = ("seeds", "alpha", "checkpoint_sha256", "tokenizer", "bypasses", "labels", "step")
+    yield "few facts", lambda: [getattr(bare, name) for name in names], [
+        (), None, "s", "none", (), "balanced", None
+    ]  # fmt: skip

@@ -36,8 +36,19 @@ def written(ctx: CheckContext) -> Measurement:
     """Names that are free and taken, files in pieces, facts of cards, every argument of a call."""
     with folder() as root:
         rows = chain(_names(root), _files(root), _evaluations(root), _labels(), _calls(),
-                     published(root / "published"))  # fmt: skip
+                     _units(), published(root / "published"))  # fmt: skip
         return judge_rows(ctx, rows, "facts of what is written")
+
+
+def _units() -> Iterator[Row]:
+    """What a pipeline shows of samples: [0, 1], cut at both ends; channels last in NumPy."""
+    samples = torch.tensor([[-3.0, -1.0, -0.5], [0.5, 1.0, 3.0]])[None, :, None]  # [1, 2, 1, 3]
+    unit = [[0.0, 0.0, 0.25], [0.75, 1.0, 1.0]]
+    yield "as tensors", lambda: pipeline._shown(samples, "pt")[0, :, 0].tolist(), unit
+    array = pipeline._shown(samples, "np")
+    yield "as arrays", lambda: (array.shape, array[0, 0].T.tolist()), ((1, 1, 3, 2), unit)
+    half = pipeline._shown(samples.bfloat16(), "pt").dtype
+    yield "in single precision", lambda: half, torch.float32
 
 
 def _names(root: Path) -> Iterator[Row]:

@@ -15,16 +15,18 @@ from unittest.mock import patch
 import torch
 
 from drift.artifacts.store import save_artifact
-from drift.config import fingerprint
+from drift.config import fingerprint, load_template
 from drift.sample import loading
-from drift.sample.loading import Origin
+from drift.sample.loading import BYPASSED, NO_GATES, Origin
 from drift.state import checkpoint
 from verify.api import CheckContext, Measurement, check, mutant
 
+from ...common.places import folder
 from ...common.rows import Refused, Row, judge_rows
 from .. import cases
 
 A64 = "a" * 64
+WHY = f"{BYPASSED}: why"
 
 
 @check("metrics.origins")
@@ -111,6 +113,7 @@ def _of_file(run: Path) -> Iterator[Row]:
     gates = json.dumps({"gates": {"bypass": "why"}})
     bypassed = load({"diagnostic": ["x"]}, beside=gates).origin.bypasses
     yield "gates bypassed", lambda: bypassed, ("x", "gates bypassed: why")
+    yield from _asked()
     yield "no gates", lambda: load(beside='{"gates": null}').origin.bypasses, ()
     said = Refused("run_metadata.json", "no JSON")
     yield "a record that is none", partial(load, beside="["), said
@@ -190,6 +193,23 @@ def _of_artifact(root: Path) -> Iterator[Row]:
     said = Refused("ema weights", "drift inspect")
     yield "averaged, not as asked", partial(load, {}, weights="raw"), said
     yield "a decay", partial(load, {}, ema_decay="0.9"), Refused("--ema-decay", "holds one average")
+
+
+def _asked() -> Iterator[Row]:
+    """Gates of a faithful template that were not asked about it, or were bypassed, are said."""
+    faithful, free = load_template("latent-l2"), load_template("digits")
+    own, why = {"fingerprint": fingerprint(faithful)}, {"bypass": "why"}
+    for name, template, gates, wanted in (
+        ("asked", faithful, own, ()), ("asked and bypassed", faithful, {**own, **why}, (WHY,)),
+        ("about another", faithful, {"fingerprint": "x"}, (NO_GATES,)),
+        ("about another, bypassed", faithful, why, (NO_GATES, WHY)),
+        ("no words of gates", faithful, None, (NO_GATES,)),
+        ("a free one", free, None, ()), ("a free one, bypassed", free, why, (WHY,)),
+    ):  # fmt: skip
+        with folder() as root:
+            (root / "run_metadata.json").write_text(json.dumps({"gates": gates}))
+            found = loading._run_bypasses(root / "checkpoints" / "x", template)
+        yield f"gates {name}", partial(tuple, found), wanted
 
 
 # What a run's record says of its gates is not read.

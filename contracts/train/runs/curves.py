@@ -50,8 +50,8 @@ class _Axis:
     def set_yscale(self, scale: str) -> None:
         self.scale = scale
 
-    def set_title(self, title: str, **_: Any) -> None:
-        self.title = title
+    def set_title(self, title: str, *, fontsize: int) -> None:
+        self.title = f"{title} in {fontsize}"
 
     def set_xlabel(self, below: str) -> None:
         self.below = below
@@ -101,9 +101,9 @@ def _panels(root: Path) -> Iterator[Row]:
         fields = {"field/0.2": (steps, [1.0, 0.8]), "field/0.02": (steps, [0.5, last])}
         others = {"spread": (steps, [0.3, 0.4]), "overlap": (steps, [0.0, 0.0])}
         yield name, partial(_drawn, root / "curves.png", rows, run), [
-            ["mean square of the raw field", fields, scale, "step", legend],
-            ["of the real samples", others, "linear", "step", legend], (10, 3.2), (1, 2, False),
-            b"png",
+            ["mean square of the raw field in 9", fields, scale, "step", legend],
+            ["of the real samples in 9", others, "linear", "step", legend],
+            (10, 3.2), (1, 2, False), b"png",
         ]  # fmt: skip
 
 
