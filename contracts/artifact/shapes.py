@@ -71,7 +71,7 @@ MAE: Mapping[str, Any] = {
 @check("artifact.shapes")
 def shapes(ctx: CheckContext) -> Measurement:
     """Small models by their shapes alone, in both layouts, whole and with parts left out."""
-    return judge_rows(ctx, chain(_seen(), _lost(), _patches()), "facts of shapes")
+    return judge_rows(ctx, chain(_seen(), _lost(), _patches(), _contradicted()), "facts of shapes")
 
 
 def _infer(shapes: Mapping[str, tuple[int, ...]]) -> object:
@@ -184,6 +184,10 @@ def _patches() -> Iterator[Row]:
     yield "nothing fits", none, [
         ("patch_size", "7 channels per patch", {}), ("in_channels", "7 channels per patch", {})
     ]  # fmt: skip
+
+
+def _contradicted() -> Iterator[Row]:
+    """What an error says of a statement that the tensors contradict, and how a patch is read."""
     one = Contradiction(Claim("the file's name", "width", 64), "32", {"width": "32"})
     error = claims.ContradictionError(Path("m"), [one])
     yield (
