@@ -134,14 +134,19 @@ EDITS: list[tuple[str, Callable[[Lines], Any], str]] = [
 ]  # fmt: skip
 
 
+def rechained(bundle: Path, edit: Callable[[Lines], Any]) -> None:
+    """Change the records of a bundle, and chain them as if they had always been so."""
+    path = bundle / EVIDENCE
+    lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]
+    edit(lines)
+    chained(path, [json.dumps(line) for line in lines])
+
+
 @pytest.mark.parametrize(("edit", "said"), [row[1:] for row in EDITS], ids=[r[0] for r in EDITS])
 def test_what_does_not_follow_from_the_records_is_refused(
     copy: Path, cli: Cli, edit: Callable[[Lines], Any], said: str
 ) -> None:
-    path = copy / EVIDENCE
-    lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]
-    edit(lines)
-    chained(path, [json.dumps(line) for line in lines])
+    rechained(copy, edit)
     result = cli("bundle", "check", seal_anew(copy))
     assert (result.code, said in result.err) == (4, True), result.err
 
@@ -188,10 +193,7 @@ def test_records_that_are_nonsense_are_no_defect_of_ours(
     copy: Path, cli: Cli, spoil: Callable[[Lines], Any], words: str
 ) -> None:
     """Well chained and stated, they once ended in a traceback and exit code 5."""
-    path = copy / EVIDENCE
-    lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]
-    spoil(lines)
-    chained(path, [json.dumps(line) for line in lines])
+    rechained(copy, spoil)
     (copy / MANIFEST).write_text(_manifest(copy))
     result = cli(*words.split(), copy)
     assert (result.code, "Traceback" in result.err) == (4, False), result.err
@@ -199,10 +201,7 @@ def test_records_that_are_nonsense_are_no_defect_of_ours(
 
 
 def test_on_its_last_day_a_waiver_is_not_late(copy: Path, cli: Cli) -> None:
-    path = copy / EVIDENCE
-    lines: Lines = [json.loads(line) for line in path.read_text().splitlines()]
-    late(lines, "2026-06-30T23:59:59.999Z")
-    chained(path, [json.dumps(line) for line in lines])
+    rechained(copy, lambda lines: late(lines, "2026-06-30T23:59:59.999Z"))
     result = cli("bundle", "check", seal_anew(copy))
     assert "no waiver of it" not in result.err  # what else the edit did is said instead
 

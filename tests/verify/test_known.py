@@ -146,15 +146,21 @@ def test_a_partial_run_does_not_shadow_a_whole_one_and_each_clause_says_its_bund
     assert any("judged in several bundles" in note for note in now.notes)
 
 
-def test_the_latest_bad_news_counts_and_a_pass_of_less_does_not_undo_it(
-    pack: MiniPack, reports: Path
-) -> None:
-    """The check's answer depends on something that no pin covers; both runs are current."""
+def failing_where(pack: MiniPack) -> Path:
+    """A file outside of all pins, where THING-002 fails as long as it is there."""
     flag = pack.root.parent / "flag"
     bad = f"import os\nfrom verify.api import check\nBAD = os.path.exists({str(flag)!r})"
     pack.edit("contracts/bindings/reader.py", "from verify.api import check", bad)
     pack.edit("contracts/bindings/reader.py", '"fid.json").exists() else',
               '"fid.json").exists() and not BAD else')  # fmt: skip
+    return flag
+
+
+def test_the_latest_bad_news_counts_and_a_pass_of_less_does_not_undo_it(
+    pack: MiniPack, reports: Path
+) -> None:
+    """The check's answer depends on something that no pin covers; both runs are current."""
+    flag = failing_where(pack)
     ran(pack, reports)
     flag.touch()
     ran(pack, reports, only=["THING-002"])
@@ -184,11 +190,7 @@ def test_a_failure_is_undone_under_its_own_seed_whatever_was_drawn_since(
     pack: MiniPack, reports: Path
 ) -> None:
     """The check's answer depends on something that no pin covers."""
-    flag = pack.root.parent / "flag"
-    bad = f"import os\nfrom verify.api import check\nBAD = os.path.exists({str(flag)!r})"
-    pack.edit("contracts/bindings/reader.py", "from verify.api import check", bad)
-    pack.edit("contracts/bindings/reader.py", '"fid.json").exists() else',
-              '"fid.json").exists() and not BAD else')  # fmt: skip
+    flag = failing_where(pack)
     flag.touch()
     ran(pack, reports, seed=3)
     flag.unlink()
