@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from verify.mutate.rate import Stated
+from verify.mutate.rate import Count, Stated
 from verify.run.evidence import Record
 from verify.spec.base import Sha256
 
@@ -22,7 +22,6 @@ def _instant(text: str) -> str:
     return text
 
 
-Count = Annotated[int, Field(ge=0)]
 Instant = Annotated[str, AfterValidator(_instant)]
 Digests = dict[str, str]
 

@@ -58,6 +58,12 @@ def of_pack(path: str, root: Path) -> bool:
     )
 
 
+def shown(path: str, root: Path) -> str:
+    """A file's path inside the pack, or its bare name: a reason names no folders of a machine."""
+    file = Path(path)
+    return file.relative_to(root).as_posix() if of_pack(path, root) else file.name
+
+
 def name_of(path: str, root: Path) -> str:
     """A file's name in the evidence; `path` is absolute."""
     for folder in installed():

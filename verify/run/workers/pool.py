@@ -34,7 +34,7 @@ from verify.run.workers.meter import Meter
 from verify.run.workers.processes import end, held_kb
 from verify.run.workers.protocol import LostError, garbled, own, parsed, verdict_of
 from verify.run.workers.worker import module_of
-from verify.spec.sources import HARNESS, of_pack
+from verify.spec.sources import HARNESS, shown
 
 ANSWER_LIMIT = 64 << 20  # bytes of one answer line, mismatch files included
 IMPORT_LIMIT_S = 120.0  # to start and to import what a task names, before its own budget
@@ -273,13 +273,9 @@ class Worker:
         serving = next((thread for thread in threads if _WORKER_FILE in thread), "")
         frames = [f for f in _FRAME.finditer(serving) if not f["file"].startswith(_NOT_THEIRS)]
         return [
-            text(f"{self._place(f['file'])}:{f['line']} {f['name']}") for f in frames[:LOG_LINES]
+            text(f"{shown(f['file'], self._root)}:{f['line']} {f['name']}")
+            for f in frames[:LOG_LINES]
         ]
-
-    def _place(self, file: str) -> str:
-        path = Path(file)
-        inside = of_pack(file, self._root)
-        return path.relative_to(self._root).as_posix() if inside else path.name
 
     def _log_end(self) -> int:
         return os.fstat(self._log.fileno()).st_size

@@ -37,7 +37,7 @@ from verify.run.workers.source import compiled_from_source
 from verify.run.workers.tampered import functions, put_back
 from verify.run.workers.watch import Watch
 from verify.spec.places import CONTRACTS
-from verify.spec.sources import HARNESS, of_pack
+from verify.spec.sources import HARNESS, of_pack, shown
 
 PACKAGE = "verify_pack"
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
@@ -294,9 +294,9 @@ def _explain(error: BaseException, task: dict[str, Any], root: Path) -> dict[str
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(_OWN_FOLDER)]
-    stack = [f"{_place(f.filename, root)}:{f.lineno} {f.name}" for f in theirs]
+    stack = [f"{shown(f.filename, root)}:{f.lineno} {f.name}" for f in theirs]
     in_pack = [f for f in theirs if of_pack(f.filename, root)]
-    at = f" at {_place(in_pack[-1].filename, root)}:{in_pack[-1].lineno}" if in_pack else ""
+    at = f" at {shown(in_pack[-1].filename, root)}:{in_pack[-1].lineno}" if in_pack else ""
     first = (message.strip().splitlines() or [""])[0]
     reason = f"the check raised {type(error).__name__}{at}: {first}"
     return broken(Reason.CHECK_RAISED, reason, {"stack": stack[-_FRAMES_KEPT:]} if stack else {})
@@ -328,12 +328,6 @@ def _not_installed(name: str | None) -> bool:
         return importlib.util.find_spec(package) is None
     except (ImportError, ValueError):
         return True
-
-
-def _place(filename: str, root: Path) -> str:
-    """A file's path inside the pack, or its bare name: evidence names no folders of a machine."""
-    path = Path(filename)
-    return path.relative_to(root).as_posix() if of_pack(filename, root) else path.name
 
 
 _SOUND = functions()  # last: this module's are among them
