@@ -23,7 +23,8 @@ from verify.run.faithful import Comparison, compare
 from verify.spec.digests import digests
 from verify.spec.floors import Floors, floors
 from verify.spec.lint import lint
-from verify.spec.pack import LoadedPack, find_root, is_about, load, shipped_root
+from verify.spec.pack import LoadedPack, load
+from verify.spec.root import find_root, is_about, shipped_root
 from verify.spec.select import select
 from verify.spec.strict_yaml import Document
 

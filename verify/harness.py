@@ -17,9 +17,11 @@ from verify.commands.common import audited_subject, sound_pack
 from verify.commands.runs.sealed_run import judge
 from verify.problems import UsageError
 from verify.report.model import Report
-from verify.run.engine import PROFILES, Options
+from verify.run.engine import Options
+from verify.run.profiles import PROFILES
 from verify.spec.lint import lint as problems_of
-from verify.spec.pack import find_root, load
+from verify.spec.pack import load
+from verify.spec.root import find_root
 from verify.spec.select import select
 
 __all__ = ["PROFILES", "Report", "lint", "run"]

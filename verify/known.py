@@ -11,7 +11,6 @@ looks best. When a run was made is read in its evidence.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -23,21 +22,18 @@ from verify import __version__
 from verify.mutate import rate
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
-from verify.report.bundle import EVIDENCE, MANIFEST, head_of, newest_first, opened
+from verify.report.bundle import MANIFEST, head_of, newest_first, opened
 from verify.report.derive import evidence_of
 from verify.report.model import ClauseView, FalsifierView, Report, report_of
-from verify.run.cache import Earlier
-from verify.run.engine import PROFILES
 from verify.run.evidence import describe
-from verify.run.keys import Keys
 from verify.run.pins import Pins
+from verify.run.profiles import PROFILES
 from verify.scope import solve
 from verify.spec.digests import digests, evaluations_digest
 from verify.spec.pack import LoadedPack
 from verify.spec.sources import differing
 
 SHOWN = 3
-_KEY = re.compile(rb'"key":"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True)
@@ -141,21 +137,6 @@ def read_bundle(folder: Path) -> Bundle:
         return Bundle(folder.name, manifest, None, text)
 
 
-def earlier_in(reports: Path, loaded: LoadedPack, evaluations: Path) -> Earlier:
-    """Judgements to be reused: of the bundles of a folder that were made under the same keys."""
-    keys = Keys(loaded, evaluations)
-    same = [folder for folder in newest_first(reports) if head_of(folder).get("base") == keys.base]
-    return Earlier(same, _keys_named, lambda one: read_bundle(one).pins, loaded.root, keys)
-
-
-def _keys_named(folder: Path) -> Set[str]:
-    """What a bundle that is not verified yet says that it answers."""
-    try:
-        return {key.decode() for key in _KEY.findall((folder / EVIDENCE).read_bytes())}
-    except OSError:
-        return frozenset()
-
-
 class _Search:
     """Goes through bundles from the latest on, and keeps what counts."""
 
@@ -204,7 +185,7 @@ class _Search:
             return
         self._take(bundle, bundle.report, bundle.pins)
 
-    def _other(self, head: dict[str, Any]) -> str:
+    def _other(self, head: Mapping[str, Any]) -> str:
         """Why a bundle is not about what there is now; empty where it is."""
         stated = head.get("digests")
         then = stated if isinstance(stated, dict) else {}

@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from verify.commands.common import audited_subject, sound_pack
     from verify.problems import PackError, UsageError
-    from verify.spec.pack import nearest
+    from verify.spec.root import nearest
 
     try:
         given = config.option.verify_pack

@@ -68,13 +68,16 @@ def _passes(samples: list[Tensor], threads: int) -> list[Tensor]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        figures, kept = native.measure(call, keep=True)
-        forces = [torch.full_like(call.gen, torch.inf) for _ in range(2)]
-        products = native.pull(
-            call, kept, 2.0, 0.5, (0.05, 0.2), semantics_named("reference"), forces
-        )
-        each = [one.clone() for one in forces]
-        loss = native.add(call, kept.given, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0, 0.0))
+        with patch.object(native, "SHARE", 1):  # each of the threads is worth waking
+            figures, kept = native.measure(call, keep=True)
+            forces = [torch.full_like(call.gen, torch.inf) for _ in range(2)]
+            products = native.pull(
+                call, kept, 2.0, 0.5, (0.05, 0.2), semantics_named("reference"), forces
+            )
+            each = [one.clone() for one in forces]
+            loss = native.add(
+                call, kept.given, forces, (0.5, 2.0), products, (1.0, 0.5, 0.5, 1.0, 0.0)
+            )
     finally:
         torch.set_num_threads(before)
     return [figures, *each, forces[0], products, loss]
@@ -142,4 +145,4 @@ class _Shorter:
     """A call that says of itself that it has one group less."""
 
     def __init__(self, call: Any) -> None:
-        self.gen = call.gen[:-1]
+        self.gen, self.weight = call.gen[:-1], call.weight

@@ -8,6 +8,7 @@ over as many threads as torch has. Shapes as in `drift.loss`. A call has to be `
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -25,6 +26,7 @@ from drift.semantics import Semantics
 SOURCE = Path(__file__).with_name("loss.cpp")
 MOST_CLOUDS = 3
 LINE = 64  # bytes, of loss.cpp
+SHARE = 1 << 22  # multiplications of one product, below which another thread is not worth waking
 
 _Integer = ctypes.c_int64
 
@@ -174,12 +176,24 @@ def _each_group(name: str, call: Clouds, given: Call, *arguments: Any) -> None:
     """A function of loss.cpp, some groups in each thread: ctypes lets go of Python's lock."""
     function = _function(name, call.gen.dtype)
     groups = len(call.gen)
-    threads = max(1, min(torch.get_num_threads(), groups))
-    parts = pairwise(_Integer(groups * part // threads) for part in range(threads + 1))
-    if threads == 1:
-        function(ctypes.byref(given), *next(parts), *arguments)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        running = [pool.submit(function, ctypes.byref(given), *part, *arguments) for part in parts]
-    for one in running:
-        one.result()
+    worth = 1 + groups * call.gen[:1].numel() * call.weight.shape[1] // SHARE
+    threads = max(1, min(torch.get_num_threads(), groups, worth))
+    first, *others = pairwise(_Integer(groups * part // threads) for part in range(threads + 1))
+    running = [
+        _pool(threads - 1).submit(function, ctypes.byref(given), *part, *arguments)
+        for part in others
+    ]
+    try:
+        function(ctypes.byref(given), *first, *arguments)
+    finally:
+        for one in running:
+            one.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads beside the one that asks; they wait for the next call."""
+    return ThreadPoolExecutor(threads)
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has none of its parent's threads

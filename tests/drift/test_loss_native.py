@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from drift.native import target as natively
 CPU = torch.device("cpu")
 FLOAT32, FLOAT64 = 2.0e-5, 1.0e-10  # of the largest entry
 LEAST = 1.0e-30
+PATIENCE_S = 600  # until a process counts as hung; no measure of the machine
 # B, G, P, N, S: whole vectors and tiles, one more, one less, one sample, one feature
 SIZES = [
     (2, 16, 16, 16, 64),
@@ -149,7 +153,56 @@ def test_a_group_has_the_same_numbers_in_any_company_and_any_thread(
     monkeypatch.setattr(target, "PIECE_BYTES_THREADED", 1)
     assert all(map(torch.equal, whole, outcome(samples, kernel="compiled")))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert all(map(torch.equal, whole, outcome(samples, kernel="compiled")))
+    assert woken(monkeypatch, lambda: outcome(samples, kernel="compiled")) == 0
+    monkeypatch.setattr(native, "SHARE", 1)
+    found: list[Any] = []
+    assert woken(monkeypatch, lambda: found.extend(outcome(samples, kernel="compiled"))) == 2 * 3
+    assert all(map(torch.equal, whole, found))
+
+
+def woken(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> int:
+    """How often another thread was given a part of a pass."""
+    parts = []
+    real = ThreadPoolExecutor.submit
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            ThreadPoolExecutor, "submit", lambda self, *given: parts.append(1) or real(self, *given)
+        )
+        work()
+    return len(parts)
+
+
+@pytest.mark.parametrize(("groups", "expected"), [(1, 0), (2, 3), (300, 3)])
+def test_another_thread_is_woken_where_it_has_something_to_do(
+    monkeypatch: pytest.MonkeyPatch, groups: int, expected: int
+) -> None:
+    """In each of three passes; one group is never divided."""
+    samples = drawn((groups, 64, 64, 16, 256))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(native, "SHARE", 64 * 144 * 256)
+    assert woken(monkeypatch, lambda: outcome(samples, kernel="compiled")) == expected
+
+
+FORKS = """
+import os
+import torch
+from drift import native
+from drift.loss import drift_loss
+
+torch.get_num_threads, native.SHARE = lambda: 2, 1
+gen, pos = torch.randn(2, 7, 6, 20, generator=torch.Generator().manual_seed(0))
+before = drift_loss(gen, pos, kernel="compiled")[0]
+child = os.fork()
+if child == 0:
+    os._exit(int(not torch.equal(drift_loss(gen, pos, kernel="compiled")[0], before)))
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_fork_has_threads_of_its_own() -> None:
+    """Those of its parent are gone, and would be waited for."""
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", FORKS], env=one, check=True, timeout=PATIENCE_S)
 
 
 def test_processes_have_the_loss_of_all_groups_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,7 +301,7 @@ def test_a_defect_of_our_own_is_code_five_with_a_traceback(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(bundles, "from_evidence", broken)
+    monkeypatch.setattr(bundles, "from_records", broken)
     result = cli("run", "--pack", mini.root)
     assert result.code == 5
     assert "ZeroDivisionError: planted" in result.err

@@ -13,13 +13,13 @@ import pytest
 from verify.outcome import Outcome, Reason
 from verify.report.model import ExitCode
 from verify.run.engine import (
-    PROFILES,
     ClauseFinished,
     FalsifierFinished,
     FalsifiersPlanned,
     Options,
     RunFinished,
 )
+from verify.run.profiles import PROFILES
 
 from .conftest import Finished, MiniPack, clause, run_pack
 

@@ -15,7 +15,7 @@ from verify.outcome import Outcome
 from verify.problems import PackError, UsageError
 from verify.report.bundle import EVIDENCE
 from verify.run import evidence
-from verify.spec import pack as packs
+from verify.spec import root as roots
 
 from .conftest import MiniPack, clause, config, new_pack, run_pack
 
@@ -34,12 +34,12 @@ def ask(mini: MiniPack, reports: Path, **more: Any) -> gate.Standing:
     return gate.standing(["THING-001"], reports=reports, **more)
 
 
-def install(monkeypatch: pytest.MonkeyPatch, *roots: Path) -> None:
+def install(monkeypatch: pytest.MonkeyPatch, *places: Path) -> None:
     """As if distributions had named these packs under `verify.packs`."""
-    found = [SimpleNamespace(value=str(root)) for root in roots]
+    found = [SimpleNamespace(value=str(place)) for place in places]
     monkeypatch.setattr(metadata, "entry_points", lambda group: found)
     monkeypatch.setattr(
-        packs.importlib.util, "find_spec",
+        roots.importlib.util, "find_spec",
         lambda value: SimpleNamespace(submodule_search_locations=[f"{value}/contracts"]),
     )  # fmt: skip
 
@@ -168,8 +168,8 @@ def test_a_pack_that_is_named_is_the_one_that_is_asked(owned: MiniPack, tmp_path
     with (strict.root / "contracts/pack.yaml").open("a") as file:
         file.write("code: [engine]\n")
     (strict.root / "engine").symlink_to(owned.root / "engine")
-    assert packs.is_about(strict.root, owned.root / "engine")
-    assert not packs.is_about(strict.root, tmp_path / "elsewhere/engine")
+    assert roots.is_about(strict.root, owned.root / "engine")
+    assert not roots.is_about(strict.root, tmp_path / "elsewhere/engine")
 
 
 def test_a_template_is_held_against_the_column_it_names(mini: MiniPack) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from verify.mutate.operators import mutants
 from verify.mutate.source import Source
-from verify.spec import pack as packs
 from verify.spec import places
+from verify.spec import root as roots
 from verify.spec.digests import digests
 from verify.spec.lint import lint
 
@@ -62,8 +62,8 @@ def test_an_installed_pack_finds_its_code_and_templates_beside_it(
     assert digests(installed.load()) == digests(in_place.load())
     (site / "engine/__init__.py").write_text("ONE = 2.0\n")
     assert digests(installed.load())["code"] != digests(in_place.load())["code"]
-    assert packs.is_about(installed.root, site / "engine")
-    assert not packs.is_about(installed.root, tmp_path / "place/engine")
+    assert roots.is_about(installed.root, site / "engine")
+    assert not roots.is_about(installed.root, tmp_path / "place/engine")
 
 
 def test_an_equivalent_change_of_code_beside_an_installed_pack_still_stands(site: Path) -> None:
@@ -125,6 +125,6 @@ def test_the_pack_of_a_package_is_found_by_its_entry_point(
     entry = type("Entry", (), {"value": "thing_pack"})()
     monkeypatch.setattr(metadata, "entry_points", lambda group: [entry])
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
-    assert list(packs.installed_roots()) == [site / "thing_pack"]
+    assert list(roots.installed_roots()) == [site / "thing_pack"]
     shutil.rmtree(site / "thing_pack" / "contracts")
-    assert list(packs.installed_roots()) == []
+    assert list(roots.installed_roots()) == []

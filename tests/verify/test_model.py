@@ -27,7 +27,7 @@ from verify.problems import PackError, Problem, UsageError, format_path
 from verify.run import answers
 from verify.run.answers import decode, encode, restate
 from verify.spec.model import Falsifier, Waiver
-from verify.spec.pack import find_root
+from verify.spec.root import find_root
 from verify.spec.written import Row
 
 from .conftest import MiniPack, Result, clause

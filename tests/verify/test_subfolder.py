@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from verify.spec import pack as packs
-from verify.spec.pack import find_root
+from verify.spec import root as roots
+from verify.spec.root import find_root
 
 from .conftest import MiniPack, Result, new_pack
 
@@ -19,7 +19,7 @@ Cli = Callable[..., Result]
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MiniPack:
     """Another pack, which is the installed one."""
     other = new_pack(tmp_path / "installed").save()
-    monkeypatch.setattr(packs, "installed_roots", lambda: iter([other.root]))
+    monkeypatch.setattr(roots, "installed_roots", lambda: iter([other.root]))
     return other
 
 

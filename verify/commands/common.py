@@ -13,15 +13,19 @@ import click
 from click.core import ParameterSource
 
 from verify.problems import PackError, UsageError
-from verify.spec.digests import holding
-from verify.spec.lint import lint
-from verify.spec.pack import LoadedPack, find_root, load
+from verify.spec.root import find_root
 
-if TYPE_CHECKING:  # `verify lint` reads no reports and runs nothing
+if TYPE_CHECKING:  # what only some commands need, or need only when something has begun already
     from verify.known import Known
     from verify.run.spread import Stop
+    from verify.spec.pack import LoadedPack
 
 Command = Callable[..., Any]
+SELECTORS = (
+    "A SELECTOR is a clause id or glob (FIELD-*), tag:NAME, kind:NAME, contract:NAME or "
+    "claim:NAME; several are united, none means all."
+)
+FORMATS = ("json", "md", "html", "junit", "sarif")  # of `verify.report.bundle.RENDERERS`
 
 
 def _there(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
@@ -107,6 +111,8 @@ def pack_root(pack_dir: Path | None) -> Path:
 
 def require_beside(loaded: LoadedPack, reports: Path) -> None:
     """Raise UsageError for reports within what evidence is about: each would outdate all others."""
+    from verify.spec.digests import holding
+
     name = holding(loaded, reports)
     if name is not None:
         raise UsageError(
@@ -118,6 +124,9 @@ def require_beside(loaded: LoadedPack, reports: Path) -> None:
 
 def sound_pack(pack_dir: Path | None) -> LoadedPack:
     """The pack, read and linted: nothing is run on contracts that are wrong."""
+    from verify.spec.lint import lint
+    from verify.spec.pack import load
+
     loaded = load(pack_root(pack_dir))
     problems = lint(loaded)
     if problems:

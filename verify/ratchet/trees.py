@@ -17,7 +17,7 @@ from verify.guard import git
 from verify.problems import PackError, UsageError
 from verify.ratchet import reader
 from verify.ratchet.change import by_key
-from verify.spec.pack import MANIFEST
+from verify.spec.root import MANIFEST
 
 TIMEOUT_S = 300.0
 HARNESS = "verify/spec/pack.py"  # of a commit that carries its own reader

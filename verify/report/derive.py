@@ -24,6 +24,7 @@ from verify.report.model import ClauseView, FalsifierView, Report
 from verify.run.evidence import SCHEMA, Record, cited, records
 from verify.run.pins import Pins
 from verify.run.results import FalsifierRun, Verdict
+from verify.run.surroundings import UNKNOWN
 from verify.scope import Evidence, solve
 from verify.score import points_of
 from verify.spec.model import Clause, Pack
@@ -34,25 +35,24 @@ MANY = ("clause", "falsifier")
 
 def hold(path: Path, report: Report) -> Pins:
     """Hold a report against its evidence file; raises IntegrityError for what does not follow."""
-    read = list(records(path))
+    return hold_records(list(records(path)), report, path)
+
+
+def hold_records(read: Sequence[Record], report: Report, path: Path) -> Pins:
+    """The same of the records of an evidence file; `path` is for messages."""
     try:
         for wrong in _wrong(read, report):
             raise IntegrityError(
                 f"{path}: {wrong}; expected what follows from the records before it; remedy: run "
                 "again, evidence is never edited"
             )
-        return _pins(read)
+        return pins_of(read)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         said = str(error).splitlines()[0]
         raise IntegrityError(
             f"{path}: found records that do not fit together ({said}); expected {SCHEMA}; remedy: "
             "verify run"
         ) from None
-
-
-def pins_of(path: Path) -> Pins:
-    """What an evidence file rests on; its reader has held the chain."""
-    return _pins(list(records(path)))
 
 
 def evidence_of(
@@ -243,9 +243,10 @@ def _claims(read: Sequence[Record], report: Report, pack: Pack) -> Iterator[str]
     yield f"found {len(found)} claims, and {len(wanted)} follow"
 
 
-def _pins(read: Sequence[Record]) -> Pins:
+def pins_of(read: Sequence[Record]) -> Pins:
+    """What the records of an evidence file rest on; their reader has held the chain."""
     kept: dict[tuple[str, str | None], dict[str, Any]] = {}
-    touched: dict[str, dict[str, str]] = {}
+    touched: dict[str, Any] = {}
     for record in read:
         if record.kind == "clause":
             kept[record.data["id"], None] = record.data
@@ -254,4 +255,5 @@ def _pins(read: Sequence[Record]) -> Pins:
         elif record.kind == "touched":
             touched = record.data
     known = touched or {"imports": {}, "reads": {}}
-    return Pins(read[0].data, bool(touched), known["imports"], known["reads"], kept)
+    around = touched.get("around", UNKNOWN)
+    return Pins(read[0].data, bool(touched), known["imports"], known["reads"], kept, around)

@@ -21,6 +21,7 @@ from verify.report.derive import evidence_of
 from verify.report.model import Report
 from verify.run.environment import command_text
 from verify.run.evidence import GENESIS, linked, records, sha256_of
+from verify.run.surroundings import UNKNOWN
 from verify.scope import solve
 from verify.spec.model import Clause, Pack
 from verify.spec.select import select
@@ -180,11 +181,13 @@ def _head(parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def _touched(parts: Sequence[Part]) -> dict[str, dict[str, str]]:
+def _touched(parts: Sequence[Part]) -> dict[str, Any]:
     """What all of them imported and read; a file that two of them saw otherwise is refused."""
     found: dict[str, dict[str, str]] = {"imports": {}, "reads": {}}
+    around = set[str]()
     for part in parts:
         told = next(data for kind, data in part.records if kind == "touched")
+        around.add(told.get("around", UNKNOWN))
         for kind, names in found.items():
             for name, digest in told[kind].items():
                 if names.setdefault(name, digest) != digest:
@@ -192,7 +195,8 @@ def _touched(parts: Sequence[Part]) -> dict[str, dict[str, str]]:
                         f"{part.folder}: found another {name} than an earlier shard; expected the "
                         "same files; remedy: run all shards of one commit in one environment"
                     )
-    return {kind: dict(sorted(names.items())) for kind, names in found.items()}
+    files = {kind: dict(sorted(names.items())) for kind, names in found.items()}
+    return {**files, "around": around.pop() if len(around) == 1 else UNKNOWN}
 
 
 def _claims(parts: Sequence[Part], head: Mapping[str, Any]) -> list[dict[str, Any]]:

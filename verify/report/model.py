@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +25,7 @@ from verify.report.verdict import VerdictView, verdict_of
 from verify.report.views import AuthorityView, ConflictView, CoverageView, Part
 from verify.report.views import ClauseView as ClauseView
 from verify.report.views import FalsifierView as FalsifierView
-from verify.run.evidence import records
+from verify.run.evidence import Record, records
 from verify.scope import ClaimVerdict
 from verify.score import Score
 from verify.spec.model import Severity
@@ -45,6 +47,15 @@ _SEVERE_FIRST = list(Severity)
 _CLAIMS = TypeAdapter(list[ClaimVerdict])
 
 
+@dataclass(frozen=True)
+class _Grouped:
+    """A list of falsifiers, how long it was, and those of each clause."""
+
+    listed: list[FalsifierView]
+    count: int
+    of: dict[str, list[FalsifierView]]
+
+
 class Report(Part):
     """All that one run found."""
 
@@ -64,8 +75,19 @@ class Report(Part):
 
     def falsifiers_of(self, clause_id: str) -> list[FalsifierView]:
         """The mutants tried against one clause."""
-        # Kept nowhere: what an instance keeps, its copies with other falsifiers would answer with.
-        return [falsifier for falsifier in self.falsifiers if falsifier.clause == clause_id]
+        # A copy keeps what is kept here, and may have other falsifiers.
+        grouped = self._grouped
+        if grouped.listed is not self.falsifiers or grouped.count != len(self.falsifiers):
+            del self.__dict__["_grouped"]
+            grouped = self._grouped
+        return list(grouped.of.get(clause_id, ()))
+
+    @cached_property
+    def _grouped(self) -> _Grouped:
+        of: dict[str, list[FalsifierView]] = {}
+        for one in self.falsifiers:
+            of.setdefault(one.clause, []).append(one)
+        return _Grouped(self.falsifiers, len(self.falsifiers), of)
 
     def sound(self, clause: ClauseView) -> bool:
         """Whether a clause passed and each of its falsifiers ran and turned it red."""
@@ -96,7 +118,11 @@ class Report(Part):
 
 def from_evidence(path: Path) -> Report:
     """Read an evidence file and build the report; raises IntegrityError on a broken chain."""
-    read = list(records(path))
+    return from_records(list(records(path)), path)
+
+
+def from_records(read: Sequence[Record], path: Path) -> Report:
+    """The report of the records of an evidence file; `path` is for messages."""
     first = {record.kind: record.data for record in reversed(read)}
     if "run" not in first or "claims" not in first or read[-1].kind != "end":
         raise IntegrityError(
@@ -106,12 +132,12 @@ def from_evidence(path: Path) -> Report:
     try:
         hold_shapes(read)
         outcomes = {r.data["id"]: r.data for r in read if r.kind == "clause"}
-        described = first["run"].pop("clauses")
-        declared = first["run"].pop("declared")
+        head = dict(first["run"])
+        described, declared = head.pop("clauses"), head.pop("declared")
         outlines = [
             Outline.model_validate_json(json.dumps(one)) for one in declared.get("outlines", ())
         ]
-        del first["run"]["base"]
+        del head["base"]
         due = first["falsifiers_due"]["count"] if "falsifiers_due" in first else None
         trust = trust_of({**declared.get("manifest", {}), "keys": declared.get("keys", ())})
         clauses = [_clause_view(item, outcomes[item["id"]], trust) for item in described]
@@ -123,7 +149,7 @@ def from_evidence(path: Path) -> Report:
             f"{path}: found records of another version ({_in_short(error)}); expected {SCHEMA} of "
             "this one; remedy: verify run"
         ) from None
-    about = {**first["run"], **first["end"]}
+    about = {**head, **first["end"]}
     found = report_of(clauses, falsifiers, claims, about, due, read[-1].hash, outlines)
     return found.model_copy(update=named)
 

@@ -109,6 +109,7 @@ class _Due(_Open):
 class _Touched(_Open):
     imports: Digests
     reads: Digests
+    around: str = ""
 
 
 class _Claims(_Open):

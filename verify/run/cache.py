@@ -1,28 +1,57 @@
 """Judgements of earlier runs, reused when nothing they rest on has changed (`--cached`).
 
 They are read from sealed bundles, each re-verified first: there is no other store that somebody
-could edit. Reused is what has the same key (`verify.run.keys`), was judged by a check that started
-no other process, and imported and read files that are still the same. What a key cannot cover
-(documents, artefacts, the speed of the machine) is never reused.
+could edit. Reused is what has the same key (`verify.run.keys`), and imported and read files that
+are still the same. Where that does not tell all that a judgement rests on - it started a program,
+is about artefacts or processes, or found no evidence - nothing at all may have changed around it
+(`verify.run.surroundings`). The speed of the machine has no key, and is never reused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from verify.outcome import Outcome
+from verify.outcome import Outcome, Reason
 from verify.run.answers import decode
 from verify.run.keys import Keys
 from verify.run.pins import Pins
 from verify.run.results import Basis, Verdict
+from verify.run.surroundings import UNKNOWN, surroundings
 from verify.spec.model import Clause, Kind
 from verify.spec.sources import differing, place_of
 
-KINDS = frozenset({Kind.PROPERTY, Kind.GOLDEN, Kind.METRIC, Kind.INTERFACE})
+HEARD = frozenset({Kind.PROPERTY, Kind.GOLDEN, Kind.METRIC, Kind.INTERFACE})
 JUDGED = (Outcome.PASS, Outcome.FAIL)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A verdict of an earlier run on files that are still the same.
+
+    heard   whether a check of a kind in HEARD rested on nothing else
+    around  whether nothing else has changed either
+    """
+
+    verdict: Verdict
+    heard: bool
+    around: bool
+
+
+class Reopened(NamedTuple):
+    """A bundle that holds, and which of the files that it names are not what they were."""
+
+    pins: Pins
+    changed_imports: list[str]
+    changed_reads: list[str]
+
+
+def reopened(pins: Pins, root: Path) -> Reopened:
+    """What a bundle says, held against the files of this machine; `root` is the pack's."""
+    imports, reads = (differing(names, names, root) for names in (pins.imports, pins.reads))
+    return Reopened(pins, imports, reads)
 
 
 class Earlier:
@@ -31,7 +60,7 @@ class Earlier:
     bundles  folders, the latest first; one is opened when a key that it names is asked for
     named    the keys that one names, not yet verified
     read     opens one with all checks; None for one that does not hold
-    root     of the pack, for the files that a check imported or read
+    root     of the pack
     keys     of this run, under which they were made
     """
 
@@ -39,7 +68,7 @@ class Earlier:
         self,
         bundles: list[Path],
         named: Callable[[Path], Set[str]],
-        read: Callable[[Path], Pins | None],
+        read: Callable[[Path], Reopened | None],
         root: Path,
         keys: Keys,
     ) -> None:
@@ -51,39 +80,55 @@ class Earlier:
         self._unopened = set(bundles)
         self._read = read
         self._root = root
-        self._known: dict[str, Verdict | None] = {}
+        self._known: dict[str, Found] = {}
 
     def get(self, clause: Clause, key: str) -> Verdict | None:
         """The verdict of an earlier run with the same key, marked as such."""
-        if clause.kind not in KINDS:
+        if clause.kind is Kind.BENCHMARK:
             return None
         for folder in self._named.get(key, ()):
             if key not in self._known and folder in self._unopened:
                 self._unopened.remove(folder)
                 self._open(folder)
-        return self._known.get(key)
+        found = self._known.get(key)
+        if found and (found.around or (found.heard and clause.kind in HEARD)):
+            return found.verdict
+        return None
 
     def _open(self, folder: Path) -> None:
-        pins = self._read(folder)
-        if pins is None or not pins.whole:
-            return
-        if not differing(pins.imports, pins.imports, self._root):
-            for key, verdict in self._verdicts(folder, pins):
+        found = self._read(folder)
+        if found and found.pins.whole and not found.changed_imports:
+            for key, verdict in self._verdicts(folder, found):
                 self._known.setdefault(key, verdict)
 
-    def _verdicts(self, folder: Path, pins: Pins) -> Iterator[tuple[str, Verdict | None]]:
-        """What was judged on files that are still the same; None where it has to be done again."""
-        same = pins.reads.keys() - differing(pins.reads, pins.reads, self._root)
+    def _verdicts(self, folder: Path, found: Reopened) -> Iterator[tuple[str, Found]]:
+        """What was judged on files that are still the same."""
+        pins = found.pins
+        same = pins.reads.keys() - set(found.changed_reads)
         places = {name: place_of(name, self._root) for name in same}
         imports = frozenset(place_of(name, self._root) for name in pins.imports)
+        around = pins.around == surroundings(self._root) != UNKNOWN
         for record in pins.records.values():
             if record["key"] and same.issuperset(record["reads"]):
-                judged = record["outcome"] in JUDGED and not record["children"]
-                reads = frozenset(places[name] for name in record["reads"])
-                basis = Basis(imports, reads, evaluations=record["evaluations"], key=record["key"])
-                yield record["key"], self._verdict(folder, record, basis) if judged else None
+                verdict = self._verdict(folder, record)
+                judged = verdict.outcome in JUDGED
+                basis = Basis(
+                    imports,
+                    reads=frozenset(places[name] for name in record["reads"]),
+                    children=record["children"],
+                    evaluations=record["evaluations"],
+                    key=record["key"],
+                )
+                yield (
+                    record["key"],
+                    Found(
+                        replace(verdict, basis=basis),
+                        heard=judged and not record["children"],
+                        around=around and (judged or verdict.cause is Reason.EVIDENCE_MISSING),
+                    ),
+                )
 
-    def _verdict(self, folder: Path, record: dict[str, Any], basis: Basis) -> Verdict:
+    def _verdict(self, folder: Path, record: dict[str, Any]) -> Verdict:
         verdict = decode({**record, "files": {}})
         files = {Path(name).name: (folder / name).read_bytes() for name in record.get("files", {})}
-        return replace(verdict, files=files, cached=True, basis=basis)
+        return replace(verdict, files=files, cached=True)

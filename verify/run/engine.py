@@ -13,6 +13,7 @@ from verify.mutate.rate import Rate
 from verify.outcome import Outcome, Reason
 from verify.run import columns
 from verify.run.keys import Keys
+from verify.run.profiles import PROFILES
 from verify.run.results import FalsifierRun, Verdict, waived
 from verify.run.spread import Stop, StoppedError
 from verify.run.tasks import make_task
@@ -24,8 +25,6 @@ from verify.spec.pack import LoadedPack
 
 if TYPE_CHECKING:  # it reads bundles, whose evidence is made of this module's events
     from verify.run.cache import Earlier
-
-PROFILES = {"quick": 20, "default": 50, "nightly": 2000}
 
 
 @dataclass(frozen=True)
@@ -99,15 +98,18 @@ def run(
     *,
     stop: Stop | None = None,
     earlier: Earlier | None = None,
+    server: ForkServer | None = None,
 ) -> Evidence:
     """Evaluate clauses and their falsifiers; every planned clause ends with an outcome.
 
     A request to `stop` takes effect between two results: what was found so far is kept, the rest is
-    accounted for as interrupted. What is known from an `earlier` run is not measured again.
+    accounted for as interrupted. What is known from an `earlier` run is not measured again. A
+    `server` that was started beforehand forks the workers, and is closed here.
     """
     keys = earlier.keys if earlier else Keys(loaded, options.evidence_dir)
     emit(RunStarted(clauses, options, keys.base))
-    session = _Session(loaded, options, emit, stop or Stop(), keys, earlier)
+    server = server or ForkServer(loaded.root, threads(options.jobs))
+    session = _Session(loaded, options, emit, stop or Stop(), keys, earlier, server)
     interrupted = False
     try:
         session.evaluate(clauses)
@@ -117,7 +119,7 @@ def run(
         interrupted = True
         session.give_up(clauses)
     finally:
-        session.server.close()
+        server.close()
     evidence = Evidence(
         clauses=clauses,
         verdicts=session.verdicts,
@@ -141,6 +143,7 @@ class _Session:
         stop: Stop,
         keys: Keys,
         earlier: Earlier | None,
+        server: ForkServer,
     ) -> None:
         self.loaded = loaded
         self.options = options
@@ -148,7 +151,7 @@ class _Session:
         self.stop = stop
         self.keys = keys
         self.earlier = earlier
-        self.server = ForkServer(loaded.root, threads(options.jobs))
+        self.server = server
         self.templates = columns.templates(loaded)
         self.waivers = {waiver.clause: waiver for waiver in loaded.pack.waivers}
         self.verdicts: dict[str, Verdict] = {}

@@ -29,6 +29,7 @@ from verify.run.engine import (
 )
 from verify.run.environment import command_text, environment_text
 from verify.run.results import Verdict
+from verify.run.surroundings import UNKNOWN, surroundings
 from verify.run.touched import Touched
 from verify.score import points_of
 from verify.spec.digests import evaluations_digest
@@ -59,6 +60,7 @@ class EvidenceWriter:
         self._mismatches = path.parent / "mismatches"
         self._path = path
         self._touched = Touched(loaded.root)
+        self._around = UNKNOWN
         with _writable(path):
             self._file: TextIO = path.open("x", encoding="utf-8")
 
@@ -76,6 +78,7 @@ class EvidenceWriter:
 
     def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
+            self._around = surroundings(self._loaded.root)
             self._append("run", self._head(event))
         elif isinstance(event, ClauseFinished):
             verdict, name = event.verdict, event.clause.id
@@ -92,7 +95,9 @@ class EvidenceWriter:
         elif isinstance(event, FalsifiersPlanned):
             self._append("falsifiers_due", {"count": event.count})
         elif isinstance(event, RunFinished):
-            self._append("touched", self._touched.told())
+            same = self._around == surroundings(self._loaded.root)
+            around = self._around if same else UNKNOWN
+            self._append("touched", {**self._touched.told(), "around": around})
             self._append("claims", {"claims": [asdict(claim) for claim in event.claims]})
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
 
@@ -206,12 +211,13 @@ def chain(text: str, path: Path) -> Iterator[Record]:
     for number, line in enumerate(text.removesuffix("\n").split("\n")):
         try:
             record = strict_json.loads(line)
-            stated = record.pop("hash")
+            stated = record["hash"]
             follows = record["prev"] == previous and record["seq"] == number
             kept = _record(record["kind"], record["data"], stated)
+            before, _, after = line.rpartition(f'"hash":"{stated}",')
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
-        if not follows or _digest(record) != stated:
+        if not follows or hashlib.sha256(f"{before}{after}".encode()).hexdigest() != stated:
             raise IntegrityError(
                 f"{path}:{number + 1}: found a record whose hash does not follow from the one "
                 "before; expected an unedited file; remedy: run again, evidence is never edited"
@@ -229,9 +235,11 @@ def _record(kind: object, data: object, stated: object) -> Record:
 
 def linked(sequence: int, previous: str, kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
     """(line of a record that follows the hash `previous`, its own hash)."""
-    record = {"seq": sequence, "prev": previous, "kind": kind, "data": data}
-    digest = _digest(record)
-    return _canonical({**record, "hash": digest}) + "\n", digest
+    # Keys in their order, so that the data, which may be long, is written out once.
+    before = f'{{"data":{_canonical(data)},'
+    after = f'"kind":{_canonical(kind)},"prev":"{previous}","seq":{sequence}}}'
+    digest = hashlib.sha256(f"{before}{after}".encode()).hexdigest()
+    return f'{before}"hash":"{digest}",{after}\n', digest
 
 
 def plain(verdict: Verdict, reads: Iterable[str] = ()) -> dict[str, Any]:
@@ -253,7 +261,3 @@ def _canonical(value: Any) -> str:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-
-
-def _digest(record: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(record).encode()).hexdigest()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from verify.run.surroundings import UNKNOWN
+
 
 @dataclass(frozen=True)
 class Pins:
@@ -14,6 +16,7 @@ class Pins:
     imports  name -> digest of every file that was imported
     reads    name -> digest of every other file that was read
     records  (clause, falsifier or None) -> its record, with `key`, `reads` and the rest
+    around   digest of all that lay around the run (`verify.run.surroundings`), or UNKNOWN
     """
 
     head: dict[str, Any]
@@ -21,3 +24,4 @@ class Pins:
     imports: dict[str, str]
     reads: dict[str, str]
     records: dict[tuple[str, str | None], dict[str, Any]]
+    around: str = UNKNOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from verify.run.results import Basis
@@ -16,21 +17,32 @@ class Touched:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._seen: dict[str, dict[str, tuple[object, str]]] = {"imports": {}, "reads": {}}
+        self._names: dict[str, str] = {}
+        self._known: frozenset[str] = frozenset()  # whose names were all looked at
 
     def add(self, basis: Basis) -> list[str]:
         """Take note of an execution -> the names of what it read besides."""
         for kind, paths in (("imports", basis.imports), ("reads", basis.reads)):
             seen = self._seen[kind]
+            if kind == "imports":
+                if paths is self._known:  # those of one process, or of one earlier run
+                    continue
+                self._known = paths
             new = [path for path in paths if path not in seen]
             seen.update({path: (_state(path), digest_of(path)) for path in new})
-        return sorted(name_of(path, self._root) for path in basis.reads)
+        return sorted(map(self._name, basis.reads))
 
     def told(self) -> Digests:
         """Name -> digest, by kind; a file that was written meanwhile has none."""
         return {
-            kind: {name_of(path, self._root): _settled(path, *seen[path]) for path in sorted(seen)}
+            kind: {self._name(path): _settled(path, *seen[path]) for path in sorted(seen)}
             for kind, seen in self._seen.items()
         }
+
+    def _name(self, path: str) -> str:
+        if path not in self._names:
+            self._names[path] = name_of(path, self._root)
+        return self._names[path]
 
 
 def _settled(path: str, state: object, digest: str) -> str:
@@ -39,7 +51,7 @@ def _settled(path: str, state: object, digest: str) -> str:
 
 def _state(path: str) -> object:
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 - of thousands of files
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

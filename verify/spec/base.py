@@ -21,6 +21,7 @@ FactOrAuthority = Annotated[str, Field(pattern=r"^[a-z0-9_]+(:[a-z0-9_]+(\.[a-z0
 RegisteredName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]
 FieldPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$")]
 Text = Annotated[str, Field(min_length=1)]
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Json = Any

@@ -19,8 +19,8 @@ from verify.problems import Problem, UsageError
 from verify.spec.bullet_log import read_bullet_log
 from verify.spec.decisions import Entry, read_entries
 from verify.spec.model import Decision
-from verify.spec.pack import MANIFEST, find_root
 from verify.spec.places import foreign, visible
+from verify.spec.root import MANIFEST, find_root
 from verify.spec.strict_yaml import read
 
 FOLDER = Path("specs") / "decisions"

@@ -51,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     claims.columns_have_templates,
     claims.the_subject_is_registered,
     code.imported_code_is_listed,
+    code.early_imports_are_libraries,
     outline.ids_are_unique,
     outline.what_they_name_exists,
     outline.facts_are_cited,

@@ -23,6 +23,7 @@ from verify.spec.base import (
     FieldPath,
     Frozen,
     Json,
+    ModuleName,
     RegisteredName,
     Sha256,
     Text,
@@ -195,6 +196,7 @@ class Manifest(Frozen):
     columns: tuple[Text, ...] = ()
     templates: dict[str, Text] = Field(default_factory=dict)
     code: tuple[Text, ...] = ()
+    imports: tuple[ModuleName, ...] = ()
 
 
 class Authorities(Frozen):

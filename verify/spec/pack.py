@@ -1,4 +1,4 @@
-"""Finding and reading a pack: a root folder that holds `contracts/` and `specs/`.
+"""Reading a pack, whose root folder (`verify.spec.root`) holds `contracts/` and `specs/`.
 
 Every file is read and validated before anything is said, so one run of `verify lint` shows every
 error of every file.
@@ -6,7 +6,6 @@ error of every file.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 from verify.attest.model import KeysFile
 from verify.beside import beside
-from verify.problems import PackError, Problem, UsageError
+from verify.problems import PackError, Problem
 from verify.spec.bindings import BindingIndex, index_bindings
 from verify.spec.decisions import read_decisions
 from verify.spec.files import MODELS
@@ -33,11 +32,11 @@ from verify.spec.model import (
 from verify.spec.outline import Outline
 from verify.spec.places import CONTRACTS, foreign, hidden, named, visible
 from verify.spec.resolve import Stated, resolve
+from verify.spec.root import MANIFEST
 from verify.spec.strict_yaml import Document, read
 from verify.spec.validation import validate
 from verify.spec.written import MIGRATION, SCHEMA, ContractFile
 
-MANIFEST = f"{CONTRACTS}/pack.yaml"
 READ = ("contracts/*.yaml", "contracts/*/*.yaml", "specs/*.yaml", "specs/facts/*.yaml",
         "specs/outline/*.yaml", "specs/work-orders/*.yaml")  # fmt: skip
 RECORDS = "specs/decisions/*.md"
@@ -87,69 +86,6 @@ class LoadedPack:
     def where(self, clause: Clause) -> Stated:
         """The places of a clause and of its parts."""
         return next(one for one in self.stated if one.clause is clause)
-
-
-def find_root(start: Path | None) -> Path:
-    """The pack to use: the given folder, else the nearest here or above, else the installed one."""
-    if start is not None:
-        if not (start / MANIFEST).is_file():
-            raise UsageError(
-                f"{start}: found no {MANIFEST}; expected a folder that holds contracts/ and "
-                "specs/; remedy: correct --pack, or scaffold one with `verify init DIR`"
-            )
-        return start.resolve()
-    found = nearest(Path.cwd()) or next(installed_roots(), None)
-    if found is not None:
-        return found
-    raise UsageError(
-        f"found no {MANIFEST} here or above and no installed pack; expected a folder that holds "
-        "contracts/ and specs/; remedy: pass --pack DIR, or scaffold one with `verify init DIR`"
-    )
-
-
-def nearest(here: Path) -> Path | None:
-    """The nearest pack at or above a folder."""
-    folders = (here, *here.parents)
-    return next((folder for folder in folders if (folder / MANIFEST).is_file()), None)
-
-
-def installed_roots() -> Iterator[Path]:
-    """The packs that installed distributions name under the entry points `verify.packs`."""
-    from importlib.metadata import entry_points  # what a named pack does without
-
-    for entry in entry_points(group="verify.packs"):
-        spec = importlib.util.find_spec(entry.value)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            # A package that holds a pack, or the folder contracts/ of a source tree.
-            for root in (Path(place), Path(place).parent):
-                if (root / MANIFEST).is_file():
-                    yield root
-
-
-def shipped_root(code: Path | None = None) -> Path:
-    """The installed pack whose `code` holds the package at `code`; without one, the first.
-
-    Never a pack that lies in the working directory by chance, and never one about another copy of
-    the package: they say nothing about what runs. Raises UsageError where there is no other.
-    """
-    found = list(dict.fromkeys(installed_roots()))
-    for root in found:
-        if code is None or is_about(root, code):
-            return root
-    raise UsageError(
-        f"found {', '.join(map(str, found)) or 'no pack'} under the entry points verify.packs; "
-        f"expected a pack{f' whose `code` holds {code}' if code else ''}; remedy: install the "
-        "package with its pack, or name the pack"
-    )
-
-
-def is_about(root: Path, code: Path) -> bool:
-    """Whether a place of the manifest's `code` is, or lies above, this very package."""
-    value = read(root / MANIFEST).value
-    listed = value.get("code") if isinstance(value, dict) else None
-    names = [name for name in listed or () if isinstance(name, str)]
-    places = [(named(root.resolve(), name) or root / name).resolve() for name in names]
-    return any(code.resolve().is_relative_to(place) for place in places)
 
 
 def load(root: Path) -> LoadedPack:

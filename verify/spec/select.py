@@ -14,11 +14,6 @@ from verify.spec.model import Claim, Clause, Kind, Pack
 _T = TypeVar("_T")
 PREFIXES = ("id", "tag", "kind", "contract", "claim")
 
-HELP = (
-    "A SELECTOR is a clause id or glob (FIELD-*), tag:NAME, kind:NAME, contract:NAME or "
-    "claim:NAME; several are united, none means all."
-)
-
 
 def select(pack: Pack, selectors: Sequence[str]) -> tuple[Clause, ...]:
     """Clauses that any selector names, in the pack's order."""

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 HARNESS = Path(__file__).parents[1]
@@ -27,6 +27,7 @@ CHANGED = "changed during the run"
 COMPILED = frozenset({".so", ".pyd", ".dylib", ".dll"})
 WHOLE = 4 << 20
 END = 64 << 10
+State = tuple[int, ...]  # device, inode, size, times of content and of the file
 RECENT_S = 2.0  # within one tick of the file system's clock two states of a file look alike
 
 
@@ -97,10 +98,24 @@ def digest_of(path: str) -> str:
         return GONE
 
 
-@lru_cache(maxsize=1 << 14)
-def _settled(path: str, state: tuple[int, ...]) -> str:
-    """The digest of a file in a state that it has had for a while."""
-    return _read(path, state[2])
+_SETTLED: dict[tuple[str, State], str] = {}  # of files in a state that they have had for a while
+
+
+def _settled(path: str, state: State) -> str:
+    known = _SETTLED.get((path, state))
+    if known is None:
+        known = _SETTLED[path, state] = _read(path, state[2])
+    return known
+
+
+def settled() -> Mapping[tuple[str, State], str]:
+    """The digests that this process knows, for one that it was forked from."""
+    return _SETTLED
+
+
+def learn(digests: Mapping[tuple[str, State], str]) -> None:
+    """Take them over from a fork."""
+    _SETTLED.update(digests)
 
 
 def _read(path: str, size: int) -> str:

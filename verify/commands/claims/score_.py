@@ -14,7 +14,7 @@ from verify.report.bundle import check, latest
 from verify.report.model import Report
 from verify.report.words import printable, step
 from verify.score import OVERALL, Entry, Points, Score
-from verify.spec.pack import MANIFEST
+from verify.spec.root import MANIFEST
 
 
 @click.command()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from verify.commands.common import pack_option, sound_pack
+from verify.commands.common import SELECTORS, pack_option, sound_pack
 from verify.problems import NothingSelectedError
 from verify.spec.pack import LoadedPack
-from verify.spec.select import HELP, select
+from verify.spec.select import select
 
 KINDS = ("clauses", "claims", "facts", "conflicts", "decisions", "checks", "mutants", "subjects",
          "recorders")  # fmt: skip
@@ -19,7 +19,7 @@ KINDS = ("clauses", "claims", "facts", "conflicts", "decisions", "checks", "muta
 Row = tuple[str, str, str, str]
 
 
-@click.command(epilog=HELP)
+@click.command(epilog=SELECTORS)
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 @click.option("--what", type=click.Choice(KINDS), default="clauses", show_default=True)
 @pack_option

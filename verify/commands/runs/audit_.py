@@ -13,11 +13,12 @@ from verify.audit.subject import ForeignSubject, foreign_subject
 from verify.audit.words import capabilities, summary
 from verify.commands.common import known_options, sound_pack, wanted_outputs
 from verify.commands.runs.sealed_run import runner
+from verify.earlier import earlier_in
 from verify.files import write
-from verify.known import earlier_in
 from verify.problems import NothingSelectedError, UsageError
 from verify.report.bundle import RENDERERS
-from verify.run.engine import PROFILES, Options
+from verify.run.engine import Options
+from verify.run.profiles import PROFILES
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
 from verify.spec.select import select

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from verify.commands.common import reports_option, wanted_outputs
-from verify.commands.runs.run_ import show
+from verify.commands.runs.carried_out import show
 from verify.files import write
 from verify.report.bundle import RENDERERS
 from verify.report.merge import merge

@@ -13,6 +13,7 @@ import click
 
 from verify import clock
 from verify.commands.common import (
+    SELECTORS,
     audited_subject,
     evidence_option,
     pack_option,
@@ -29,20 +30,20 @@ from verify.mutate.rate import FOLDER, Rate
 from verify.mutate.reach import Finder, Reach, digest, judging
 from verify.problems import NothingSelectedError, UsageError
 from verify.report.words import printable
-from verify.run.engine import PROFILES
 from verify.run.environment import environment
 from verify.run.keys import question
+from verify.run.profiles import PROFILES
 from verify.run.tasks import make_task
 from verify.spec.digests import digests, evaluations_digest, files_below, harness_digest
 from verify.spec.pack import LoadedPack
 from verify.spec.places import named
-from verify.spec.select import HELP, select
+from verify.spec.select import select
 from verify.spec.sources import HARNESS
 
 SHOWN = 20
 
 
-@click.command(epilog=HELP)
+@click.command(epilog=SELECTORS)
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 @pack_option
 @reports_option

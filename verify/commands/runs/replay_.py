@@ -16,7 +16,7 @@ from verify.report.page.drawn import DRAWN
 from verify.report.words import number
 from verify.run import columns
 from verify.run.answers import decode, encode, subject_lost
-from verify.run.engine import PROFILES
+from verify.run.profiles import PROFILES
 from verify.run.results import Verdict
 from verify.run.tasks import make_task
 from verify.run.workers.pool import Task

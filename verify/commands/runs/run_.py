@@ -1,36 +1,35 @@
-"""`verify run`."""
+"""`verify run`: what it is asked. It imports little before the imports of checks have begun."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
-from verify import streams
 from verify.audit.subject import foreign_subject
 from verify.commands.common import (
-    audited_subject,
+    FORMATS,
+    SELECTORS,
     evidence_option,
     pack_option,
+    pack_root,
     reports_option,
-    sound_pack,
     wanted_outputs,
 )
-from verify.commands.runs.sealed_run import judge
-from verify.files import write
-from verify.problems import UsageError
-from verify.report.bundle import RENDERERS
-from verify.report.console import summary
-from verify.report.model import Report
-from verify.run.engine import PROFILES, Options
-from verify.spec.select import HELP, select
-from verify.spec.shards import Shard, shard
+from verify.run.beforehand import begun
+from verify.run.profiles import PROFILES
 
 
-@click.command(epilog=HELP)
+def _shard(text: str) -> Any:
+    from verify.spec.shards import shard
+
+    return shard(text)
+
+
+@click.command(epilog=SELECTORS)
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 @pack_option
 @reports_option
@@ -59,7 +58,7 @@ from verify.spec.shards import Shard, shard
 @click.option(
     "--shard",
     "part",
-    type=shard,
+    type=_shard,
     metavar="K/N",
     help="Only the K-th of N parts of the clauses; `verify merge` makes the parts one.",
 )
@@ -75,62 +74,29 @@ from verify.spec.shards import Shard, shard
     "outputs",
     multiple=True,
     metavar="FORMAT=PATH",
-    help=f"Also write the report: {', '.join(RENDERERS)}; may be repeated.",
+    help=f"Also write the report: {', '.join(FORMATS)}; may be repeated.",
 )
 def command(
-    selectors: tuple[str, ...],
     pack_dir: Path | None,
-    reports: Path,
     subject: str | None,
     python: str | None,
-    profile: str,
-    seed: int,
+    outputs: tuple[str, ...],
     jobs: int,
-    part: Shard | None,
-    no_falsify: bool,
     cached: bool,
     evidence_dir: Path,
-    outputs: tuple[str, ...],
+    **asked: Any,
 ) -> int:
     """Evaluate clauses and their falsifiers; report what may be claimed.
 
     The report goes to standard output, progress to standard error, a sealed bundle to --reports. An
     interrupt (Ctrl-C) ends the run early; what was found is sealed all the same.
     """
-    wanted = wanted_outputs(outputs, RENDERERS)
-    loaded = sound_pack(pack_dir)
-    clauses = select(loaded.pack, selectors)
+    wanted = wanted_outputs(outputs, FORMATS)
     foreign = foreign_subject(subject or "", python)
-    options = Options(
-        subject=foreign.name if foreign else audited_subject(loaded, subject),
-        seed=seed,
-        profile=profile,
-        jobs=jobs,
-        falsify=not no_falsify,
-        evidence_dir=evidence_dir,
-    )
-    if foreign:
-        if part is not None:
-            raise UsageError(f"--shard {part}: found a subject from elsewhere; expected the pack's")
-        from verify.commands.runs.audit_ import judged
+    root = pack_root(pack_dir)
+    early = begun(root, jobs, evidence_dir) if not (cached or foreign) else nullcontext()
+    with early as server:
+        from verify.commands.runs.carried_out import Asked, carry_out
 
-        return judged(loaded, foreign, options, reports, wanted, clauses if selectors else None)
-    clauses = part.of(clauses) if part else clauses
-    told = part.told(selectors, clauses) if part else None
-    bundle, report = judge(loaded, clauses, options, selectors, reports, cached=cached, more=told)
-    show(report, bundle)
-    for kind, path in wanted:
-        write(path, RENDERERS[kind](report))
-    return report.verdict.exit_code
-
-
-def show(report: Report, bundle: Path) -> None:
-    """The summary; a reader who went away does not change the verdict."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    text = summary(report, bundle=str(bundle), width=width)
-    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
-    why = streams.lost(sys.stdout)
-    if why and why != streams.READER_GONE:
-        click.echo(
-            f"verify: standard output cannot be written ({why}); the verdict stands", err=True
-        )
+        about = Asked(root, foreign, subject, wanted, jobs, cached, evidence_dir, **asked)
+        return carry_out(about, server)

@@ -16,7 +16,7 @@ import click
 
 from verify import __version__
 from verify.commands.common import require_beside, stopping
-from verify.known import earlier_in
+from verify.earlier import Ahead, earlier_in
 from verify.mutate import rate as detection
 from verify.report.bundle import EVIDENCE, open_partial, seal
 from verify.report.model import Report
@@ -25,6 +25,7 @@ from verify.run.cache import Earlier
 from verify.run.engine import Event, Options, run
 from verify.run.environment import in_environment, machine, repository
 from verify.run.evidence import EvidenceWriter
+from verify.run.workers.forks import ForkServer
 from verify.spec.digests import digests
 from verify.spec.model import Clause
 from verify.spec.pack import LoadedPack
@@ -39,11 +40,17 @@ def judge(
     *,
     cached: bool,
     more: Mapping[str, Any] | None = None,
+    server: ForkServer | None = None,
+    ahead: Callable[[], Ahead | None] = lambda: None,
 ) -> tuple[Path, Report]:
-    """A run of the pack's own subject; `more` is said of it besides."""
-    earlier = earlier_in(reports, loaded, options.evidence_dir) if cached else None
+    """A run of the pack's own subject; `more` is said of it besides.
+
+    server  one that already imports (`verify.run.beforehand`)
+    ahead   the bundle that was opened meanwhile, for a run that reuses judgements
+    """
+    earlier = earlier_in(reports, loaded, options.evidence_dir, ahead) if cached else None
     about = {**about_run(loaded, options, selectors, reports), **(more or {})}
-    return run_and_seal(loaded, clauses, options, about, reports, earlier)
+    return run_and_seal(loaded, clauses, options, about, reports, earlier, server)
 
 
 def runner(
@@ -68,6 +75,7 @@ def run_and_seal(
     about: dict[str, Any],
     reports: Path,
     earlier: Earlier | None,
+    server: ForkServer | None = None,
 ) -> tuple[Path, Report]:
     """The run and its bundle; where it cannot be sealed, its evidence stays behind, named so."""
     options = replace(options, detection=detection.rates(about.get("detection")))
@@ -82,7 +90,7 @@ def run_and_seal(
                     if progress is not None:
                         progress(event)
 
-                run(loaded, clauses, options, emit, stop=stop, earlier=earlier)
+                run(loaded, clauses, options, emit, stop=stop, earlier=earlier, server=server)
             return seal(partial)
         except BaseException:
             said = keep(partial)

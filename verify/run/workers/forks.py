@@ -86,7 +86,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._mark = secrets.token_hex(16)
         self._learned: dict[str, None] = {}
-        self._asked: str | None = None  # the nonce of an import that is not answered yet
+        self._asked: list[str] = []  # the nonces of imports that are not answered yet
         self._meter: Meter | None = None
         self.lives = sys.platform == "linux"
         self.refused = ""  # why it does not fork
@@ -97,7 +97,7 @@ class ForkServer:
             if self.lives and self._process is None:
                 self._process = self._start()
             names = [*modules, *self._learned]
-            self._asked = self._send({"import": names, "evidence_dir": evidence_dir})
+            self._asked.append(self._send({"import": names, "evidence_dir": evidence_dir}))
 
     def learn(self, modules: Iterable[str]) -> None:
         """What a worker imported besides: later forks will need it, too."""
@@ -106,9 +106,9 @@ class ForkServer:
     def fork(self, mark: str, log: IO[bytes], given_up: Callable[[], bool]) -> Forked | None:
         """A worker whose standard error is `log`; None where it has to be started instead."""
         with self._lock, suppress(_GoneError, OSError):
-            if self._asked:
-                self.refused = self._answer(self._asked, given_up)["held"]
-                self._asked = None
+            while self._asked and not self.refused:
+                self.refused = self._answer(self._asked[0], given_up)["held"]
+                del self._asked[0]
                 if self.refused:  # it will fork nothing later either
                     self._end()
             if self.lives and not self.refused:

@@ -31,6 +31,16 @@ def imported_code_is_listed(loaded: LoadedPack) -> Iterator[Problem]:
                 yield document.problem(("code",), found, expected, "list it: evidence is about it")
 
 
+def early_imports_are_libraries(loaded: LoadedPack) -> Iterator[Problem]:
+    """`imports` of the manifest names nothing of the pack, whose mutants come after all clauses."""
+    for document, manifest in loaded.of(Manifest):
+        for at, name in enumerate(manifest.imports):
+            top = name.partition(".")[0]
+            if (loaded.root / top).is_dir() or (loaded.root / f"{top}.py").is_file():
+                found, expected = f"{name}, which lies beside the pack", "an installed library"
+                yield document.problem(("imports", at), found, expected, "leave it out")
+
+
 def _imported(root: Path) -> dict[PurePosixPath, str]:
     """Top-level modules and packages beside the pack -> the first file that imports them."""
     importers: dict[str, Path] = {}
