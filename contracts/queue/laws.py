@@ -64,7 +64,7 @@ def reference_fallback(ctx: CheckContext) -> Measurement:
 
 @check("queue.model", needs=("SampleQueue",))
 def model(ctx: CheckContext) -> Measurement:
-    """A hypothesis state machine against a list per class; see queue_model."""
+    """A hypothesis state machine against a list per class; see model.py."""
     found = counterexample_to_the_model(ctx, steps=int(ctx.params["steps"]))
     if found is not None:
         return ctx.decide(False, found)
