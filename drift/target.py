@@ -28,9 +28,10 @@ Number = TypeVar("Number", float, Tensor)
 
 FORCE_POWER_FLOOR = 1.0e-8  # of f, the mean square of the force of one temperature
 
-PIECE_BYTES = 1 << 21  # of pairs and targets of the groups that are treated at once
+PIECE_BYTES = 1 << 23  # of what is held of the groups that are treated at once
 # With several threads each operation waits for all of them, so there have to be few operations.
 PIECE_BYTES_THREADED = 1 << 24
+OF_A_TEMPERATURE = 3  # tensors of pairs: the logits and both softmaxes
 KEPT_BYTES = 1 << 25  # of distances that are kept until the scale is known, not computed again
 KEPT_SAMPLES_BYTES = 1 << 24  # of the centred samples beside them
 SLAB_BYTES = 40 << 20  # of forces in one allocation: beyond 32 MB the system gets it back at once
@@ -57,7 +58,7 @@ def drifts(
     measured, room = dict[str, Measured](), KEPT_BYTES
     for name, call in calls.items():
         with _stages(name):
-            measured[name] = _measure(call, room)
+            measured[name] = _measure(call, len(taus), room)
         room -= measured[name].bytes
     pulled = dict[str, Pulled]()
     sums = distance_totals([one.figures for one in measured.values()], group)
@@ -75,11 +76,11 @@ def _stages(name: str) -> AbstractContextManager[None]:
     return trace.scope(f"{name}/step32" if name else "step32")
 
 
-def _measure(call: clouds.Clouds, room: int) -> Measured:
+def _measure(call: clouds.Clouds, temperatures: int, room: int) -> Measured:
     """Distances of all pairs, kept where they take no more than `room` bytes."""
     figures, kept = list[Tensor](), list[Near | None]()
     few = _samples_bytes(call) <= min(KEPT_SAMPLES_BYTES, room - pairs_bytes(call))
-    for piece in clouds.pieces(call, _groups_at_once(call)):
+    for piece in clouds.pieces(call, _groups_at_once(call, temperatures)):
         some = clouds.centred(piece)
         dist = pairs.distances(some.gen, some.targets)
         trace.record("dist", dist)
@@ -97,12 +98,13 @@ def _samples_bytes(call: clouds.Clouds) -> int:
     return call.weight.numel() * call.gen.shape[2] * call.gen.element_size()
 
 
-def _groups_at_once(call: clouds.Clouds) -> int:
-    """Groups whose pairs and targets fit into PIECE_BYTES; all of them for a trace."""
+def _groups_at_once(call: clouds.Clouds, temperatures: int) -> int:
+    """Groups whose targets and tensors of pairs fit into PIECE_BYTES; all of them for a trace."""
     if trace.active():
         return max(len(call.gen), 1)
     room = PIECE_BYTES if torch.get_num_threads() == 1 else PIECE_BYTES_THREADED
-    of_all = pairs_bytes(call) + _samples_bytes(call)
+    tensors = 1 + OF_A_TEMPERATURE * temperatures
+    of_all = tensors * pairs_bytes(call) + _samples_bytes(call)
     return max(1, room * len(call.gen) // max(1, of_all))
 
 
@@ -147,11 +149,12 @@ def _pull(
     trace.record("scale", scale)
     c = coordinate_scale(scale, features)
     trace.record("scale_inputs", c)
-    each = torch.split(scale.expand(groups, 1, 1), _groups_at_once(call))
+    at_once = _groups_at_once(call, len(taus))
+    each = torch.split(scale.expand(groups, 1, 1), at_once)
     slabs = _places(call, len(taus))
-    places = [place for slab in slabs for place in torch.split(slab, _groups_at_once(call))]
+    places = [place for slab in slabs for place in torch.split(slab, at_once)]
     forces, inner = list[Tensor](), list[Tensor]()
-    pieces = clouds.pieces(call, _groups_at_once(call))
+    pieces = clouds.pieces(call, at_once)
     for piece, near, of_piece, place in zip(pieces, measured.kept, each, places, strict=True):
         some = near.call if near and near.call else clouds.centred(piece)
         dist = near.dist if near else pairs.distances(some.gen, some.targets)
@@ -182,7 +185,7 @@ def nearness(d_n: Tensor) -> Tensor:
 def _places(call: clouds.Clouds, temperatures: int) -> list[Tensor]:
     """Where the forces [., R, G, S] go: a few large allocations, each of whole pieces."""
     groups, *of_one = call.gen.shape
-    at_once = _groups_at_once(call)
+    at_once = _groups_at_once(call, temperatures)
     bytes_of_one = max(1, call.gen[:1].nbytes * temperatures)
     slab = at_once * max(1, SLAB_BYTES // (bytes_of_one * at_once))
     return [

@@ -29,7 +29,7 @@ def found(seed: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two groups a piece, and a last piece of one: what was written before is longer."""
-    one = 14 * (6 + 4) * 4
+    one = 14 * ((1 + 3 * 3) * 6 + 4) * 4
     monkeypatch.setattr(target, "PIECE_BYTES", 2 * one)
     monkeypatch.setattr(target, "PIECE_BYTES_THREADED", 2 * one)
 
