@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from verify.run import beforehand
 from verify.run.workers.forks import ForkServer
 from verify.run.workers.processes import descendants
 
-from .conftest import MiniPack, Result, clause
+from .conftest import PATIENCE_S, MiniPack, Result, clause, gone
 
 Cli = Callable[..., Result]
 
@@ -41,9 +45,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     orders: list[list[str]] = []
     real = ForkServer.imports
 
-    def imports(self: ForkServer, modules: list[str], evidence_dir: str) -> None:
+    def imports(self: ForkServer, modules: list[str], evidence_dir: str, **more: bool) -> None:
         orders.append(list(modules))
-        real(self, modules, evidence_dir)
+        real(self, modules, evidence_dir, **more)
 
     monkeypatch.setattr(ForkServer, "imports", imports)
     return orders
@@ -76,6 +80,52 @@ def test_a_pack_that_is_not_sound_leaves_no_process(
     assert cli("run", "--pack", pack.root).code == 2
     assert started == [["wave"]]
     assert set(descendants(os.getpid())) <= before
+
+
+def test_no_code_of_the_pack_runs_before_it_was_digested(
+    pack: MiniPack, cli: Cli, tmp_path: Path
+) -> None:
+    """What is judged would be older than what the evidence names; of an unsound pack none runs."""
+    flag = tmp_path / "ran"
+    pack.write("contracts/__init__.py", f"open({str(flag)!r}, 'w').close()\n")
+    manifest = (pack.root / "contracts/pack.yaml").read_text()
+    pack.write("contracts/pack.yaml", manifest + "x: 1\n")
+    assert cli("run", "--pack", pack.root).code == 2
+    assert not flag.exists()
+    pack.write("contracts/pack.yaml", manifest)
+    assert cli("run", "--pack", pack.root).code == 0
+    assert flag.exists()
+
+
+HANGS = """
+import os, signal, sys, time
+from pathlib import Path
+from verify.run import beforehand
+from verify.run.workers.processes import descendants
+
+with beforehand.begun(Path(sys.argv[1]), 1, Path("evaluations")):
+    while not Path("begun").exists():
+        time.sleep(0.01)
+    print(*descendants(os.getpid()), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(600)
+"""
+
+
+def test_a_command_that_is_killed_meanwhile_leaves_nobody(pack: MiniPack) -> None:
+    pack.write("libraries/hanging.py", "open('begun', 'w').close()\nimport time\ntime.sleep(600)\n")
+    pack.edit("contracts/pack.yaml", "[wave]", "[hanging]")
+    where = {**os.environ, "PYTHONPATH": str(pack.root / "libraries")}
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS, str(pack.root)], env=where, capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    (server,) = map(int, done.stdout.split())
+    ends = time.monotonic() + PATIENCE_S
+    while not gone(server):
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def test_a_name_that_cannot_be_imported_is_who_needs_its_business(pack: MiniPack, cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -368,3 +369,14 @@ def test_a_bundle_whose_head_is_nonsense_hides_no_other(
     assert now.report is not None
     assert now.report.clauses == found.report.clauses
     assert odd.name in " ".join(now.notes)
+
+
+def test_a_pipe_in_place_of_evidence_is_not_waited_for(pack: MiniPack, reports: Path) -> None:
+    found = ran(pack, reports)
+    odd = reports / "20270101T000000Z-0123456789"
+    odd.mkdir()
+    os.mkfifo(odd / EVIDENCE)
+    (odd / MANIFEST).write_text("")
+    now = asked(pack, reports)
+    assert now.report is not None
+    assert now.report.clauses == found.report.clauses

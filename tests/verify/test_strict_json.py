@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from contracts.evaluation.records import read_record
 from verify import strict_json
 from verify.figures.evaluation import read_evaluation
 from verify.problems import IntegrityError, UsageError
-from verify.run.evidence import chain, linked
+from verify.run.evidence import chain, linked, records
 
 TWO_WAYS = {
     "a key twice": '{"axis": "smoke", "axis": "paper-eval"}',
@@ -52,3 +53,40 @@ def test_a_record_of_the_chain_that_says_two_things_is_refused() -> None:
 def test_what_can_be_read_in_one_way_is_read() -> None:
     value = {"a": [1, 2.5, None, True, "\u00e9"], "b": {"a": 1}}
     assert strict_json.loads(json.dumps(value)) == value
+
+
+def rehashed(text: str) -> str:
+    """A line with the hash of its own text in place of HASH and its comma."""
+    digest = hashlib.sha256(text.replace('"hash":"HASH",', "").encode()).hexdigest()
+    return text.replace("HASH", digest)
+
+
+GENESIS = "0" * 64
+REST = f'"kind":"note","prev":"{GENESIS}"'
+WHOLE = f'{{"data":{{"a":1}},"hash":"HASH",{REST},"seq":0}}'
+SPELLINGS = {
+    "the hash first": f'{{"hash":"HASH","data":{{"a":1}},{REST},"seq":0}}',
+    "no whole number": f'{{"data":{{"a":1}},"hash":"HASH",{REST},"seq":0.0}}',
+    "no number": f'{{"data":{{"a":1}},"hash":"HASH",{REST},"seq":false}}',
+    "more": f'{{"data":{{"a":1}},"hash":"HASH",{REST},"seq":0,"z":0}}',
+    "half a character": f'{{"data":{{"a":"\\ud800"}},"hash":"HASH",{REST},"seq":0}}',
+}
+
+
+def test_a_line_is_read_in_one_spelling() -> None:
+    assert [one.data for one in chain(rehashed(WHOLE), Path("x"))] == [{"a": 1}]
+
+
+@pytest.mark.parametrize("line", SPELLINGS.values(), ids=SPELLINGS)
+def test_no_other_spelling_is_taken(line: str) -> None:
+    with pytest.raises(IntegrityError, match="x:1: "):
+        list(chain(rehashed(line), Path("x")))
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_the_end_of_a_line_is_one_character(tmp_path: Path, end: str) -> None:
+    """Two files that differ would have one head."""
+    path = tmp_path / "evidence.jsonl"
+    path.write_bytes(rehashed(WHOLE).encode() + end.encode())
+    with pytest.raises(IntegrityError):
+        list(records(path))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from verify import clock
-from verify.run.surroundings import UNKNOWN, surroundings
+from verify.run.surroundings import MOST_BYTES, UNKNOWN, surroundings
 
 from .conftest import MiniPack, Result, clause
 from .test_cache import reused, run
@@ -20,6 +20,7 @@ Cli = Callable[..., Result]
 WHO = ("-c", "user.name=n", "-c", "user.email=e@example.org")
 STARTS = """
     import subprocess, sys
+    from pathlib import Path
     from verify.api import check
 
     @check("starts.a_program")
@@ -29,7 +30,17 @@ STARTS = """
 
     @check("starts.nothing_there")
     def nothing_there(ctx):
-        return ctx.missing("no record; remedy: make one")
+        return ctx.missing("no compiler; remedy: put one on the path")
+
+    @check("starts.no_record")
+    def no_record(ctx):
+        if not ctx.evidence_dir.is_dir() or not list(ctx.evidence_dir.iterdir()):
+            return ctx.missing("no record; remedy: make one")
+
+    @check("starts.reads_hidden")
+    def reads_hidden(ctx):
+        text = (Path(__file__).parents[2] / "reports/other.json").read_text()
+        return ctx.decide(text == "{}" and ctx.subject.values["one"] == 1.0, "read")
 
     @check("starts.raises")
     def raises(ctx):
@@ -47,7 +58,9 @@ def pack(mini: MiniPack, monkeypatch: pytest.MonkeyPatch) -> MiniPack:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setattr(clock, "today", lambda: date(2026, 5, 17))
     mini.write("contracts/bindings/starts.py", STARTS)
-    mini.write("notes.txt", "one\n")
+    for name in ("notes.txt", "same.txt"):
+        mini.write(name, "one\n")
+    (mini.root / "link.txt").symlink_to("notes.txt")
     mini.write(".gitignore", "ignored.txt\n/reports\n__pycache__\n")
     git(mini.root, "init", "-q", "-b", "trunk")
     commit(mini.save())
@@ -63,7 +76,8 @@ CASES = [
     ({"kind": "process"}, 2),
     ({"kind": "artifact"}, 2),
     ({"check": "starts.a_program"}, 2),
-    ({"check": "starts.nothing_there"}, 1),
+    ({"check": "starts.no_record"}, 1),
+    ({"check": "starts.nothing_there"}, 0),
     ({"check": "starts.raises"}, 0),
     ({"kind": "benchmark"}, 0),
 ]
@@ -71,7 +85,9 @@ CASES = [
 
 @pytest.mark.parametrize(("fields", "count"), CASES, ids=[str(case[0]) for case in CASES])
 def test_nothing_has_changed(pack: MiniPack, cli: Cli, fields: dict[str, str], count: int) -> None:
-    """Documents, artefacts, programs and "no evidence"; an error and a speed are asked again."""
+    """Documents, artefacts, programs, and records that are missing, which keys cover; what else is
+    missing, an error and a speed are asked again."""
+    Path("reports/evaluations").mkdir(parents=True)
     pack.clauses = [clause(**fields)]
     commit(pack.save())
     first = run(cli, pack)
@@ -94,6 +110,44 @@ def delete(pack: MiniPack) -> None:
     (pack.root / "notes.txt").unlink()
 
 
+def may_be_run(pack: MiniPack) -> None:
+    (pack.root / "notes.txt").chmod(0o755)
+
+
+def is_a_link(pack: MiniPack) -> None:
+    """To the same bytes."""
+    (pack.root / "notes.txt").unlink()
+    (pack.root / "notes.txt").symlink_to("same.txt")
+
+
+def points_elsewhere(pack: MiniPack) -> None:
+    (pack.root / "link.txt").unlink()
+    (pack.root / "link.txt").symlink_to("same.txt")
+
+
+def is_a_pipe(pack: MiniPack) -> None:
+    """Nobody waits for what it says."""
+    (pack.root / "link.txt").unlink()
+    os.mkfifo(pack.root / "pipe")
+    (pack.root / "link.txt").symlink_to("pipe")
+
+
+def staged(pack: MiniPack) -> None:
+    git(pack.root, "rm", "-q", "--cached", "notes.txt")
+
+
+def tagged(pack: MiniPack) -> None:
+    git(pack.root, "tag", "v1")
+
+
+def on_another_branch(pack: MiniPack) -> None:
+    git(pack.root, "checkout", "-q", "-b", "other")
+
+
+def configured(pack: MiniPack) -> None:
+    git(pack.root, "config", "user.name", "another")
+
+
 def forget(pack: MiniPack) -> None:
     (pack.root / ".git").rename(pack.root.parent / "elsewhere")
 
@@ -102,14 +156,22 @@ def another_repository(pack: MiniPack) -> None:
     """Its files are not listed."""
     git(pack.root, "init", "-q", "inner")
     pack.write("inner/a.txt", "a")
-    commit_in = pack.root / "inner"
-    git(commit_in, "add", "-A")
-    git(commit_in, "commit", "-q", "-m", "one")
+    git(pack.root / "inner", "add", "-A")
+    git(pack.root / "inner", "commit", "-q", "-m", "one")
     git(pack.root, "add", "inner")
 
 
-@pytest.mark.parametrize("change", [write, add, delete, commit, forget, another_repository])
-@pytest.mark.parametrize("fields", [row[0] for row in CASES[:4]], ids=str)
+def too_much(pack: MiniPack) -> None:
+    with pack.write("large.bin", "").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+
+
+CHANGES = (write, add, delete, may_be_run, is_a_link, points_elsewhere, is_a_pipe, staged, tagged,
+           on_another_branch, configured, commit, forget, another_repository, too_much)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("fields", [{"kind": "process"}, {"check": "starts.a_program"}], ids=str)
 def test_anything_has_changed(
     pack: MiniPack, cli: Cli, change: Callable[[MiniPack], None], fields: dict[str, str]
 ) -> None:
@@ -136,6 +198,67 @@ def test_what_is_heard_does_not_need_it(pack: MiniPack, cli: Cli) -> None:
     run(cli, pack)
     write(pack)
     assert reused(run(cli, pack)) == 2
+
+
+def test_another_environment(pack: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable, and a program on the path that was not there."""
+    pack.clauses = [clause(kind="process")]
+    folder = pack.root.parent / "programs"
+    folder.mkdir()
+    os.utime(folder, (1, 1))
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}{os.pathsep}{folder}")
+    commit(pack.save())
+    run(cli, pack)
+    assert reused(run(cli, pack)) == 2
+    (folder / "tool").write_text("")
+    assert reused(run(cli, pack)) == 0
+    assert reused(run(cli, pack)) == 2
+    monkeypatch.setenv("MODE", "other")
+    assert reused(run(cli, pack)) == 0
+
+
+def test_what_is_about_artefacts_rests_on_hidden_files_too(pack: MiniPack, cli: Cli) -> None:
+    other = pack.write("reports/other.json", "{}")
+    pack.clauses = [clause(check="starts.reads_hidden", kind="artifact")]
+    commit(pack.save())
+    run(cli, pack)
+    assert reused(run(cli, pack)) == 2
+    other.write_text("{ }")
+    assert reused(run(cli, pack)) == 0
+
+
+def test_a_pack_that_git_ignores(pack: MiniPack, cli: Cli) -> None:
+    """Nothing of it is listed."""
+    pack.clauses = [clause(kind="process")]
+    git(pack.root, "rm", "-rq", "--cached", ".")
+    pack.write(".gitignore", "*\n")
+    git(pack.root, "commit", "-q", "--allow-empty", "-m", "nothing")
+    pack.save()
+    run(cli, pack)
+    write(pack)
+    assert reused(run(cli, pack)) == 0
+
+
+def test_what_was_changed_and_changed_back(pack: MiniPack, cli: Cli) -> None:
+    """A program may have looked in between."""
+    pack.write(
+        "contracts/bindings/writes.py",
+        f"""
+        from pathlib import Path
+        from verify.api import check
+
+        @check("writes.and_back")
+        def and_back(ctx):
+            note = Path({str(pack.root / "notes.txt")!r})
+            note.write_text("two")
+            note.write_text("one\\n")
+            return ctx.decide(ctx.subject.values["one"] == 1.0, "written")
+        """,
+    )
+    pack.clauses = [clause(1, kind="process"), clause(2, check="writes.and_back")]
+    commit(pack.save())
+    run(cli, pack)
+    assert reused(run(cli, pack, "THING-001")) == 0
 
 
 def test_another_day(pack: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,10 +291,12 @@ def test_a_file_that_changes_during_the_run(pack: MiniPack, cli: Cli) -> None:
 
 
 def test_ignored_files_are_left_out_and_without_git_nothing_is_known(
-    pack: MiniPack, tmp_path: Path
+    pack: MiniPack, cli: Cli
 ) -> None:
     before = surroundings(pack.root)
+    assert "note:" not in cli("run", "--cached", "--pack", pack.root).err
     pack.write("ignored.txt", "x")
     assert surroundings(pack.root) == before != UNKNOWN
     forget(pack)
     assert surroundings(pack.root) == UNKNOWN
+    assert "note: found no git" in cli("run", "--cached", "--pack", pack.root).err

@@ -166,6 +166,8 @@ def head_of(bundle: Path) -> Mapping[str, Any]:
     path = bundle / EVIDENCE
     try:
         found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+            return {}
         return _head(path, (found.st_size, found.st_mtime_ns, found.st_ino))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}

@@ -113,6 +113,7 @@ def _basis(touched: Mapping[str, Any]) -> Basis:
     return Basis(
         imports=frozenset(map(str, touched.get("imports", ()))),
         reads=frozenset(map(str, touched.get("reads", ()))),
+        hidden=frozenset(map(str, touched.get("hidden", ()))),
         children=bool(touched.get("children")),
         evaluations=bool(touched.get("evaluations")),
     )

@@ -26,7 +26,7 @@ def begun(root: Path, jobs: int, evidence_dir: Path) -> Iterator[ForkServer | No
         return
     server = ForkServer(root, threads(jobs))
     try:
-        server.imports(names, str(evidence_dir.resolve()))
+        server.imports(names, str(evidence_dir.resolve()), mount=False)
         yield server
     finally:
         server.close()

@@ -3,8 +3,8 @@
 They are read from sealed bundles, each re-verified first: there is no other store that somebody
 could edit. Reused is what has the same key (`verify.run.keys`), and imported and read files that
 are still the same. Where that does not tell all that a judgement rests on - it started a program,
-is about artefacts or processes, or found no evidence - nothing at all may have changed around it
-(`verify.run.surroundings`). The speed of the machine has no key, and is never reused.
+is about artefacts or processes, or missed evaluation records - nothing at all may have changed
+around it (`verify.run.surroundings`). The speed of the machine has no key, and is never reused.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 
 from verify.outcome import Outcome, Reason
 from verify.run.answers import decode
-from verify.run.keys import Keys
+from verify.run.keys import HEARD, Keys
 from verify.run.pins import Pins
 from verify.run.results import Basis, Verdict
 from verify.run.surroundings import UNKNOWN, surroundings
 from verify.spec.model import Clause, Kind
 from verify.spec.sources import differing, place_of
 
-HEARD = frozenset({Kind.PROPERTY, Kind.GOLDEN, Kind.METRIC, Kind.INTERFACE})
 JUDGED = (Outcome.PASS, Outcome.FAIL)
 
 
@@ -124,7 +123,7 @@ class Earlier:
                     Found(
                         replace(verdict, basis=basis),
                         heard=judged and not record["children"],
-                        around=around and (judged or verdict.cause is Reason.EVIDENCE_MISSING),
+                        around=around and (judged or _missed_records(verdict, record)),
                     ),
                 )
 
@@ -132,3 +131,8 @@ class Earlier:
         verdict = decode({**record, "files": {}})
         files = {Path(name).name: (folder / name).read_bytes() for name in record.get("files", {})}
         return replace(verdict, files=files, cached=True)
+
+
+def _missed_records(verdict: Verdict, record: dict[str, Any]) -> bool:
+    """Whether what a check found missing is among the evaluation records, which keys cover."""
+    return verdict.cause is Reason.EVIDENCE_MISSING and bool(record["evaluations"])

@@ -12,7 +12,7 @@ from verify import clock
 from verify.mutate.rate import Rate
 from verify.outcome import Outcome, Reason
 from verify.run import columns
-from verify.run.keys import Keys
+from verify.run.keys import HEARD, Keys
 from verify.run.profiles import PROFILES
 from verify.run.results import FalsifierRun, Verdict, waived
 from verify.run.spread import Stop, StoppedError
@@ -219,6 +219,8 @@ class _Session:
         ):
             clause, falsifier = owners[task.key]
             basis = replace(verdict.basis, key=keys[task.key])
+            if clause.kind not in HEARD or basis.children:
+                basis = replace(basis, reads=basis.reads | basis.hidden)
             yield clause, falsifier, replace(verdict, basis=basis)
 
     def _task(self, clause: Clause, falsifier: Falsifier | None) -> Task:

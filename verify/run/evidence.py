@@ -29,7 +29,7 @@ from verify.run.engine import (
 )
 from verify.run.environment import command_text, environment_text
 from verify.run.results import Verdict
-from verify.run.surroundings import UNKNOWN, surroundings
+from verify.run.surroundings import NOWHERE, UNKNOWN, around
 from verify.run.touched import Touched
 from verify.score import points_of
 from verify.spec.digests import evaluations_digest
@@ -38,6 +38,7 @@ from verify.spec.pack import LoadedPack
 
 SCHEMA = "verify/evidence/2"
 GENESIS = "0" * 64
+_PARTS = frozenset({"data", "hash", "kind", "prev", "seq"})
 
 
 def now() -> str:
@@ -60,7 +61,7 @@ class EvidenceWriter:
         self._mismatches = path.parent / "mismatches"
         self._path = path
         self._touched = Touched(loaded.root)
-        self._around = UNKNOWN
+        self._around = NOWHERE
         with _writable(path):
             self._file: TextIO = path.open("x", encoding="utf-8")
 
@@ -78,7 +79,7 @@ class EvidenceWriter:
 
     def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self._around = surroundings(self._loaded.root)
+            self._around = around(self._loaded.root)
             self._append("run", self._head(event))
         elif isinstance(event, ClauseFinished):
             verdict, name = event.verdict, event.clause.id
@@ -95,9 +96,7 @@ class EvidenceWriter:
         elif isinstance(event, FalsifiersPlanned):
             self._append("falsifiers_due", {"count": event.count})
         elif isinstance(event, RunFinished):
-            same = self._around == surroundings(self._loaded.root)
-            around = self._around if same else UNKNOWN
-            self._append("touched", {**self._touched.told(), "around": around})
+            self._append("touched", {**self._touched.told(), "around": self._still(event)})
             self._append("claims", {"claims": [asdict(claim) for claim in event.claims]})
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
 
@@ -116,6 +115,11 @@ class EvidenceWriter:
             "declared": self._loaded.pack.model_dump(mode="json", by_alias=True),
             "clauses": list(describe(self._loaded, wanted)),
         }
+
+    def _still(self, event: RunFinished) -> str:
+        """What lay around the run, where that is what lies there now."""
+        same = not event.interrupted and self._around == around(self._loaded.root)
+        return self._around.digest if same else UNKNOWN
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
         line, self._previous = linked(self._sequence, self._previous, kind, data)
@@ -199,7 +203,7 @@ class Record:
 def records(path: Path) -> Iterator[Record]:
     """The records of an evidence file; a broken chain raises IntegrityError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")  # no end of a line is taken for another
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: not an evidence file ({error})") from None
     yield from chain(text, path)
@@ -212,9 +216,12 @@ def chain(text: str, path: Path) -> Iterator[Record]:
         try:
             record = strict_json.loads(line)
             stated = record["hash"]
-            follows = record["prev"] == previous and record["seq"] == number
+            follows = (record["prev"], repr(record["seq"])) == (previous, str(number))
             kept = _record(record["kind"], record["data"], stated)
             before, _, after = line.rpartition(f'"hash":"{stated}",')
+            follows &= record.keys() == _PARTS and after.startswith('"kind":')
+            if "\\u" in line:  # half of a character has no bytes
+                _canonical(record).encode()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
         if not follows or hashlib.sha256(f"{before}{after}".encode()).hexdigest() != stated:

@@ -22,10 +22,12 @@ from verify.spec.digests import (
     harness_digest,
     specs_files,
 )
-from verify.spec.model import Clause
+from verify.spec.model import Clause, Kind
 from verify.spec.pack import LoadedPack
 
 SCHEMA = "verify/key/1"
+# Of clauses about what code gives, which is imported and read where it is heard.
+HEARD = frozenset({Kind.PROPERTY, Kind.GOLDEN, Kind.METRIC, Kind.INTERFACE})
 
 
 class Keys:

@@ -17,6 +17,7 @@ class Basis:
 
     imports      of every module that its process had imported
     reads        other files that it opened
+    hidden       those of hidden folders and of reports, which only some judgements rest on
     children     whether it started processes, of which nobody knows what they imported
     evaluations  whether it looked at the evaluation records
     key          digest of all that was known before it began; empty where nobody made one
@@ -24,6 +25,7 @@ class Basis:
 
     imports: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
     children: bool = False
     evaluations: bool = False
     key: str = ""

@@ -23,9 +23,16 @@ from verify.report.bundle import RENDERERS
 from verify.report.console import summary
 from verify.report.model import Report
 from verify.run.engine import Options
+from verify.run.surroundings import UNKNOWN, surroundings
 from verify.run.workers.forks import ForkServer
 from verify.spec.select import select
 from verify.spec.shards import Shard
+
+NOT_REUSED = (
+    "found no git repository that lists the pack, or one with links to folders, with other "
+    "repositories, devices or more than 1 GiB in it; what is about artefacts and processes, and "
+    "what started a program, is judged again"
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ def carry_out(asked: Asked, server: ForkServer | None) -> int:
             only = clauses if asked.selectors else None
             return judged(loaded, asked.foreign, options, asked.reports, asked.wanted, only)
         clauses = asked.part.of(clauses) if asked.part else clauses
+        if asked.cached and surroundings(loaded.root) == UNKNOWN:
+            click.echo(f"note: {NOT_REUSED}", err=True)
         bundle, report = judge(
             loaded,
             clauses,

@@ -91,13 +91,18 @@ class ForkServer:
         self.lives = sys.platform == "linux"
         self.refused = ""  # why it does not fork
 
-    def imports(self, modules: Iterable[str], evidence_dir: str) -> None:
-        """Begin to import, with what was learned; the first fork waits for it."""
+    def imports(self, modules: Iterable[str], evidence_dir: str, *, mount: bool = True) -> None:
+        """Begin to import, with what was learned; the first fork waits for it.
+
+        mount  also the pack itself; not before its code was digested, or what is judged could be
+               older than what the evidence names
+        """
         with self._lock, suppress(_GoneError, OSError):
             if self.lives and self._process is None:
                 self._process = self._start()
             names = [*modules, *self._learned]
-            self._asked.append(self._send({"import": names, "evidence_dir": evidence_dir}))
+            order = {"import": names, "evidence_dir": evidence_dir, "mount": mount}
+            self._asked.append(self._send(order))
 
     def learn(self, modules: Iterable[str]) -> None:
         """What a worker imported besides: later forks will need it, too."""
@@ -134,7 +139,16 @@ class ForkServer:
         self._control.settimeout(POLL_S)
         with theirs, tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", BOOT, str(self._root), str(theirs.fileno()), HOME],
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    BOOT,
+                    str(self._root),
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    HOME,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

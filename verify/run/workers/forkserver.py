@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import json
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -23,12 +24,14 @@ from verify.run.workers.watch import Watch
 from verify.run.workers.worker import PACKAGE, attend, mount, settle
 
 MESSAGE = 1 << 20  # bytes of an order: names of modules
+_PDEATHSIG = 1  # of prctl
 _ENVIRONMENT = 47  # of /proc/self/stat, counted after the name: where it begins and where it ends
 
 
 def main() -> None:
-    """Serve the pack at argv[1] over the socket at argv[2] until it is closed."""
+    """Serve the pack at argv[1] over the socket at argv[2] while process argv[3] keeps it open."""
     root = Path(sys.argv[1])
+    _end_with(int(sys.argv[3]))
     server = Server(root, socket.socket(fileno=int(sys.argv[2])))
     settle()
     with compiled_from_source(root):
@@ -65,7 +68,7 @@ class Server:
         """Modules of the pack, then libraries; who needs one that fails will say so."""
         self._watch.begin(Path(order["evidence_dir"]))
         with suppress(BaseException):
-            if PACKAGE not in sys.modules:
+            if PACKAGE not in sys.modules and order["mount"]:
                 mount(self._root)
         for name in order["import"]:
             with suppress(BaseException):
@@ -109,6 +112,13 @@ class Server:
             status = 0
         finally:
             os._exit(status)  # nothing that the first process meant to do at its end
+
+
+def _end_with(parent: int) -> None:
+    """A command that is killed while something is imported leaves nobody who would notice."""
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has gone already
+        os._exit(1)
 
 
 def _status(pid: int) -> int | None:

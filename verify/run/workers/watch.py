@@ -72,6 +72,7 @@ class Watch:
             "imports": imports,
             "modules": modules,
             "reads": sorted((self._before | self._reads()) - self._told),
+            "hidden": sorted(self._hidden()),
             "children": self.children,
             "evaluations": self.asked,
         }
@@ -122,13 +123,27 @@ class Watch:
         if path.endswith(".pyc") or path.startswith((*left_out(), *installed())):
             return False
         inside = path.startswith(self._root)
-        rest = path[len(self._root) :] if inside else path
-        if "/." in f"/{rest}" or path.startswith(self._reports):
+        if self._is_hidden(path):
             return False
         if inside:
             return True
         passing = path.startswith(tempfile.gettempdir()) and not self._older(path)
         return not passing and not path.startswith(_SYSTEM)
+
+    def _is_hidden(self, path: str) -> bool:
+        """Caches, mostly, and reports: what one run leaves behind for another."""
+        rest = path.removeprefix(self._root)
+        return "/." in f"/{rest}" or path.startswith(self._reports)
+
+    def _hidden(self) -> set[str]:
+        """Such files of the pack that were read: what is about artefacts may rest on them."""
+        return {
+            path
+            for path in self._opened - self._written
+            if path.startswith(self._root) and self._is_hidden(path)
+            and not path.startswith((self._evaluations, *left_out(), *installed()))
+            and not path.endswith(".pyc") and Path(path).is_file()
+        }  # fmt: skip
 
     def _older(self, path: str) -> bool:
         try:
