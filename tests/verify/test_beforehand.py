@@ -112,13 +112,13 @@ with beforehand.begun(Path(sys.argv[1]), 1, Path("evaluations")):
 """
 
 
-def test_a_command_that_is_killed_meanwhile_leaves_nobody(pack: MiniPack) -> None:
+def test_a_command_that_is_killed_meanwhile_leaves_nobody(pack: MiniPack, tmp_path: Path) -> None:
     pack.write("libraries/hanging.py", "open('begun', 'w').close()\nimport time\ntime.sleep(600)\n")
     pack.edit("contracts/pack.yaml", "[wave]", "[hanging]")
     where = {**os.environ, "PYTHONPATH": str(pack.root / "libraries")}
     done = subprocess.run(
-        [sys.executable, "-c", HANGS, str(pack.root)], env=where, capture_output=True, text=True,
-        timeout=PATIENCE_S, check=False,
+        [sys.executable, "-c", HANGS, str(pack.root)], env=where, cwd=tmp_path,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGTERM, done.stderr
     (server,) = map(int, done.stdout.split())

@@ -118,14 +118,11 @@ class Earlier:
                     evaluations=record["evaluations"],
                     key=record["key"],
                 )
-                yield (
-                    record["key"],
-                    Found(
-                        replace(verdict, basis=basis),
-                        heard=judged and not record["children"],
-                        around=around and (judged or _missed_records(verdict, record)),
-                    ),
-                )
+                yield record["key"], Found(
+                    replace(verdict, basis=basis),
+                    heard=judged and not record["children"],
+                    around=around and (judged or _missed_records(verdict, record)),
+                )  # fmt: skip
 
     def _verdict(self, folder: Path, record: dict[str, Any]) -> Verdict:
         verdict = decode({**record, "files": {}})

@@ -137,18 +137,10 @@ class ForkServer:
     def _start(self) -> subprocess.Popen[bytes]:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(POLL_S)
+        arguments = map(str, (self._root, theirs.fileno(), os.getpid()))
         with theirs, tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-c",
-                    BOOT,
-                    str(self._root),
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                    HOME,
-                ],
+                [sys.executable, "-P", "-c", BOOT, *arguments, HOME],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
