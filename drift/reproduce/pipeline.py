@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +64,11 @@ def reproduce(request: Request, say: Say, *, plans: bool = False) -> Reproduced 
     the same call then goes on with that step.
     """
     require_whole(request)
-    request.root.mkdir(parents=True, exist_ok=True)
+    if not plans:
+        request.root.mkdir(parents=True, exist_ok=True)
+    alone = atomic.locked(request.root, say) if request.root.is_dir() else nullcontext()
     try:
-        with atomic.locked(request.root, say):
+        with alone:
             return _reproduced(request, Carrier(request.store, say, plans))
     except NotDoneError as error:
         say(f"what follows {error} depends on what it gives")

@@ -326,6 +326,9 @@ def test_a_plan_does_nothing(tmp_path: Path) -> None:
     assert pipeline.reproduce(request, said.append, plans=True) is None
     assert said[0] == "data: would be done: not done yet"
     assert not (tmp_path / "steps").exists()
+    elsewhere = Request(DIGITS, tmp_path / "new", judging=Judging(baselines=False))
+    assert pipeline.reproduce(elsewhere, said.append, plans=True) is None
+    assert not elsewhere.root.exists()
     with pytest.raises(NotDoneError):
         Carrier(tmp_path, said.append, plans=True)(first(1))
 

@@ -64,6 +64,17 @@ def stands(hunt: Any, reports: str = "whole") -> dict[str, str]:
     return {line[1]: line[0] for line in lines}
 
 
+def test_a_pack_that_was_named_is_named_in_what_comes_next(
+    hunt: Any, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reports = runs["root"] / "whole"
+    assert "--pack" not in hunt("next", "--reports", reports)[1]
+    monkeypatch.chdir(tmp_path)
+    _, text = hunt("next", "--pack", runs["root"], "--reports", reports)
+    assert f"    run: verify run --pack {runs['root']} '" in text
+    assert f"    then: verify attempt add WO-0001 --bundle BUNDLE --pack {runs['root']}" in text
+
+
 def test_orders_are_discharged_one_after_the_other(hunt: Any, runs: dict[str, Path]) -> None:
     assert stands(hunt) == {"WO-0001": "ready", "WO-0002": "waiting", "WO-0003": "waiting"}
     code, text = add(hunt, "WO-0001", runs["whole"], "--note", "as it is")
