@@ -15,6 +15,7 @@ from pathlib import Path
 
 from verify.commands.common import audited_subject, sound_pack
 from verify.commands.runs.sealed_run import judge
+from verify.earlier import earlier_in
 from verify.problems import UsageError
 from verify.report.model import Report
 from verify.run.engine import Options
@@ -73,7 +74,8 @@ def run(
         evidence_dir=Path(evidence),
     )
     clauses = select(loaded.pack, chosen)
-    return judge(loaded, clauses, options, chosen, Path(reports), cached=cached)[1]
+    earlier = earlier_in(Path(reports), loaded, Path(evidence)) if cached else None
+    return judge(loaded, clauses, options, chosen, Path(reports), earlier=earlier)[1]
 
 
 def _path(pack: str | Path | None) -> Path | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +82,11 @@ class Earlier:
         self._root = root
         self._known: dict[str, Found] = {}
 
+    @cached_property
+    def around(self) -> str:
+        """What lies around this run."""
+        return surroundings(self._root)
+
     def get(self, clause: Clause, key: str) -> Verdict | None:
         """The verdict of an earlier run with the same key, marked as such."""
         if clause.kind is Kind.BENCHMARK:
@@ -106,7 +112,7 @@ class Earlier:
         same = pins.reads.keys() - set(found.changed_reads)
         places = {name: place_of(name, self._root) for name in same}
         imports = frozenset(place_of(name, self._root) for name in pins.imports)
-        around = pins.around == surroundings(self._root) != UNKNOWN
+        around = pins.around == self.around != UNKNOWN
         for record in pins.records.values():
             if record["key"] and same.issuperset(record["reads"]):
                 verdict = self._verdict(folder, record)

@@ -224,7 +224,7 @@ def chain(text: str, path: Path) -> Iterator[Record]:
                 _canonical(record).encode()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{path}:{number + 1}: not an evidence record ({error})") from None
-        if not follows or hashlib.sha256(f"{before}{after}".encode()).hexdigest() != stated:
+        if not follows or _digest(before + after) != stated:
             raise IntegrityError(
                 f"{path}:{number + 1}: found a record whose hash does not follow from the one "
                 "before; expected an unedited file; remedy: run again, evidence is never edited"
@@ -245,7 +245,7 @@ def linked(sequence: int, previous: str, kind: str, data: Mapping[str, Any]) -> 
     # Keys in their order, so that the data, which may be long, is written out once.
     before = f'{{"data":{_canonical(data)},'
     after = f'"kind":{_canonical(kind)},"prev":"{previous}","seq":{sequence}}}'
-    digest = hashlib.sha256(f"{before}{after}".encode()).hexdigest()
+    digest = _digest(before + after)
     return f'{before}"hash":"{digest}",{after}\n', digest
 
 
@@ -268,3 +268,7 @@ def _canonical(value: Any) -> str:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

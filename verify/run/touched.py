@@ -18,16 +18,15 @@ class Touched:
         self._root = root
         self._seen: dict[str, dict[str, tuple[object, str]]] = {"imports": {}, "reads": {}}
         self._names: dict[str, str] = {}
-        self._known: frozenset[str] = frozenset()  # whose names were all looked at
+        self._last: dict[str, frozenset[str]] = {}  # all of which were looked at
 
     def add(self, basis: Basis) -> list[str]:
         """Take note of an execution -> the names of what it read besides."""
         for kind, paths in (("imports", basis.imports), ("reads", basis.reads)):
             seen = self._seen[kind]
-            if kind == "imports":
-                if paths is self._known:  # those of one process, or of one earlier run
-                    continue
-                self._known = paths
+            if paths is self._last.get(kind):  # imports of one process, or of one earlier run
+                continue
+            self._last[kind] = paths
             new = [path for path in paths if path not in seen]
             seen.update({path: (_state(path), digest_of(path)) for path in new})
         return sorted(map(self._name, basis.reads))

@@ -16,14 +16,14 @@ from verify.audit.subject import ForeignSubject
 from verify.beside import beside
 from verify.commands.common import audited_subject, sound_pack
 from verify.commands.runs.sealed_run import judge
-from verify.earlier import latest_opened
+from verify.earlier import earlier_in, latest_opened
 from verify.files import write
 from verify.problems import UsageError
 from verify.report.bundle import RENDERERS
 from verify.report.console import summary
 from verify.report.model import Report
 from verify.run.engine import Options
-from verify.run.surroundings import UNKNOWN, surroundings
+from verify.run.surroundings import UNKNOWN
 from verify.run.workers.forks import ForkServer
 from verify.spec.select import select
 from verify.spec.shards import Shard
@@ -77,18 +77,20 @@ def carry_out(asked: Asked, server: ForkServer | None) -> int:
             only = clauses if asked.selectors else None
             return judged(loaded, asked.foreign, options, asked.reports, asked.wanted, only)
         clauses = asked.part.of(clauses) if asked.part else clauses
-        if asked.cached and surroundings(loaded.root) == UNKNOWN:
-            click.echo(f"note: {NOT_REUSED}", err=True)
+        earlier = None
+        if asked.cached:
+            earlier = earlier_in(asked.reports, loaded, asked.evidence_dir, ahead)
+            if earlier.around == UNKNOWN:
+                click.echo(f"note: {NOT_REUSED}", err=True)
         bundle, report = judge(
             loaded,
             clauses,
             options,
             asked.selectors,
             asked.reports,
-            cached=asked.cached,
+            earlier=earlier,
             more=asked.part.told(asked.selectors, clauses) if asked.part else None,
             server=server,
-            ahead=ahead,
         )
     show(report, bundle)
     for kind, path in asked.wanted:

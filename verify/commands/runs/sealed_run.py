@@ -16,7 +16,6 @@ import click
 
 from verify import __version__
 from verify.commands.common import require_beside, stopping
-from verify.earlier import Ahead, earlier_in
 from verify.mutate import rate as detection
 from verify.report.bundle import EVIDENCE, open_partial, seal
 from verify.report.model import Report
@@ -38,17 +37,15 @@ def judge(
     selectors: tuple[str, ...],
     reports: Path,
     *,
-    cached: bool,
+    earlier: Earlier | None = None,
     more: Mapping[str, Any] | None = None,
     server: ForkServer | None = None,
-    ahead: Callable[[], Ahead | None] = lambda: None,
 ) -> tuple[Path, Report]:
     """A run of the pack's own subject; `more` is said of it besides.
 
-    server  one that already imports (`verify.run.beforehand`)
-    ahead   the bundle that was opened meanwhile, for a run that reuses judgements
+    earlier  judgements to be reused
+    server   one that already imports (`verify.run.beforehand`)
     """
-    earlier = earlier_in(reports, loaded, options.evidence_dir, ahead) if cached else None
     about = {**about_run(loaded, options, selectors, reports), **(more or {})}
     return run_and_seal(loaded, clauses, options, about, reports, earlier, server)
 

@@ -120,7 +120,7 @@ class Watch:
 
     def _counts(self, path: str) -> bool:
         """Whether a file that was opened may be evidence, not a cache or a passing file."""
-        if path.endswith(".pyc") or path.startswith((*left_out(), *installed())):
+        if _of_the_environment(path):
             return False
         inside = path.startswith(self._root)
         if self._is_hidden(path):
@@ -141,8 +141,8 @@ class Watch:
             path
             for path in self._opened - self._written
             if path.startswith(self._root) and self._is_hidden(path)
-            and not path.startswith((self._evaluations, *left_out(), *installed()))
-            and not path.endswith(".pyc") and Path(path).is_file()
+            and not path.startswith(self._evaluations)
+            and not _of_the_environment(path) and Path(path).is_file()
         }  # fmt: skip
 
     def _older(self, path: str) -> bool:
@@ -150,6 +150,10 @@ class Watch:
             return Path(path).stat().st_ctime < self._started
         except OSError:
             return False
+
+
+def _of_the_environment(path: str) -> bool:
+    return path.endswith(".pyc") or path.startswith((*left_out(), *installed()))
 
 
 def _absolute(path: str) -> str:
