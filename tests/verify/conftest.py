@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,7 @@ from verify.spec.lint import lint
 from verify.spec.pack import LoadedPack, load
 
 SCAFFOLD = Path(verify.__file__).parent / "scaffold"
+WHO = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
 PATIENCE_S = 600  # until a process counts as hung; no measure of the machine
 
 SUBJECT = """
@@ -145,6 +148,12 @@ def claim(name: str = "CLAIM-THING", **needs: Any) -> dict[str, Any]:
     return {"id": name, "title": "Right", "sentence": sentence, "needs": needs}
 
 
+def git(root: Path, *words: str) -> str:
+    """What git says to somebody who may commit."""
+    done = subprocess.run(["git", *WHO, *words], cwd=root, check=True, capture_output=True)
+    return done.stdout.decode()
+
+
 def newest(reports: Path) -> Path:
     """The bundle that began last, by its evidence; two of one second are not in order by name."""
     found = latest(reports)
@@ -159,6 +168,15 @@ def gone(pid: int) -> bool:
     except OSError:
         return True
     return state in "ZX"
+
+
+def eventually_gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if all(map(gone, pids)):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def decision(name: str = "DEC-0001", **front: Any) -> str:

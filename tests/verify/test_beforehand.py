@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from verify.run import beforehand
 from verify.run.workers.forks import ForkServer
 from verify.run.workers.processes import descendants
 
-from .conftest import PATIENCE_S, MiniPack, Result, clause, gone
+from .conftest import PATIENCE_S, MiniPack, Result, clause, eventually_gone
 
 Cli = Callable[..., Result]
 
@@ -122,10 +121,7 @@ def test_a_command_that_is_killed_meanwhile_leaves_nobody(pack: MiniPack, tmp_pa
     )  # fmt: skip
     assert done.returncode == -signal.SIGTERM, done.stderr
     (server,) = map(int, done.stdout.split())
-    ends = time.monotonic() + PATIENCE_S
-    while not gone(server):
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+    assert eventually_gone([server])
 
 
 def test_a_name_that_cannot_be_imported_is_who_needs_its_business(pack: MiniPack, cli: Cli) -> None:

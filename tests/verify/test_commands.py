@@ -18,7 +18,7 @@ from verify.cli import COMMANDS
 from verify.report import bundle as bundles
 from verify.report.bundle import EVIDENCE, RENDERERS
 
-from .conftest import SCAFFOLD, Finished, MiniPack, Result, clause, decision
+from .conftest import SCAFFOLD, Finished, MiniPack, Result, clause, decision, git
 
 Cli = Callable[..., Result]
 
@@ -348,9 +348,8 @@ def test_evidence_names_the_commit_and_what_differs_from_it(mini: MiniPack, cli:
         return json.loads((newest / "report.json").read_text())["about"]["repository"]
 
     assert about() == {"commit": None, "changed_files": None}
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "all")):
-        subprocess.run(["git", "-C", mini.root, *words], check=True)
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "all")):
+        git(mini.root, *words)
     clean = about()
     assert len(clean["commit"]) == 40
     assert clean["changed_files"] == 0

@@ -17,7 +17,7 @@ from verify.run.environment import repository
 from verify.run.workers import pool, worker
 from verify.spec import sources
 
-from .conftest import MiniPack, clause, newest
+from .conftest import MiniPack, clause, git, newest
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 120
@@ -140,9 +140,8 @@ def test_an_installed_pack_in_somebodys_repository_is_of_no_commit(
     """The environment lies in a repository, and the pack in the environment."""
     packages = tmp_path / ".venv/lib/site-packages"
     (packages / "thing_pack").mkdir(parents=True)
-    for words in (["init", "-q"], ["-c", "user.name=a", "-c", "user.email=a@example.org",
-                  "commit", "-q", "--allow-empty", "-m", "one"]):  # fmt: skip
-        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
     assert repository(packages / "thing_pack")["commit"]
     assert sealed_run._place(packages / "thing_pack") == ".venv/lib/site-packages/thing_pack/"
     monkeypatch.setattr(sources, "installed", lambda: (f"{packages}/",))

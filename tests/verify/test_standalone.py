@@ -15,7 +15,7 @@ import pytest
 
 from verify.report.bundle import check
 
-from .conftest import PATIENCE_S, MiniPack, clause, gone
+from .conftest import PATIENCE_S, MiniPack, clause, eventually_gone
 
 BLOCKER = '''
 """Imported at the start of every interpreter that finds it on PYTHONPATH."""
@@ -181,15 +181,6 @@ def start(pack: MiniPack) -> subprocess.Popen[str]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return process
-
-
-def eventually_gone(pids: list[int]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if all(map(gone, pids)):
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

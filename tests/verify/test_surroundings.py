@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,11 +12,10 @@ import pytest
 from verify import clock
 from verify.run.surroundings import MOST_BYTES, UNKNOWN, surroundings
 
-from .conftest import MiniPack, Result, clause
+from .conftest import MiniPack, Result, clause, git
 from .test_cache import reused, run
 
 Cli = Callable[..., Result]
-WHO = ("-c", "user.name=n", "-c", "user.email=e@example.org")
 STARTS = """
     import subprocess, sys
     from pathlib import Path
@@ -46,10 +44,6 @@ STARTS = """
     def raises(ctx):
         raise RuntimeError
 """
-
-
-def git(root: Path, *words: str) -> None:
-    subprocess.run(["git", *WHO, *words], cwd=root, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -239,24 +233,28 @@ def test_a_pack_that_git_ignores(pack: MiniPack, cli: Cli) -> None:
     assert reused(run(cli, pack)) == 0
 
 
-def test_what_was_changed_and_changed_back(pack: MiniPack, cli: Cli) -> None:
-    """A program may have looked in between."""
+def writing(pack: MiniPack, *texts: str) -> MiniPack:
+    """A clause about documents, and a check that writes a note of the repository meanwhile."""
     pack.write(
         "contracts/bindings/writes.py",
         f"""
         from pathlib import Path
         from verify.api import check
 
-        @check("writes.and_back")
-        def and_back(ctx):
-            note = Path({str(pack.root / "notes.txt")!r})
-            note.write_text("two")
-            note.write_text("one\\n")
+        @check("writes.a_note")
+        def a_note(ctx):
+            for text in {texts!r}:
+                Path({str(pack.root / "notes.txt")!r}).write_text(text)
             return ctx.decide(ctx.subject.values["one"] == 1.0, "written")
         """,
     )
-    pack.clauses = [clause(1, kind="process"), clause(2, check="writes.and_back")]
-    commit(pack.save())
+    pack.clauses = [clause(1, kind="process"), clause(2, check="writes.a_note")]
+    return pack.save()
+
+
+def test_what_was_changed_and_changed_back(pack: MiniPack, cli: Cli) -> None:
+    """A program may have looked in between."""
+    commit(writing(pack, "two", "one\n"))
     run(cli, pack)
     assert reused(run(cli, pack, "THING-001")) == 0
 
@@ -272,20 +270,7 @@ def test_another_day(pack: MiniPack, cli: Cli, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_file_that_changes_during_the_run(pack: MiniPack, cli: Cli) -> None:
     """What lay around the run was not one thing."""
-    pack.write(
-        "contracts/bindings/writes.py",
-        f"""
-        from pathlib import Path
-        from verify.api import check
-
-        @check("writes.a_note")
-        def a_note(ctx):
-            Path({str(pack.root / "notes.txt")!r}).write_text("two")
-            return ctx.decide(ctx.subject.values["one"] == 1.0, "written")
-        """,
-    )
-    pack.clauses = [clause(1, kind="process"), clause(2, check="writes.a_note")]
-    commit(pack.save())
+    commit(writing(pack, "two"))
     run(cli, pack)
     assert reused(run(cli, pack, "THING-001")) == 0
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-WHO = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+from tests.verify.conftest import git
+
 FRONTIER = """\
 schema: verify/frontier/1
 allow: [src/**, "*.md", contracts/policy/frontier.yaml]
@@ -25,8 +25,7 @@ class Repository:
     root: Path
 
     def git(self, *args: str) -> str:
-        done = subprocess.run(["git", *WHO, *args], cwd=self.root, check=True, capture_output=True)
-        return done.stdout.decode()
+        return git(self.root, *args)
 
     def write(self, path: str, text: str) -> Path:
         place = self.root / path

@@ -7,7 +7,6 @@ import json
 import shlex
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.conftest import Result, in_process
+from tests.verify.conftest import Result, git, in_process
 from verify import clock
 from verify.release.decide import decide
 from verify.release.render import console, markdown
@@ -45,11 +44,6 @@ def cli(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return in_process(monkeypatch, capsys)
 
 
-def git(stage: Stage, *args: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *args], cwd=stage.root, check=True, capture_output=True)
-
-
 def snapshot(folder: Path) -> dict[str, tuple[str, int]]:
     """Digest and time of change of every file."""
     return {
@@ -63,9 +57,9 @@ def snapshot(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 def test_a_release_is_go_and_leaves_git_and_the_network_alone(stage: Stage, cli: Cli) -> None:
-    git(stage, "init", "-q")
-    git(stage, "add", ".")
-    git(stage, "commit", "-q", "-m", "one")
+    git(stage.root, "init", "-q")
+    git(stage.root, "add", ".")
+    git(stage.root, "commit", "-q", "-m", "one")
     before = snapshot(stage.root / ".git")
     result = cli("release", "model.safetensors")
     assert result.code == 0, result.out + result.err
