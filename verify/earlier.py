@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from verify.known import read_bundle
-from verify.report.bundle import EVIDENCE, head_of, newest_first
+from verify.problems import IntegrityError, UsageError
+from verify.report.bundle import EVIDENCE, WHOLE, head_of, newest_first, opened
 from verify.run.cache import Earlier, Reopened, reopened
 from verify.run.keys import Keys
+from verify.run.surroundings import around
 from verify.spec.pack import LoadedPack
 from verify.spec.sources import State, learn, settled
 
@@ -39,21 +40,25 @@ def earlier_in(
 ) -> Earlier:
     """Judgements to be reused: of the bundles of a folder that were made under the same keys."""
     keys = Keys(loaded, evaluations)
-    same = [folder for folder in newest_first(reports) if head_of(folder).get("base") == keys.base]
+    base, began = keys.base, around(loaded.root)
+    known = ahead()  # waited for only now
+    if known is not None:
+        learn(known.digests)
+    same = [folder for folder in newest_first(reports) if head_of(folder).get("base") == base]
 
     def read(folder: Path) -> Reopened | None:
-        known = ahead() if folder == same[0] else None
         if known is not None and known.folder == folder:
-            learn(known.digests)
             return known.found
         return _reopened(folder, loaded.root)
 
-    return Earlier(same, _keys_named, read, loaded.root, keys)
+    return Earlier(same, _keys_named, read, loaded.root, keys, began)
 
 
 def _reopened(folder: Path, root: Path) -> Reopened | None:
-    pins = read_bundle(folder).pins
-    return None if pins is None else reopened(pins, root)
+    try:
+        return reopened(opened(folder, WHOLE)[1], root)
+    except (IntegrityError, UsageError, OSError):
+        return None
 
 
 def _keys_named(folder: Path) -> Set[str]:

@@ -70,9 +70,11 @@ def map_vectors(
         yield f"{name}_mean", mean_over(tokens, 1).unsqueeze(1)
     if use_std:
         yield f"{name}_std", std_over(tokens, 1).unsqueeze(1)
+    # Cut once for both: a cut is a copy, and so is its gradient.
+    cuts = {side: patches(image, side) for side in {*patch_mean_size, *patch_std_size}}
     for side in patch_mean_size:
-        if (cut := patches(image, side)) is not None:
+        if (cut := cuts[side]) is not None:
             yield f"{name}_mean_{side}", mean_over(cut, 2)
     for side in patch_std_size:
-        if (cut := patches(image, side)) is not None:
+        if (cut := cuts[side]) is not None:
             yield f"{name}_std_{side}", std_over(cut, 2)

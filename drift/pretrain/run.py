@@ -128,6 +128,7 @@ def start(
         betas=BETAS,
         eps=EPS,
         weight_decay=settings.weight_decay,
+        fused=modules.fused(model),
     )
     run = PretrainRun(
         template=template,

@@ -79,6 +79,7 @@ class TrainState:
             betas=train_config.betas,
             eps=train_config.eps,
             weight_decay=train_config.weight_decay,
+            fused=modules.fused(generator),
         )
         ema = modules.averages(generator, train_config.ema_decays)
         return cls(generator, extractor, optimizer, ema, train_config, ranks=ranks, network=network)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from drift import trace
-from drift.generator import Generator, GeneratorConfig
+from drift.generator import Generator, GeneratorConfig, attention
 from drift.interop.flax import generator_state_dict
 
 GOLDEN = Path(__file__).parents[2] / "specs" / "golden"
@@ -150,13 +150,13 @@ def test_the_attention_switch_sets_the_precision_of_rotation_and_attention(
     fp32: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.dtype] = []
-    real = torch.nn.functional.scaled_dot_product_attention
+    real = attention.mix
 
-    def spying(q: Tensor, k: Tensor, v: Tensor, **how: Any) -> Tensor:
+    def spying(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         seen.extend([q.dtype, k.dtype, v.dtype])
-        return real(q, k, v, **how)
+        return real(q, k, v)
 
-    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spying)
+    monkeypatch.setattr(attention, "mix", spying)
     model = perturbed(changed(bfloat16=True, attention_fp32=fp32))
     with torch.no_grad(), trace.recording() as stages:
         model(*inputs(SMALL))

@@ -20,12 +20,31 @@ def test_positions_above_256_lose_their_last_bits_in_bfloat16() -> None:
     assert not torch.equal(exact[257], exact[256])
 
 
-def test_attention_is_the_softmax_of_scaled_products() -> None:
+@pytest.mark.parametrize("tokens", [7, attention.SHORT, attention.SHORT + 1, 80])
+def test_attention_is_the_softmax_of_scaled_products(tokens: int) -> None:
     rng = torch.Generator().manual_seed(3)
-    q, k, v = torch.randn(3, 2, 7, 4, 8, dtype=torch.float64, generator=rng)
+    given = torch.randn(3, 2, tokens, 4, 8, dtype=torch.float64, generator=rng)
+    q, k, v = given.requires_grad_()
     logits = torch.einsum("bqhd,bkhd->bhqk", q, k) / math.sqrt(8)
     expected = torch.einsum("bhqk,bkhd->bqhd", logits.softmax(-1), v)
-    assert torch.allclose(attention.attend(q, k, v, fp32=False), expected, atol=1e-14)
+    found = attention.attend(q, k, v, fp32=False)
+    assert torch.allclose(found, expected, atol=1e-14)
+    upstream = torch.randn(found.shape, dtype=torch.float64, generator=rng)
+    ours, theirs = (torch.autograd.grad(one, given, upstream)[0] for one in (found, expected))
+    assert torch.allclose(ours, theirs, atol=1e-13)
+
+
+def test_attention_in_half_precision_sums_in_float32() -> None:
+    """However few tokens there are: scores are not rounded to bfloat16 in between."""
+    given = 3 * torch.randn(3, 2, 7, 4, 8, generator=torch.Generator().manual_seed(5))
+    q, k, v = given.bfloat16()
+    exact = attention.attend(q.double(), k.double(), v.double(), fp32=False)
+    found = attention.attend(q, k, v, fp32=False)
+    scores = torch.einsum("bqhd,bkhd->bhqk", q * 8**-0.5, k)
+    rounded = torch.einsum("bhqk,bkhd->bqhd", scores.softmax(-1), v)
+    assert found.dtype == torch.bfloat16
+    off, worse = ((one.double() - exact).abs().mean() for one in (found, rounded))
+    assert off < 0.75 * worse
 
 
 def test_rotation_keeps_lengths_and_leaves_position_zero_alone() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from verify import clock
-from verify.run.surroundings import MOST_BYTES, UNKNOWN, surroundings
+from verify.run.surroundings import MOST_BYTES, NOWHERE, around
 
 from .conftest import MiniPack, Result, clause, git
 from .test_cache import reused, run
@@ -278,10 +278,10 @@ def test_a_file_that_changes_during_the_run(pack: MiniPack, cli: Cli) -> None:
 def test_ignored_files_are_left_out_and_without_git_nothing_is_known(
     pack: MiniPack, cli: Cli
 ) -> None:
-    before = surroundings(pack.root)
+    before = around(pack.root)
     assert "note:" not in cli("run", "--cached", "--pack", pack.root).err
     pack.write("ignored.txt", "x")
-    assert surroundings(pack.root) == before != UNKNOWN
+    assert around(pack.root) == before != NOWHERE
     forget(pack)
-    assert surroundings(pack.root) == UNKNOWN
+    assert around(pack.root) == NOWHERE
     assert "note: found no git" in cli("run", "--cached", "--pack", pack.root).err

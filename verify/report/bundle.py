@@ -57,6 +57,7 @@ RENDERED = {
     "junit.xml": "junit",
     "results.sarif": "sarif",
 }
+WHOLE = {"report.json": "json"}  # all that the evidence says is in it
 
 
 def open_partial(reports: Path) -> Path:
@@ -125,17 +126,19 @@ def check(bundle: Path) -> Report:
     return opened(bundle)[0]
 
 
-def opened(bundle: Path) -> tuple[Report, Pins]:
+def opened(bundle: Path, reports: Mapping[str, str] = RENDERED) -> tuple[Report, Pins]:
     """A bundle, derived anew from its evidence, and what it rests on; else IntegrityError.
 
     Its files are those of its manifest and no others, plain files each; its chain is whole; claims,
     score, verdict and reports are what the records come to; its name is that of its head.
+
+    reports  those that are rendered anew; who reads none of them asks for WHOLE, in which all is
     """
     bundle = bundle.resolve() if bundle.is_dir() else bundle  # a message names what was given
     _hold_files(bundle)
     read = list(records(bundle / EVIDENCE))
     report = from_records(read, bundle / EVIDENCE)
-    for name, kind in RENDERED.items():
+    for name, kind in reports.items():
         path = bundle / name
         if path.read_bytes() != RENDERERS[kind](report).encode():
             raise IntegrityError(f"{path}: {_not_as_rendered(report)}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from verify.run.answers import decode
 from verify.run.keys import HEARD, Keys
 from verify.run.pins import Pins
 from verify.run.results import Basis, Verdict
-from verify.run.surroundings import UNKNOWN, surroundings
+from verify.run.surroundings import UNKNOWN, Around
 from verify.spec.model import Clause, Kind
 from verify.spec.sources import differing, place_of
 
@@ -51,7 +50,8 @@ class Reopened(NamedTuple):
 def reopened(pins: Pins, root: Path) -> Reopened:
     """What a bundle says, held against the files of this machine; `root` is the pack's."""
     imports, reads = (differing(names, names, root) for names in (pins.imports, pins.reads))
-    return Reopened(pins, imports, reads)
+    # Without the head: the whole pack is in it, nobody asks for it, and it may have to be sent.
+    return Reopened(replace(pins, head={}), imports, reads)
 
 
 class Earlier:
@@ -62,6 +62,7 @@ class Earlier:
     read     opens one with all checks; None for one that does not hold
     root     of the pack
     keys     of this run, under which they were made
+    around   what lies around this run
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Earlier:
         read: Callable[[Path], Reopened | None],
         root: Path,
         keys: Keys,
+        around: Around,
     ) -> None:
         self.keys = keys
+        self.around = around
         self._named: dict[str, list[Path]] = {}
         for folder in bundles:
             for key in named(folder):
@@ -81,11 +84,6 @@ class Earlier:
         self._read = read
         self._root = root
         self._known: dict[str, Found] = {}
-
-    @cached_property
-    def around(self) -> str:
-        """What lies around this run."""
-        return surroundings(self._root)
 
     def get(self, clause: Clause, key: str) -> Verdict | None:
         """The verdict of an earlier run with the same key, marked as such."""
@@ -112,7 +110,7 @@ class Earlier:
         same = pins.reads.keys() - set(found.changed_reads)
         places = {name: place_of(name, self._root) for name in same}
         imports = frozenset(place_of(name, self._root) for name in pins.imports)
-        around = pins.around == self.around != UNKNOWN
+        around = pins.around == self.around.digest != UNKNOWN
         for record in pins.records.values():
             if record["key"] and same.issuperset(record["reads"]):
                 verdict = self._verdict(folder, record)

@@ -29,7 +29,7 @@ from verify.run.engine import (
 )
 from verify.run.environment import command_text, environment_text
 from verify.run.results import Verdict
-from verify.run.surroundings import NOWHERE, UNKNOWN, around
+from verify.run.surroundings import UNKNOWN, Around, around
 from verify.run.touched import Touched
 from verify.score import points_of
 from verify.spec.digests import evaluations_digest
@@ -51,9 +51,18 @@ def _written(instant: datetime) -> str:
 
 
 class EvidenceWriter:
-    """A listener that appends each event to `evidence.jsonl` as it arrives."""
+    """A listener that appends each event to `evidence.jsonl` as it arrives.
 
-    def __init__(self, path: Path, loaded: LoadedPack, about: dict[str, Any]) -> None:
+    began  what lay around before it began, where somebody has looked; None: it looks itself
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        loaded: LoadedPack,
+        about: dict[str, Any],
+        began: Around | None = None,
+    ) -> None:
         self._loaded = loaded
         self._about = about
         self._previous = GENESIS
@@ -61,7 +70,7 @@ class EvidenceWriter:
         self._mismatches = path.parent / "mismatches"
         self._path = path
         self._touched = Touched(loaded.root)
-        self._around = NOWHERE
+        self._around = began
         with _writable(path):
             self._file: TextIO = path.open("x", encoding="utf-8")
 
@@ -79,7 +88,7 @@ class EvidenceWriter:
 
     def _write(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self._around = around(self._loaded.root)
+            self._around = self._around or around(self._loaded.root)
             self._append("run", self._head(event))
         elif isinstance(event, ClauseFinished):
             verdict, name = event.verdict, event.clause.id
@@ -118,8 +127,9 @@ class EvidenceWriter:
 
     def _still(self, event: RunFinished) -> str:
         """What lay around the run, where that is what lies there now."""
-        same = not event.interrupted and self._around == around(self._loaded.root)
-        return self._around.digest if same else UNKNOWN
+        began = self._around
+        same = began and not event.interrupted and began == around(self._loaded.root)
+        return began.digest if began and same else UNKNOWN
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
         line, self._previous = linked(self._sequence, self._previous, kind, data)

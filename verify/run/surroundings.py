@@ -47,18 +47,13 @@ class Around(NamedTuple):
 NOWHERE = Around(UNKNOWN, "")
 
 
-def surroundings(root: Path) -> str:
-    """Of the repository around a pack, on this day (UTC); UNKNOWN where git does not list the pack,
+def around(root: Path) -> Around:
+    """Of the repository around a pack, on this day (UTC); NOWHERE where git does not list the pack,
     or lists folders of others, devices, or more than MOST_BYTES.
 
     Files that git ignores are left out: reports and environments lie among them. One that Python
     opens is heard.
     """
-    return around(root).digest
-
-
-def around(root: Path) -> Around:
-    """The same, and the states of the files."""
     if in_environment(root):
         return NOWHERE
     try:

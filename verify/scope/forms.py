@@ -138,6 +138,10 @@ def _clause(
     short = tuple(_short(clause, question, evidence)) if clause.axis is not None else ()
     outcome, verdict = evidence.outcome(clause.id), evidence.verdicts.get(clause.id)
     stands = outcome in (Outcome.PASS, Outcome.WAIVED)
+    if stands and not short:  # of thousands that are asked, nearly all
+        if outcome is Outcome.PASS:
+            yield from _falsifiers(clause, evidence, leaves)
+        return
     leaf = leaves.number(clause) if short else leaves.clause(clause)
     if stands and short and not tuple(_short(clause, question, evidence.supposing(clause.id))):
         names = [one.record for one in evidence.verdicts[clause.id].backing]

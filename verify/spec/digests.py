@@ -9,7 +9,7 @@ from pathlib import Path
 
 from verify.spec.pack import LoadedPack
 from verify.spec.places import CONTRACTS, PLANS, name_of, named, of_an_editor, visible
-from verify.spec.sources import HARNESS
+from verify.spec.sources import HARNESS, content_digest
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 
@@ -49,11 +49,10 @@ def files_digest(paths: Iterable[Path], root: Path) -> str:
     """sha256 over names, relative to `root`, and contents of files, in the order given."""
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256")
+        content = content_digest(str(path))
         name = name_of(path, root)
         digest.update(f"{name}\0".encode(errors="surrogateescape"))  # names are bytes
-        digest.update(content.digest())
+        digest.update(bytes.fromhex(content))
     return digest.hexdigest()
 
 

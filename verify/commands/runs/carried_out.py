@@ -80,7 +80,7 @@ def carry_out(asked: Asked, server: ForkServer | None) -> int:
         earlier = None
         if asked.cached:
             earlier = earlier_in(asked.reports, loaded, asked.evidence_dir, ahead)
-            if earlier.around == UNKNOWN:
+            if earlier.around.digest == UNKNOWN:
                 click.echo(f"note: {NOT_REUSED}", err=True)
         bundle, report = judge(
             loaded,

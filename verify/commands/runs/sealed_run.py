@@ -79,7 +79,9 @@ def run_and_seal(
     partial = open_partial(reports)
     with stopping() as stop:
         try:
-            writer = EvidenceWriter(partial / EVIDENCE, loaded, about)
+            writer = EvidenceWriter(
+                partial / EVIDENCE, loaded, about, earlier.around if earlier else None
+            )
             with closing(writer), _progress() as progress:
 
                 def emit(event: Event) -> None:
