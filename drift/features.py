@@ -19,6 +19,7 @@ from drift import convnext, loss, spans, trace
 from drift.convnext import ConvNextFeatures
 from drift.encoder import MaskedAutoencoder, layers
 from drift.errors import InputError
+from drift.remembered import Remembered
 from drift.totals import ProcessGroup
 
 # The paper's inventory of a feature map (A.5), its letters and explicit names for them.
@@ -200,6 +201,7 @@ def sample_loss(
     group: ProcessGroup | None = None,
     counted: int | None = None,
     kernel: str = "plain",
+    remembered: Remembered | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The drifting loss of generated samples on all features -> (scalar, info of feature_loss).
 
@@ -210,12 +212,13 @@ def sample_loss(
     counted        with a group: how many of the labels, from the first, are in the loss; the others
                    stay in the graph, with a gradient of zero. None: all
     kernel         as in feature_loss
+    remembered     as in real_features
     The loss is computed in float32 (float64 for float64 features), outside of autocast. A trace
     has the features under `feat_gen/<name>` [B*G, L, D] and `feat_posneg/<name>` [B, P+N, L, D].
     """
     _check_groups(samples, positives, alpha)
     gen = generated_features(extractor, samples, labels=len(alpha))
-    real = real_features(extractor, positives, unconditional, chunk=chunk)
+    real = real_features(extractor, positives, unconditional, chunk=chunk, remembered=remembered)
     with spans.span("loss"), layers.without_autocast(samples):
         return loss.feature_loss(
             first_labels(gen, counted),
@@ -252,12 +255,17 @@ def real_features(
     unconditional: Tensor | None,
     *,
     chunk: int | None = None,
+    remembered: Remembered | None = None,
 ) -> dict[str, Tensor]:
-    """[B, P, C, H, W] and [B, N, C, H, W] -> name -> [B, P + N, L, D], without gradient."""
+    """[B, P, C, H, W] and [B, N, C, H, W] -> name -> [B, P + N, L, D], without gradient.
+
+    remembered  of this extractor: asked instead of it, but while stages are recorded
+    """
     real = positives if unconditional is None else torch.cat([positives, unconditional], dim=1)
     images = real.flatten(0, 1)
+    encode = extractor if remembered is None or trace.active() else remembered
     with without_gradient(), trace.scope("feat_posneg"):
-        pieces = [extractor(piece) for piece in split(images, chunk or len(images))]
+        pieces = [encode(piece) for piece in split(images, chunk or len(images))]
         features = {
             name: by_label(torch.cat([piece[name] for piece in pieces]), len(real))
             for name in pieces[0]

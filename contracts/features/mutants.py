@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from drift import convnext, features, loss
+from drift import convnext, features, loss, remembered
 from drift.interop import encoder_layout
 from drift.interop.layout import Entry
 from verify.api import mutant
@@ -70,6 +70,21 @@ def chunks_interleaved(real: Any, images: Tensor, size: int) -> tuple[Tensor, ..
     """Chunks are strided instead of consecutive, and joined as if they were."""
     number = -(-len(images) // size)
     return tuple(images[start::number] for start in range(number))
+
+
+@mutant("features.neighbour_kept", remembered.Remembered, "__call__")
+def neighbour_kept(real: Any, self: Any, samples: Tensor) -> Any:
+    """Of what is kept each sample gets its neighbour's."""
+    return {name: value.roll(1, 0) for name, value in real(self, samples).items()}
+
+
+@mutant("features.rows_overwritten", remembered.Remembered, "_learn")
+def rows_overwritten(real: Any, self: Any, keys: Any, samples: Tensor) -> None:
+    """Samples that are new are kept where others were."""
+    before = dict(self._places)
+    self._places.clear()
+    real(self, keys, samples)
+    self._places |= {key: place for key, place in before.items() if key not in self._places}
 
 
 @mutant("features.patches_with_statistics", features, "inventory_of")

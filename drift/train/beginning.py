@@ -14,6 +14,7 @@ from drift.config import Template, encoder_kwargs, fingerprint, load_template, t
 from drift.data import Source
 from drift.encoder import EncoderConfig, MaskedAutoencoder
 from drift.errors import DriftError
+from drift.remembered import Remembered
 from drift.state import modules, trial
 from drift.state.checkpoint import Checkpoint
 from drift.train import build
@@ -83,6 +84,12 @@ def one_sample(state: TrainState, source: Source) -> None:
         style,
     )  # fmt: skip
     state.extractor(torch.cat([sample.to(made.dtype), made]))
+
+
+def remember(state: TrainState, source: Source) -> None:
+    """Keep the features of real samples where all of the source's can be kept."""
+    sample, _ = trial.first(source, next(state.generator.parameters()).device.type)
+    state.remembered = Remembered.of(state.extractor, sample, len(source.labels))
 
 
 def require_encoder(template: Template, found: Artifact, path: Path) -> MaskedAutoencoder:

@@ -149,10 +149,10 @@ class Run:
 
     def row(self, means: Mapping[str, float], count: int) -> Mapping[str, Any]:
         """The row of a window; the slower in-run clauses are looked at first."""
-        assert self._last is not None
         with self.options.ranks.agreed():
             self.watch.require_frozen()
             self.watch.require_finite_weights()
+        assert self._last is not None
         row = _row(self, *self._last, means, count)
         self.watch.require_finite(row)  # weights may be numbers where samples are none
         return row
@@ -180,6 +180,7 @@ def _models(
         extractor.to(options.device)
     state = TrainState.create(generator, extractor, config, ranks, options.parallel)
     trial.require_passes("models", lambda: beginning.one_sample(state, source), template)
+    beginning.remember(state, source)
     if options.compile != "disable":
         # On the instance, so that names in the state dict stay as they are.
         generator.forward = compiled(generator.forward, options.compile)  # type: ignore[method-assign]

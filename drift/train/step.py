@@ -19,6 +19,7 @@ from drift.encoder import MaskedAutoencoder
 from drift.features import FeatureExtractor
 from drift.generator import Generator
 from drift.ranks import ALONE, Ranks, parallel
+from drift.remembered import Remembered
 from drift.state import modules
 from drift.train.batch import StepBatch as StepBatch
 from drift.train.batch import per_sample as per_sample
@@ -42,8 +43,9 @@ class NotFinite(FloatingPointError):  # noqa: N818 - what is wrong, not that som
 class TrainState:
     """Generator, optimiser, averages and the number of updates done; the encoder is frozen.
 
-    ranks    the processes that hold the labels of a step between them
-    network  the generator as it is called: itself, or what adds its gradients over processes
+    ranks       the processes that hold the labels of a step between them
+    network     the generator as it is called: itself, or what adds its gradients over processes
+    remembered  features of real samples, of a source for which they can all be kept
     """
 
     generator: Generator
@@ -54,6 +56,7 @@ class TrainState:
     step: int = 0
     ranks: Ranks = ALONE
     network: nn.Module | None = None
+    remembered: Remembered | None = None
 
     @classmethod
     def create(
@@ -126,7 +129,11 @@ def accumulate(
     leaves = {name: torch.cat([part[name] for part in held]).requires_grad_() for name in held[0]}
     del held
     real = features.real_features(
-        state.extractor, batch.positives, batch.unconditional, chunk=len(parts[0].noise)
+        state.extractor,
+        batch.positives,
+        batch.unconditional,
+        chunk=len(parts[0].noise),
+        remembered=state.remembered,
     )
     with spans.span("loss"):
         loss, info = drifting.feature_loss(
@@ -176,6 +183,7 @@ def sample_and_compare(state: TrainState, batch: StepBatch) -> tuple[Tensor, dic
         group=state.ranks.group,
         counted=batch.counted,
         kernel=state.config.kernel,
+        remembered=state.remembered,
     )
 
 
