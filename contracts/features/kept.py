@@ -28,7 +28,7 @@ def kept(ctx: CheckContext) -> Measurement:
     for size, most in ctx.params["met"]:
         remembered = Remembered(extractor, most)
         order = torch.randperm(len(samples), generator=draw)
-        for piece in order.split(size):
+        for piece in torch.split(order, size):
             remembered(samples[piece])
         seen.append(remembered(samples))
         for name, value in exact.items():

@@ -335,10 +335,8 @@ def _row(
         "real_samples": run.feed.loader.position,
         "generated_samples": run.state.step * run.pace.images,
     }
-    said = alarms.alarms(
-        figures, widest=run.widest,
-        warming=run.state.step <= run.template.optimizer.warmup_steps,
-    )  # fmt: skip
+    warming = run.state.step <= run.template.optimizer.warmup_steps
+    said = alarms.alarms(figures, widest=run.widest, warming=warming)
     run.widest = max(run.widest, figures["spread"])
     return {**row, "alarms": said}
 
