@@ -19,7 +19,7 @@ from drift import convnext, loss, spans, trace
 from drift.convnext import ConvNextFeatures
 from drift.encoder import MaskedAutoencoder, layers
 from drift.errors import InputError
-from drift.remembered import Remembered
+from drift.remembered import Encoders, Remembered
 from drift.totals import ProcessGroup
 
 # The paper's inventory of a feature map (A.5), its letters and explicit names for them.
@@ -259,13 +259,17 @@ def real_features(
 ) -> dict[str, Tensor]:
     """[B, P, C, H, W] and [B, N, C, H, W] -> name -> [B, P + N, L, D], without gradient.
 
-    remembered  of this extractor: asked instead of it, but while stages are recorded
+    remembered  of this extractor: asked instead of it, in pieces of its own, but while stages are
+                recorded
     """
     real = positives if unconditional is None else torch.cat([positives, unconditional], dim=1)
     images = real.flatten(0, 1)
-    encode = extractor if remembered is None or trace.active() else remembered
+    asked: Encoders = extractor
+    size = chunk or len(images)
+    if remembered is not None and not trace.active():
+        asked, size = remembered, len(images)
     with without_gradient(), trace.scope("feat_posneg"):
-        pieces = [encode(piece) for piece in split(images, chunk or len(images))]
+        pieces = [asked(piece) for piece in split(images, size)]
         features = {
             name: by_label(torch.cat([piece[name] for piece in pieces]), len(real))
             for name in pieces[0]

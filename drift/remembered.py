@@ -1,10 +1,12 @@
 """Features of real samples, computed once for each of them: the encoders are frozen.
 
-A sample is known by its bytes, so that queues, passes and processes need not say where it is from.
+A sample is known by a digest of its bytes: queues, passes and processes need not say where it is
+from.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import torch
@@ -14,6 +16,7 @@ Features = dict[str, Tensor]
 Encoders = Callable[[Tensor], Features]
 
 LIMIT = 256 << 20  # bytes that the features of a whole source may take
+KEY = 16  # bytes of what a sample is known by
 PIECE = 32  # samples that are encoded at once, neither more nor fewer
 
 
@@ -43,7 +46,8 @@ class Remembered:
 
     @torch.no_grad()
     def __call__(self, samples: Tensor) -> Features:
-        keys = [row.tobytes() for row in samples.flatten(1).cpu().numpy()]
+        rows = samples.flatten(1).cpu().numpy()
+        keys = [hashlib.blake2b(row.tobytes(), digest_size=KEY).digest() for row in rows]
         found = {key: i for i, key in enumerate(keys)}
         if len(self._places | found) > self._most:  # of a source that shows no sample twice
             self._places.clear()

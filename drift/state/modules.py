@@ -37,9 +37,11 @@ def not_finite(model: nn.Module, ema: Averages) -> str | None:
 def fused(model: nn.Module) -> bool | None:
     """For AdamW: one pass over each parameter on a CPU, where torch otherwise makes a dozen.
 
-    Elsewhere None, torch's own choice.
+    Elsewhere None, torch's own choice; so too for another layout in memory than that of moments,
+    with which one pass would go by in another order.
     """
-    return all(parameter.device.type == "cpu" for parameter in model.parameters()) or None
+    held = all(p.device.type == "cpu" and p.is_contiguous() for p in model.parameters())
+    return held or None
 
 
 @torch.no_grad()

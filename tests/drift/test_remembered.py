@@ -95,6 +95,23 @@ def test_while_stages_are_recorded_the_encoder_is_asked(samples: Tensor) -> None
     assert sum(counting.sizes) == 2 * PIECE
 
 
+def test_what_is_kept_is_asked_for_at_once_whatever_a_pass_holds(samples: Tensor) -> None:
+    """Else each piece of two would be filled up by itself."""
+    counting = Counting()
+    kept = Remembered(counting, most=50)
+    real_features(
+        counting.extractor, samples.reshape(5, 10, 2, 8, 8), None, chunk=2, remembered=kept
+    )
+    assert counting.sizes == [PIECE, PIECE]
+
+
+def test_what_samples_are_known_by_takes_no_room(samples: Tensor) -> None:
+    kept = Remembered(Counting(), most=50)
+    kept(samples)
+    assert {len(key) for key in kept._places} == {remembered.KEY}
+    assert len(kept._places) == len(samples)
+
+
 @pytest.mark.parametrize("passes", [None, 4])
 def test_a_step_is_the_same_with_features_that_are_remembered(passes: int | None) -> None:
     template = build.override(

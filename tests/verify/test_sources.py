@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,44 @@ def test_a_file_that_went_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sources.digest_of(str(path)) == sha256("1")
     path.unlink()
     assert sources.digest_of(str(path)) == sources.GONE
+
+
+def test_what_is_written_through_memory_is_seen_by_who_reads_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a page is dirty the dates of its file stand still."""
+    monkeypatch.setattr(sources, "RECENT_S", 0.0)
+    path = tmp_path / "one"
+    path.write_text("1")
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 1) as memory:
+        memory[:] = b"2"
+        sources.digest_of(str(path))
+        memory[:] = b"3"
+        assert sources.digest_now(str(path)) == sha256("3")
+
+
+def test_a_file_that_was_exchanged_while_it_was_read_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "RECENT_S", 0.0)
+    path, other = tmp_path / "one", tmp_path / "other"
+    path.write_text("1")
+    other.write_text("2")
+    read = sources._read
+    with monkeypatch.context() as patched:
+        patched.setattr(sources, "_read", lambda asked: read(str(other)))
+        sources.digest_of(str(path))
+    assert sources.digest_of(str(path)) == sha256("1")
+
+
+@pytest.mark.parametrize("ask", [sources.digest_of, sources.digest_now])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, ask: Callable[[str], str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        assert ask(str(path)) == sources.GONE
+
+
+@pytest.mark.parametrize("below", ["lib/x.py", "/lib/x.py", "./lib/x.py", "lib//x.py", "lib/../x"])
+def test_a_file_below_the_pack_is_named_from_there(tmp_path: Path, below: str) -> None:
+    name = sources.name_of(f"{tmp_path}{os.sep}{below}", tmp_path)
+    assert name == ("x" if ".." in below else "lib/x.py")

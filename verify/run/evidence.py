@@ -93,21 +93,20 @@ class EvidenceWriter:
         elif isinstance(event, ClauseFinished):
             verdict, name = event.verdict, event.clause.id
             kept = {"files": self._keep_files(name, verdict)}
-            self._append(
-                "clause", {"id": name, **plain(verdict, self._touched.add(verdict.basis)), **kept}
-            )
+            self._append("clause", {"id": name, **plain(verdict, self._reads(verdict)), **kept})
         elif isinstance(event, FalsifierFinished):
             run = event.run
             data = {"clause": run.clause, "label": run.label, "killed": run.killed}
-            self._append(
-                "falsifier", {**data, **plain(run.verdict, self._touched.add(run.verdict.basis))}
-            )
+            self._append("falsifier", {**data, **plain(run.verdict, self._reads(run.verdict))})
         elif isinstance(event, FalsifiersPlanned):
             self._append("falsifiers_due", {"count": event.count})
         elif isinstance(event, RunFinished):
             self._append("touched", {**self._touched.told(), "around": self._still(event)})
             self._append("claims", {"claims": [asdict(claim) for claim in event.claims]})
             self._append("end", {"finished": now(), "interrupted": event.interrupted})
+
+    def _reads(self, verdict: Verdict) -> list[str]:
+        return self._touched.add(verdict.basis, cached=verdict.cached)
 
     def _head(self, event: RunStarted) -> dict[str, Any]:
         """What the run is about; the pack's texts are in it, so that claims can be derived anew."""

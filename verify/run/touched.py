@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from verify.run.results import Basis
-from verify.spec.sources import CHANGED, digest_of, name_of
+from verify.spec.sources import CHANGED, digest_now, digest_of, name_of
 
 Digests = dict[str, dict[str, str]]
 
@@ -20,15 +20,19 @@ class Touched:
         self._names: dict[str, str] = {}
         self._last: dict[str, frozenset[str]] = {}  # all of which were looked at
 
-    def add(self, basis: Basis) -> list[str]:
-        """Take note of an execution -> the names of what it read besides."""
+    def add(self, basis: Basis, *, cached: bool = False) -> list[str]:
+        """Take note of an execution -> the names of what it read besides.
+
+        cached  of an earlier run, for which the files were looked at already
+        """
+        digest = digest_of if cached else digest_now
         for kind, paths in (("imports", basis.imports), ("reads", basis.reads)):
             seen = self._seen[kind]
             if paths is self._last.get(kind):  # imports of one process, or of one earlier run
                 continue
             self._last[kind] = paths
             new = [path for path in paths if path not in seen]
-            seen.update({path: (_state(path), digest_of(path)) for path in new})
+            seen.update({path: (_state(path), digest(path)) for path in new})
         return sorted(map(self._name, basis.reads))
 
     def told(self) -> Digests:

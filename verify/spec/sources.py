@@ -7,9 +7,11 @@ of packages, any other by its way from the pack.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import site
+import stat
 import sys
 import sysconfig
 import time
@@ -73,7 +75,8 @@ def name_of(path: str, root: Path) -> str:
             return name
     home = f"{root}{os.sep}"
     inner = path.removeprefix(home)  # what `relpath` says of a file below, in a tenth of its time
-    below = path.startswith(home) and os.path.normpath(inner) == inner
+    below = path.startswith(home) and not inner.startswith(os.sep)
+    below = below and os.path.normpath(inner) == inner
     return Path(inner if below else os.path.relpath(path, root)).as_posix()
 
 
@@ -97,27 +100,20 @@ def digest_of(path: str) -> str:
         return GONE
 
 
+def digest_now(path: str) -> str:
+    """The same, read in any case: what is written through memory may be dated later."""
+    try:
+        return _read(path)[0]
+    except OSError:
+        return GONE
+
+
 def content_digest(path: str) -> str:
     """sha256 of a file's bytes, whatever it is; raises OSError."""
     return _whole(path) if _sampled(path) else _digest(path)
 
 
-def _digest(path: str) -> str:
-    found = os.stat(path)  # noqa: PTH116 - a run asks for thousands of files, several times
-    state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    if time.time() - max(found.st_mtime, found.st_ctime) < RECENT_S:
-        return _read(path, found.st_size)
-    return _settled(path, state)
-
-
 _SETTLED: dict[tuple[str, State], str] = {}  # of files in a state that they have had for a while
-
-
-def _settled(path: str, state: State) -> str:
-    known = _SETTLED.get((path, state))
-    if known is None:
-        known = _SETTLED[path, state] = _read(path, state[2])
-    return known
 
 
 def settled() -> Mapping[tuple[str, State], str]:
@@ -130,16 +126,39 @@ def learn(digests: Mapping[tuple[str, State], str]) -> None:
     _SETTLED.update(digests)
 
 
-def _read(path: str, size: int) -> str:
-    with Path(path).open("rb", buffering=0) as file:
-        if size <= WHOLE:  # at once: a buffer for each of thousands of files costs more
-            return hashlib.sha256(file.read()).hexdigest()
-        if not _sampled(path):
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256(f"{size}\0".encode() + file.read(END))
-        file.seek(-END, os.SEEK_END)
-        digest.update(file.read(END))
-        return digest.hexdigest()
+def _digest(path: str) -> str:
+    found = os.stat(path)  # noqa: PTH116 - a run asks for thousands of files, several times
+    known = _SETTLED.get((path, _state(found)))
+    if known is not None:
+        return known
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for, a device has no end
+        raise OSError(errno.EINVAL, "not a file", path)
+    digest, state = _read(path)
+    recent = time.time() - max(found.st_mtime, found.st_ctime) < RECENT_S
+    if state == _state(found) and not recent:
+        _SETTLED[path, state] = digest
+    return digest
+
+
+def _state(found: os.stat_result) -> State:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _read(path: str) -> tuple[str, State]:
+    """The digest, and the state of the file that was read; raises OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:  # noqa: PTH123
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a file", path)
+        if found.st_size <= WHOLE:  # at once: a buffer for each of thousands of files costs more
+            digest = hashlib.sha256(file.read())
+        elif not _sampled(path):
+            digest = hashlib.file_digest(file, "sha256")
+        else:
+            digest = hashlib.sha256(f"{found.st_size}\0".encode() + file.read(END))
+            file.seek(-END, os.SEEK_END)
+            digest.update(file.read(END))
+    return digest.hexdigest(), _state(found)
 
 
 def _whole(path: str) -> str:
