@@ -8,9 +8,9 @@ import torch
 
 from drift.remembered import Remembered
 from verify.api import CheckContext, Measurement, check
-from verify.numeric.arrays import as_array, largest
 
 from ..encoder.cases import small_trunk
+from .recorded import off
 
 NEEDS = ("FeatureExtractor", "MaskedAutoencoder")
 
@@ -32,8 +32,7 @@ def kept(ctx: CheckContext) -> Measurement:
             remembered(samples[piece])
         seen.append(remembered(samples))
         for name, value in exact.items():
-            error = largest(as_array(seen[-1][name]) - as_array(value))
-            errors[f"{name}, met {size} at once"] = error / max(1.0, largest(value))
+            errors[f"{name}, met {size} at once"] = off(seen[-1][name], value)
     changed = [name for name in exact for one in seen if not torch.equal(one[name], seen[0][name])]
     if changed:
         return ctx.judge(math.inf, f"{changed[0]} depends on the order in which samples are met")

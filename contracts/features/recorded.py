@@ -176,9 +176,13 @@ def chunks(ctx: CheckContext) -> Measurement:
         if list(pieces) != list(whole):
             return ctx.judge(math.inf, f"chunks of {size}: other names")
         for name, value in whole.items():
-            error = largest(as_array(pieces[name]) - as_array(value))
-            errors[f"{name} in chunks of {size}"] = error / max(1.0, largest(value))
+            errors[f"{name} in chunks of {size}"] = off(pieces[name], value)
     return ctx.judge_worst(errors, "features that change with the chunks")
+
+
+def off(found: Tensor, expected: Tensor) -> float:
+    """The largest difference, of the largest value, or of one where all are smaller."""
+    return largest(as_array(found) - as_array(expected)) / max(1.0, largest(expected))
 
 
 @check("features.inventory", needs=LOSS)
