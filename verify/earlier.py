@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from verify.problems import IntegrityError, UsageError
-from verify.report.bundle import EVIDENCE, WHOLE, head_of, newest_first, opened
+from verify.known import read_bundle
+from verify.report.bundle import EVIDENCE, WHOLE, head_of, newest_first
 from verify.run.cache import Earlier, Reopened, reopened
 from verify.run.keys import Keys
 from verify.run.surroundings import around
@@ -55,10 +55,8 @@ def earlier_in(
 
 
 def _reopened(folder: Path, root: Path) -> Reopened | None:
-    try:
-        return reopened(opened(folder, WHOLE)[1], root)
-    except (IntegrityError, UsageError, OSError):
-        return None
+    pins = read_bundle(folder, WHOLE).pins
+    return None if pins is None else reopened(pins, root)
 
 
 def _keys_named(folder: Path) -> Set[str]:

@@ -22,7 +22,7 @@ from verify import __version__
 from verify.mutate import rate
 from verify.outcome import Outcome, Reason
 from verify.problems import IntegrityError, UsageError
-from verify.report.bundle import MANIFEST, head_of, newest_first, opened
+from verify.report.bundle import MANIFEST, RENDERED, head_of, newest_first, opened
 from verify.report.derive import evidence_of
 from verify.report.model import ClauseView, FalsifierView, Report, report_of
 from verify.run.evidence import describe
@@ -123,14 +123,17 @@ def known_from(
     return search.answer()
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """A bundle, re-verified; raises UsageError for a folder that is none."""
+def read_bundle(folder: Path, reports: Mapping[str, str] = RENDERED) -> Bundle:
+    """A bundle, re-verified; raises UsageError for a folder that is none.
+
+    reports  as in `opened`
+    """
     if not (folder / MANIFEST).is_file():
         raise UsageError(f"{folder}: found no {MANIFEST}; expected a sealed bundle")
     folder = folder.resolve()
     manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     try:
-        report, pins = opened(folder)
+        report, pins = opened(folder, reports)
         return Bundle(folder.name, manifest, report, pins=pins)
     except (IntegrityError, UsageError, OSError) as error:
         text = " ".join(str(error).replace(str(folder), folder.name).split())

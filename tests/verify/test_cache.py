@@ -342,9 +342,9 @@ def test_only_bundles_that_name_a_wanted_key_are_opened(
     for _ in range(3):
         run(cli, pack)
     opened: list[Path] = []
-    real = earlier.opened
+    real = earlier.read_bundle
     monkeypatch.setattr(
-        earlier, "opened", lambda one, *given: opened.append(one) or real(one, *given)
+        earlier, "read_bundle", lambda one, *given: opened.append(one) or real(one, *given)
     )
     # In a fork the latest is opened before it is known whether it is wanted.
     monkeypatch.setattr(carried_out, "beside", lambda work, forks: nullcontext(work))

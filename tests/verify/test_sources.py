@@ -17,12 +17,16 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_a_file_that_was_changed_and_given_its_old_time_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that counts at once as one that has been so for a while."""
     monkeypatch.setattr(sources, "RECENT_S", 0.0)
-    path = tmp_path / "one"
-    path.write_text("1")
+    found = tmp_path / "one"
+    found.write_text("1")
+    return found
+
+
+def test_a_file_that_was_changed_and_given_its_old_time_is_read_again(path: Path) -> None:
     before = path.stat()
     assert sources.digest_of(str(path)) == sha256("1")
     while path.stat().st_ctime_ns == before.st_ctime_ns:  # one tick of the file system's clock
@@ -39,22 +43,14 @@ def test_a_file_that_was_changed_just_now_is_not_taken_for_its_state(tmp_path: P
         assert sources.digest_of(str(path)) == sha256(text)
 
 
-def test_a_file_that_went_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "RECENT_S", 0.0)
-    path = tmp_path / "one"
-    path.write_text("1")
+def test_a_file_that_went_is_gone(path: Path) -> None:
     assert sources.digest_of(str(path)) == sha256("1")
     path.unlink()
     assert sources.digest_of(str(path)) == sources.GONE
 
 
-def test_what_is_written_through_memory_is_seen_by_who_reads_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_written_through_memory_is_seen_by_who_reads_now(path: Path) -> None:
     """While a page is dirty the dates of its file stand still."""
-    monkeypatch.setattr(sources, "RECENT_S", 0.0)
-    path = tmp_path / "one"
-    path.write_text("1")
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 1) as memory:
         memory[:] = b"2"
         sources.digest_of(str(path))
@@ -63,11 +59,9 @@ def test_what_is_written_through_memory_is_seen_by_who_reads_now(
 
 
 def test_a_file_that_was_exchanged_while_it_was_read_is_not_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "RECENT_S", 0.0)
-    path, other = tmp_path / "one", tmp_path / "other"
-    path.write_text("1")
+    other = path.with_name("other")
     other.write_text("2")
     read = sources._read
     with monkeypatch.context() as patched:

@@ -28,6 +28,7 @@ from verify.report.page import render as page
 from verify.run.environment import command_text, environment_text
 from verify.run.evidence import records
 from verify.run.pins import Pins
+from verify.spec.sources import State, state_of
 
 EVIDENCE = "evidence.jsonl"
 MANIFEST = "manifest.sha256"
@@ -171,13 +172,13 @@ def head_of(bundle: Path) -> Mapping[str, Any]:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
             return {}
-        return _head(path, (found.st_size, found.st_mtime_ns, found.st_ino))
+        return _head(path, state_of(found))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 
 @lru_cache(maxsize=16)
-def _head(path: Path, state: tuple[int, ...]) -> Mapping[str, Any]:
+def _head(path: Path, state: State) -> Mapping[str, Any]:
     with path.open(encoding="utf-8") as file:
         data = json.loads(file.readline())["data"]  # strictly it takes five times as long
     return data if isinstance(data, dict) else {}

@@ -21,7 +21,7 @@ from verify.guard.git import call
 from verify.problems import UsageError
 from verify.run.environment import in_environment
 from verify.spec.root import MANIFEST
-from verify.spec.sources import digest_of
+from verify.spec.sources import digest_of, state_of
 
 UNKNOWN = ""
 MOST_BYTES = 1 << 30  # of a working tree; to read more takes longer than to judge again
@@ -86,8 +86,7 @@ def _told(root: Path) -> Around:
         if room < 0:
             return NOWHERE
         digest.update(name + b"\0" + _content(path, found))
-        states.update(repr(found and (found.st_ino, found.st_size, found.st_mtime_ns,
-                                      found.st_ctime_ns)).encode())  # fmt: skip
+        states.update(repr(found and state_of(found)).encode())
     return Around(digest.hexdigest(), states.hexdigest())
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from verify.run.results import Basis
-from verify.spec.sources import CHANGED, digest_now, digest_of, name_of
+from verify.spec.sources import CHANGED, State, digest_now, digest_of, name_of, state_of
 
 Digests = dict[str, dict[str, str]]
 
@@ -52,9 +52,8 @@ def _settled(path: str, state: object, digest: str) -> str:
     return digest if state == _state(path) or digest == digest_of(path) else CHANGED
 
 
-def _state(path: str) -> object:
+def _state(path: str) -> State | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - of thousands of files
+        return state_of(os.stat(path))  # noqa: PTH116 - of thousands of files
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

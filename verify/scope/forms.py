@@ -136,22 +136,19 @@ def _clause(
     clause: Clause, question: Question, evidence: Evidence, leaves: Leaves
 ) -> Iterator[Lack]:
     short = tuple(_short(clause, question, evidence)) if clause.axis is not None else ()
-    outcome, verdict = evidence.outcome(clause.id), evidence.verdicts.get(clause.id)
+    outcome = evidence.outcome(clause.id)
     stands = outcome in (Outcome.PASS, Outcome.WAIVED)
-    if stands and not short:  # of thousands that are asked, nearly all
-        if outcome is Outcome.PASS:
-            yield from _falsifiers(clause, evidence, leaves)
-        return
-    leaf = leaves.number(clause) if short else leaves.clause(clause)
-    if stands and short and not tuple(_short(clause, question, evidence.supposing(clause.id))):
-        names = [one.record for one in evidence.verdicts[clause.id].backing]
-        leaf = leaves.signature(clause, names)
-    if verdict is None:
-        yield Lack(f"{clause.id} was not selected in this run", leaf)
-    elif not stands:
-        yield Lack(f"{clause.id} {outcome}: {verdict.reason}", leaf)
-    for reason in short:
-        yield Lack(reason, leaf)
+    if short or not stands:  # of thousands that are asked, a few
+        leaf = leaves.number(clause) if short else leaves.clause(clause)
+        if stands and not tuple(_short(clause, question, evidence.supposing(clause.id))):
+            names = [one.record for one in evidence.verdicts[clause.id].backing]
+            leaf = leaves.signature(clause, names)
+        if outcome is None:
+            yield Lack(f"{clause.id} was not selected in this run", leaf)
+        elif not stands:
+            yield Lack(f"{clause.id} {outcome}: {evidence.verdicts[clause.id].reason}", leaf)
+        for reason in short:
+            yield Lack(reason, leaf)
     if outcome is Outcome.PASS:
         yield from _falsifiers(clause, evidence, leaves)
 

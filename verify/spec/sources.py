@@ -110,7 +110,7 @@ def digest_now(path: str) -> str:
 
 def content_digest(path: str) -> str:
     """sha256 of a file's bytes, whatever it is; raises OSError."""
-    return _whole(path) if _sampled(path) else _digest(path)
+    return _read(path, whole=True)[0] if _sampled(path) else _digest(path)
 
 
 _SETTLED: dict[tuple[str, State], str] = {}  # of files in a state that they have had for a while
@@ -128,42 +128,39 @@ def learn(digests: Mapping[tuple[str, State], str]) -> None:
 
 def _digest(path: str) -> str:
     found = os.stat(path)  # noqa: PTH116 - a run asks for thousands of files, several times
-    known = _SETTLED.get((path, _state(found)))
+    known = _SETTLED.get((path, state_of(found)))
     if known is not None:
         return known
-    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for, a device has no end
-        raise OSError(errno.EINVAL, "not a file", path)
     digest, state = _read(path)
     recent = time.time() - max(found.st_mtime, found.st_ctime) < RECENT_S
-    if state == _state(found) and not recent:
+    if state == state_of(found) and not recent:
         _SETTLED[path, state] = digest
     return digest
 
 
-def _state(found: os.stat_result) -> State:
+def state_of(found: os.stat_result) -> State:
+    """What is another where a file was changed, or changed and changed back."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _read(path: str) -> tuple[str, State]:
-    """The digest, and the state of the file that was read; raises OSError."""
+def _read(path: str, *, whole: bool = False) -> tuple[str, State]:
+    """The digest, and the state of the file that was read; raises OSError.
+
+    whole  a large compiled library as well
+    """
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:  # noqa: PTH123
         found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for, a device has no end
             raise OSError(errno.EINVAL, "not a file", path)
         if found.st_size <= WHOLE:  # at once: a buffer for each of thousands of files costs more
             digest = hashlib.sha256(file.read())
-        elif not _sampled(path):
+        elif whole or not _sampled(path):
             digest = hashlib.file_digest(file, "sha256")
         else:
             digest = hashlib.sha256(f"{found.st_size}\0".encode() + file.read(END))
             file.seek(-END, os.SEEK_END)
             digest.update(file.read(END))
-    return digest.hexdigest(), _state(found)
-
-
-def _whole(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest.hexdigest(), state_of(found)
 
 
 def differing(files: Mapping[str, str], names: Iterable[str], root: Path) -> list[str]:
